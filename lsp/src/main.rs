@@ -1,0 +1,3 @@
+//! The `mesa-lsp` binary.
+
+fn main() {}

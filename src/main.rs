@@ -1,0 +1,3 @@
+//! The `mesa` command.
+
+fn main() {}

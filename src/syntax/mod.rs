@@ -1,0 +1,5 @@
+//! Text to syntax and back: parsing with recovery, the abstract syntax, the formatter.
+//!
+//! In: a text. Out: items with spans and diagnostics; never a failure as a whole.
+
+pub mod ast;
