@@ -1,0 +1,621 @@
+//! Calls: arguments to parameters, functions of the library, built-in functions.
+
+use std::rc::Rc;
+
+use super::object::{Given, Object, Slot, is_optional};
+use super::program::ItemRef;
+use super::value::{Env, Value, with_article};
+use super::{Checker, codes};
+use crate::diagnostic::{Diagnostic, Safety};
+use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::ir::AxisId;
+use crate::name::Name;
+use crate::quantity::Dimension;
+use crate::source::Place;
+use crate::syntax::ast::{Arg, Expr, ExprKind, ItemKind};
+
+/// Functions that the language itself has.
+pub const BUILTINS: &[&str] = &[
+    "min", "max", "ceil", "floor", "sqrt", "log2", "gcd", "size", "bytes", "extent", "window",
+    "origin", "best",
+];
+
+/// How deep functions may call each other.
+const MAX_DEPTH: usize = 64;
+
+impl<'p> Checker<'p> {
+    /// `callee(args)`.
+    pub fn eval_call(
+        &mut self,
+        callee: &'p Expr,
+        args: &'p [Arg],
+        place: Place,
+        env: &Env<'p>,
+        expected: Option<&[AxisId]>,
+    ) -> Value<'p> {
+        let callee_place = env.site().place(callee.span);
+        let item = match &callee.kind {
+            ExprKind::Name(name) => {
+                if env.local(*name).is_none()
+                    && let Some(&builtin) = BUILTINS.iter().find(|b| *name == **b)
+                {
+                    return self.eval_builtin(builtin, args, place, env);
+                }
+                match self.find_item(*name, env) {
+                    Some(item) => item,
+                    None => {
+                        let value = self.eval_name(*name, callee_place, env);
+                        return self.not_callable(value, callee_place);
+                    }
+                }
+            }
+            _ => match self.eval_callee(callee, env) {
+                Ok(item) => item,
+                Err(value) => return self.not_callable(value, callee_place),
+            },
+        };
+        match item.item.kind {
+            ItemKind::Fn => {
+                let Some(slots) = self.bind(item, args, env, place) else { return Value::Error };
+                self.call_fn(item, &slots, env)
+            }
+            ItemKind::Op => self.call_op(item, args, place, env, expected),
+            ItemKind::Block => self.call_block(item, args, place, env),
+            kind if item.item.params.is_some() => {
+                let Some(slots) = self.bind(item, args, env, place) else { return Value::Error };
+                let _ = kind;
+                self.instantiate(item, Some(slots))
+            }
+            kind => {
+                let what = with_article(kind);
+                self.report(
+                    Diagnostic::new(
+                        codes::NOT_CALLABLE,
+                        format!("`{}` takes no arguments", item.item.name.name),
+                        callee_place,
+                        format!("{what} without parameters"),
+                    )
+                    .and(item.name_place(), "declared here")
+                    .note("amend it instead: `… with { name = value }`"),
+                );
+                Value::Error
+            }
+        }
+    }
+
+    /// An item reached through a module: `chips.H100_SXM(…)`.
+    fn eval_callee(&mut self, callee: &'p Expr, env: &Env<'p>) -> Result<ItemRef<'p>, Value<'p>> {
+        if let ExprKind::Field(base, field) = &callee.kind
+            && let Value::Module(path) = self.eval(base, env)
+        {
+            let program = self.program;
+            let found = program.std_modules(&path).find_map(|m| program.item(m, field.name));
+            if let Some(item) = found {
+                return Ok(item);
+            }
+        }
+        match self.eval(callee, env) {
+            Value::Item(item) => Ok(item),
+            other => Err(other),
+        }
+    }
+
+    fn not_callable(&mut self, value: Value<'p>, place: Place) -> Value<'p> {
+        if !matches!(value, Value::Error) {
+            let what = value.describe();
+            self.report(Diagnostic::new(
+                codes::NOT_CALLABLE,
+                format!("{what} cannot be called"),
+                place,
+                "only functions, ops, blocks and items with parameters are called",
+            ));
+        }
+        Value::Error
+    }
+
+    /// Arguments to parameters, in the order of the parameters.
+    pub fn bind(
+        &mut self,
+        item: ItemRef<'p>,
+        args: &'p [Arg],
+        env: &Env<'p>,
+        place: Place,
+    ) -> Option<Vec<Slot<'p>>> {
+        let params = item.item.params.as_deref().unwrap_or_default();
+        let site = self.item_env(item);
+        let mut slots: Vec<Slot<'p>> = params
+            .iter()
+            .map(|param| Slot { param, site: site.clone(), given: None })
+            .collect();
+        let mut good = true;
+        for (i, arg) in args.iter().enumerate() {
+            let arg_place = env.site().place(arg.span);
+            let given = |name| Given { expr: arg.value.as_ref(), name, place: arg_place, env: env.clone() };
+            match arg.name {
+                None => match slots.get_mut(i) {
+                    Some(slot) => slot.given = Some(given(slot.param.name.name)),
+                    None => {
+                        good = false;
+                        self.report(
+                            Diagnostic::new(
+                                codes::TOO_MANY_ARGUMENTS,
+                                format!(
+                                    "`{}` takes {} argument{}",
+                                    item.item.name.name,
+                                    params.len(),
+                                    if params.len() == 1 { "" } else { "s" }
+                                ),
+                                arg_place,
+                                "one too many",
+                            )
+                            .and(item.name_place(), "declared here"),
+                        );
+                    }
+                },
+                Some(name) => {
+                    let slot = slots.iter_mut().find(|s| s.param.name.name == name.name);
+                    match slot {
+                        Some(slot) if slot.given.is_some() => {
+                            good = false;
+                            self.report(Diagnostic::new(
+                                codes::DUPLICATE_ARGUMENT,
+                                format!("`{}` is given twice", name.name),
+                                arg_place,
+                                "given again here",
+                            ));
+                        }
+                        Some(slot) => slot.given = Some(given(name.name)),
+                        None => {
+                            good = false;
+                            let names: Vec<&str> =
+                                params.iter().map(|p| p.name.name.text()).collect();
+                            let name_place = env.site().place(name.span);
+                            self.report_unknown_argument(item, name.name, name_place, &names);
+                        }
+                    }
+                }
+            }
+        }
+        for slot in &slots {
+            let param = slot.param;
+            if slot.given.is_none() && param.default.is_none() && !is_optional(param) {
+                good = false;
+                self.report(
+                    Diagnostic::new(
+                        codes::MISSING_ARGUMENT,
+                        format!(
+                            "`{}` needs a value for `{}`",
+                            item.item.name.name, param.name.name
+                        ),
+                        place,
+                        format!("`{}:` is missing", param.name.name),
+                    )
+                    .and(item.place(param.span), "this parameter has no default"),
+                );
+            }
+        }
+        good.then_some(slots)
+    }
+
+    pub(super) fn report_unknown_argument(
+        &mut self,
+        item: ItemRef<'p>,
+        name: Name,
+        place: Place,
+        names: &[&str],
+    ) {
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_ARGUMENT,
+            format!("`{}` has no parameter `{name}`", item.item.name.name),
+            place,
+            "not a parameter",
+        )
+        .and(item.name_place(), "declared here");
+        if let Some(best) = super::names::closest(name.text(), names.iter().copied()) {
+            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                Safety::Review,
+            );
+        } else if !names.is_empty() {
+            diagnostic = diagnostic.note(format!("its parameters: {}", names.join(", ")));
+        }
+        self.report(diagnostic);
+    }
+
+    /// The value of a slot, evaluated in the caller's scope or (defaults) in `inner`.
+    pub fn slot_argument(&mut self, slot: &Slot<'p>, inner: &Env<'p>) -> Value<'p> {
+        let name = slot.param.name.name;
+        let (value, place, kind) = match &slot.given {
+            Some(given) => {
+                let value = match given.expr {
+                    Some(expr) => self.eval(expr, &given.env),
+                    None => self.eval_name(given.name, given.place, &given.env),
+                };
+                (value, given.place, given.env.site().kind)
+            }
+            None => match &slot.param.default {
+                Some(default) => {
+                    let place = inner.site().place(default.span);
+                    (self.eval(default, inner), place, OriginKind::Default)
+                }
+                None => return Value::None,
+            },
+        };
+        let value = self.check_param_type(slot.param, &slot.site, value, place);
+        self.under_name(value, name, kind, place)
+    }
+
+    /// A number under a name, unless it already goes by it.
+    pub fn under_name(
+        &mut self,
+        value: Value<'p>,
+        name: Name,
+        kind: OriginKind,
+        place: Place,
+    ) -> Value<'p> {
+        if let Value::Num(id) = &value
+            && let Some(origin) = self.graph.origin_of(*id)
+            && self.graph.named_operand(*id).is_some()
+            && origin.name.text().rsplit('.').next() == Some(name.text())
+        {
+            return value;
+        }
+        self.named_value(value, Origin { name, kind, place, rule: None })
+    }
+
+    fn call_fn(&mut self, item: ItemRef<'p>, slots: &[Slot<'p>], _env: &Env<'p>) -> Value<'p> {
+        let inner = self.item_env(item).names();
+        for slot in slots {
+            let value = self.slot_argument(slot, &inner);
+            if matches!(value, Value::Error) {
+                // The argument is reported; the call has no value.
+                return Value::Error;
+            }
+            inner.bind(slot.param.name.name, value);
+        }
+        self.run_fn(item, &inner)
+    }
+
+    fn run_fn(&mut self, item: ItemRef<'p>, inner: &Env<'p>) -> Value<'p> {
+        let Some(body) = &item.item.value else { return Value::Error };
+        if self.depth >= MAX_DEPTH {
+            self.report(
+                Diagnostic::new(
+                    codes::CYCLE,
+                    format!("`{}` calls itself without end", item.item.name.name),
+                    item.name_place(),
+                    "this function",
+                )
+                .note(format!("functions may call each other {MAX_DEPTH} deep")),
+            );
+            return Value::Error;
+        }
+        self.depth += 1;
+        let value = self.eval(body, inner);
+        self.depth -= 1;
+        let place = item.place(body.span);
+        let value = match &item.item.result {
+            Some(ty) => {
+                let site = self.item_env(item);
+                match self.resolve_type(ty, &site) {
+                    Some(ty) => {
+                        let what = format!("the result of `{}`", item.item.name.name);
+                        self.expect_type(value, ty, place, &what)
+                    }
+                    None => value,
+                }
+            }
+            None => value,
+        };
+        let name = item.item.name.name;
+        let place = item.place(item.item.name.span.to(body.span));
+        self.named_value(value, Origin { name, kind: OriginKind::Formula, place, rule: None })
+    }
+
+    /// Calls a function of the library by name, with values made by the compiler.
+    pub fn call_library(&mut self, name: &str, args: &[(&str, Value<'p>)]) -> Value<'p> {
+        let name = Name::new(name);
+        let Some(item) = self.library_fn(name) else {
+            self.missing_library(name);
+            return Value::Error;
+        };
+        let inner = self.item_env(item).names();
+        for (i, param) in item.item.params.as_deref().unwrap_or_default().iter().enumerate() {
+            let given = args.iter().find(|(n, _)| param.name.name == *n).map(|(_, v)| v.clone());
+            let value = match (given, &param.default) {
+                (Some(value), _) => value,
+                (None, Some(default)) => self.eval(default, &inner),
+                (None, None) => Value::None,
+            };
+            let _ = i;
+            let place = item.place(param.span);
+            let kind = OriginKind::Inferred;
+            let value = self.under_name(value, param.name.name, kind, place);
+            inner.bind(param.name.name, value);
+        }
+        self.run_fn(item, &inner)
+    }
+
+    /// A number from [`Checker::call_library`].
+    pub fn library_number(&mut self, name: &str, args: &[(&str, Value<'p>)]) -> Option<ExprId> {
+        match self.call_library(name, args) {
+            Value::Num(id) | Value::Bool(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn library_fn(&mut self, name: Name) -> Option<ItemRef<'p>> {
+        if let Some(item) = self.library_fns.get(&name) {
+            return Some(*item);
+        }
+        let item = self.program.std_item("cost", name)?;
+        self.library_fns.insert(name, item);
+        Some(item)
+    }
+
+    fn missing_library(&mut self, name: Name) {
+        self.broken_library.push(name);
+    }
+
+    fn eval_builtin(
+        &mut self,
+        builtin: &'static str,
+        args: &'p [Arg],
+        place: Place,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        let mut values = Vec::new();
+        for arg in args {
+            let arg_place = env.site().place(arg.span);
+            let value = match (&arg.value, arg.name) {
+                (Some(expr), _) => self.eval(expr, env),
+                (None, Some(name)) => self.eval_name(name.name, arg_place, env),
+                (None, None) => Value::Error,
+            };
+            if matches!(value, Value::Error) {
+                return Value::Error;
+            }
+            values.push((arg.name.map(|n| n.name), value, arg_place));
+        }
+        match builtin {
+            "min" | "max" | "best" => self.extreme(builtin, values, place),
+            "ceil" | "floor" | "sqrt" | "log2" => {
+                let op = match builtin {
+                    "ceil" => Op::Ceil,
+                    "floor" => Op::Floor,
+                    "sqrt" => Op::Sqrt,
+                    _ => Op::Log2,
+                };
+                let Some(x) = self.only_number(builtin, &values, place) else {
+                    return Value::Error;
+                };
+                Value::Num(self.graph.unary(op, x))
+            }
+            "gcd" => match values.as_slice() {
+                [(_, a, pa), (_, b, pb)] => {
+                    let (Some(a), Some(b)) = (self.as_number(a, *pa), self.as_number(b, *pb))
+                    else {
+                        return Value::Error;
+                    };
+                    Value::Num(self.graph.binary(Op::Gcd, a, b))
+                }
+                _ => self.wrong_arity(builtin, 2, values.len(), place),
+            },
+            _ => self.tensor_builtin(builtin, &values, place),
+        }
+    }
+
+    fn only_number(
+        &mut self,
+        builtin: &str,
+        values: &[(Option<Name>, Value<'p>, Place)],
+        place: Place,
+    ) -> Option<ExprId> {
+        match values {
+            [(_, value, at)] => self.as_number(value, *at),
+            _ => {
+                self.wrong_arity(builtin, 1, values.len(), place);
+                None
+            }
+        }
+    }
+
+    pub(super) fn wrong_arity(
+        &mut self,
+        builtin: &str,
+        wanted: usize,
+        got: usize,
+        place: Place,
+    ) -> Value<'p> {
+        let code = if got > wanted { codes::TOO_MANY_ARGUMENTS } else { codes::MISSING_ARGUMENT };
+        self.report(Diagnostic::new(
+            code,
+            format!("`{builtin}` takes {wanted} argument{}", if wanted == 1 { "" } else { "s" }),
+            place,
+            format!("{got} given"),
+        ));
+        Value::Error
+    }
+
+    /// `min`, `max`, and `best(ring: a, tree: b)`, which remembers the names.
+    fn extreme(
+        &mut self,
+        builtin: &str,
+        values: Vec<(Option<Name>, Value<'p>, Place)>,
+        place: Place,
+    ) -> Value<'p> {
+        let op = if builtin == "max" { Op::Max } else { Op::Min };
+        let mut result: Option<ExprId> = None;
+        for (name, value, at) in values {
+            let Some(mut id) = self.as_number(&value, at) else { return Value::Error };
+            if let Some(name) = name {
+                let origin = Origin { name, kind: OriginKind::Formula, place: at, rule: None };
+                id = self.graph.named(id, origin);
+            }
+            result = match result {
+                None => Some(id),
+                Some(sofar) => {
+                    let (da, db) = (self.graph.dimension(sofar), self.graph.dimension(id));
+                    if da != db {
+                        self.report(Diagnostic::new(
+                            codes::DIMENSION_MISMATCH,
+                            format!("{da} and {db} cannot be compared"),
+                            at,
+                            format!("this is {db}, the others are {da}"),
+                        ));
+                        return Value::Error;
+                    }
+                    Some(self.graph.binary(op, sofar, id))
+                }
+            };
+        }
+        match result {
+            Some(id) => Value::Num(id),
+            None => self.wrong_arity(builtin, 1, 0, place),
+        }
+    }
+
+    /// The value of a const or an assumption.
+    pub fn constant_item(&mut self, item: ItemRef<'p>) -> Value<'p> {
+        let key = item.item as *const _ as usize;
+        if let Some(value) = self.constants.get(&key) {
+            return value.clone();
+        }
+        let path: Rc<[Name]> = [item.item.name.name].into();
+        let place = Some(item.name_place());
+        if let Some(start) = self.evaluating.iter().position(|(k, _)| *k == (key, path.clone())) {
+            self.report_cycle(start, place);
+            return Value::Error;
+        }
+        self.evaluating.push(((key, path), place));
+        let value = self.compute_constant(item);
+        self.evaluating.pop();
+        self.constants.insert(key, value.clone());
+        value
+    }
+
+    fn compute_constant(&mut self, item: ItemRef<'p>) -> Value<'p> {
+        let name = item.item.name.name;
+        let env = self.item_env(item);
+        let kind = item.item.kind;
+        // A runtime (or an override) may set what the library assumes.
+        if kind == ItemKind::Assume
+            && let Some(value) = self.assumption_setting(name)
+        {
+            let place = item.name_place();
+            if let (Value::Num(id), Some(ty)) = (&value, &item.item.result)
+                && let Some(ty) = self.resolve_type(ty, &env)
+            {
+                let _ = id;
+                return self.expect_type(value, ty, place, &format!("`{name}`"));
+            }
+            return value;
+        }
+        let Some(expr) = &item.item.value else {
+            self.report(Diagnostic::new(
+                codes::MISSING_VALUE,
+                format!("`{name}` has no value"),
+                item.name_place(),
+                "write `= …` after it",
+            ));
+            return Value::Error;
+        };
+        let value = self.eval(expr, &env);
+        let place = item.place(expr.span);
+        let value = match &item.item.result {
+            Some(ty) => match self.resolve_type(ty, &env) {
+                Some(ty) => self.expect_type(value, ty, place, &format!("`{name}`")),
+                None => value,
+            },
+            None => value,
+        };
+        let place = item.place(item.item.name.span.to(expr.span));
+        let kind = match kind {
+            ItemKind::Assume => OriginKind::Assumption,
+            _ => env.site().kind,
+        };
+        self.named_value(value, Origin { name, kind, place, rule: None })
+    }
+
+    /// What the scenario's runtime (or an override) says of an assumption.
+    fn assumption_setting(&mut self, name: Name) -> Option<Value<'p>> {
+        let runtime = self.runtime.clone()?;
+        if !runtime.has(&[name]) {
+            return None;
+        }
+        self.field(&runtime, name)
+    }
+
+    /// The object that an item is when it is named without arguments; made once.
+    pub fn object_item(&mut self, item: ItemRef<'p>) -> Value<'p> {
+        let key = item.item as *const _ as usize;
+        if let Some(value) = self.constants.get(&key) {
+            return value.clone();
+        }
+        let path: Rc<[Name]> = [item.item.name.name].into();
+        let place = Some(item.name_place());
+        if let Some(start) = self.evaluating.iter().position(|(k, _)| *k == (key, path.clone())) {
+            self.report_cycle(start, place);
+            return Value::Error;
+        }
+        self.evaluating.push(((key, path), place));
+        let value = self.instantiate(item, None);
+        self.evaluating.pop();
+        self.constants.insert(key, value.clone());
+        value
+    }
+
+    /// A block called outside of a block: a model.
+    pub fn model_of_block(
+        &mut self,
+        item: ItemRef<'p>,
+        args: &'p [Arg],
+        place: Place,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        let Some(slots) = self.bind(item, args, env, place) else { return Value::Error };
+        let mut object = Object::empty(ItemKind::Model, item.item.name.name, None);
+        object.slots = slots;
+        object.block = Some(item);
+        Value::Object(Rc::new(object))
+    }
+
+    /// Reports a circle: every step of it, from where it starts.
+    pub(super) fn report_cycle(&mut self, start: usize, place: Option<Place>) {
+        let path: Vec<_> = self.evaluating.iter().skip(start).cloned().collect();
+        let shown: Vec<String> = path
+            .iter()
+            .map(|((_, path), _)| {
+                path.iter().map(|n| n.text()).collect::<Vec<_>>().join(".")
+            })
+            .collect();
+        let Some(first) = path.first().and_then(|(_, p)| *p).or(place) else { return };
+        let name = shown.first().cloned().unwrap_or_default();
+        let mut diagnostic = Diagnostic::new(
+            codes::CYCLE,
+            format!("`{name}` depends on itself"),
+            first,
+            "the circle starts here",
+        );
+        for ((_, step), (_, at)) in shown.iter().zip(&path).skip(1).map(|(s, p)| (((), s), p)) {
+            if let Some(at) = at {
+                diagnostic = diagnostic.and(*at, format!("which needs `{step}`"));
+            }
+        }
+        let circle = format!("{} -> {name}", shown.join(" -> "));
+        self.report(diagnostic.note(circle));
+    }
+
+    /// A plain number as a node, for values that the compiler counts.
+    pub fn counted(&mut self, value: f64, name: &str, place: Place, rule: &'static str) -> ExprId {
+        let origin = Origin {
+            name: Name::new(name),
+            kind: OriginKind::Inferred,
+            place,
+            rule: Some(rule),
+        };
+        self.graph.constant(value, Dimension::NONE, origin)
+    }
+}

@@ -1,0 +1,627 @@
+//! Expressions to values: arithmetic on the expression graph, fields, lists, texts, amending.
+
+use std::rc::Rc;
+
+use super::object::Object;
+use super::value::{Env, Scope, Value};
+use super::{Checker, codes};
+use crate::diagnostic::{Diagnostic, Safety};
+use crate::expr::{ExprId, Op, Origin};
+use crate::ir::AxisId;
+use crate::name::Name;
+use crate::quantity::Dimension;
+use crate::source::Place;
+use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Text, TextPart, UnaryOp, UnitExpr};
+
+impl<'p> Checker<'p> {
+    /// The value of an expression.
+    pub fn eval(&mut self, expr: &'p Expr, env: &Env<'p>) -> Value<'p> {
+        self.eval_for(expr, env, None)
+    }
+
+    /// The value of a setting's right side, where a bare word may be meant.
+    pub fn eval_setting(&mut self, expr: &'p Expr, env: &Env<'p>, word: bool) -> Value<'p> {
+        if let (true, ExprKind::Name(name)) = (word, &expr.kind) {
+            return Value::Word(*name);
+        }
+        self.eval(expr, env)
+    }
+
+    /// The value of an expression; `expected` are the axes that a tensor should have.
+    pub fn eval_for(
+        &mut self,
+        expr: &'p Expr,
+        env: &Env<'p>,
+        expected: Option<&[AxisId]>,
+    ) -> Value<'p> {
+        let place = env.site().place(expr.span);
+        match &expr.kind {
+            ExprKind::Number { value, unit, .. } => self.eval_number(*value, unit.as_ref(), place, env),
+            ExprKind::Text(text) => Value::Text(self.eval_text(text, env).into()),
+            ExprKind::Bool(b) => Value::Truth(*b),
+            ExprKind::None => Value::None,
+            ExprKind::Name(name) => self.eval_name(*name, place, env),
+            ExprKind::Paren(inner) => self.eval_for(inner, env, expected),
+            ExprKind::Field(base, field) => {
+                let base_value = self.eval(base, env);
+                self.eval_field(base_value, field.name, env.site().place(field.span))
+            }
+            ExprKind::Call { callee, args, .. } => self.eval_call(callee, args, place, env, expected),
+            ExprKind::Unary(UnaryOp::Neg, inner) => match self.eval(inner, env) {
+                Value::Num(id) => Value::Num(self.graph.unary(Op::Neg, id)),
+                other => self.not_a_number(other, env.site().place(inner.span)),
+            },
+            ExprKind::Unary(UnaryOp::Not, inner) => match self.eval(inner, env) {
+                Value::Truth(b) => Value::Truth(!b),
+                Value::Bool(id) => Value::Bool(self.graph.unary(Op::Not, id)),
+                other => self.not_a_condition(other, env.site().place(inner.span)),
+            },
+            ExprKind::Binary(op, a, b) => self.eval_binary(*op, a, b, place, env, expected),
+            ExprKind::If(condition, a, b) => self.eval_if(condition, a, b, env, expected),
+            ExprKind::Range(a, b) => match (self.eval(a, env), self.eval(b, env)) {
+                (Value::Num(a), Value::Num(b)) => {
+                    if !self.same_dimension(a, b, place, env, expr) {
+                        return Value::Error;
+                    }
+                    Value::Range(a, b)
+                }
+                (Value::Num(_), other) | (other, _) => self.not_a_number(other, place),
+            },
+            ExprKind::List(items) => {
+                Value::List(items.iter().map(|item| self.eval(item, env)).collect())
+            }
+            ExprKind::Arrow(a, b) => {
+                let from = self.eval(a, env);
+                match &b.kind {
+                    ExprKind::Name(name) => Value::Arrow(Rc::new((from, *name))),
+                    _ => {
+                        self.report(Diagnostic::new(
+                            codes::WRONG_TYPE,
+                            "a renaming ends in the name of an axis",
+                            env.site().place(b.span),
+                            "not a name",
+                        ));
+                        Value::Error
+                    }
+                }
+            }
+            ExprKind::With(base, body) => {
+                let base = match &base.kind {
+                    // `X with { … }` amends the item X, called without arguments.
+                    _ => self.eval(base, env),
+                };
+                self.eval_with(base, body, place, env)
+            }
+            ExprKind::On(base, chip) => Value::On(Rc::new((self.eval(base, env), chip.name))),
+            ExprKind::Per(a, b) => {
+                let a = self.eval(a, env);
+                match self.eval(b, env) {
+                    Value::Num(n) => Value::Per(Rc::new((a, n))),
+                    other => self.not_a_number(other, env.site().place(b.span)),
+                }
+            }
+            ExprKind::Error => Value::Error,
+        }
+    }
+
+    fn eval_number(
+        &mut self,
+        value: f64,
+        unit: Option<&UnitExpr>,
+        place: Place,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        let (value, dimension) = match unit {
+            None => (value, Dimension::NONE),
+            Some(unit) => match self.program.unit_expr(unit) {
+                Ok(unit) => (unit.scale(value), unit.dimension),
+                Err(part) => {
+                    self.report_unit(unit, part, env);
+                    return Value::Error;
+                }
+            },
+        };
+        if !value.is_finite() {
+            self.report(Diagnostic::new(
+                codes::NOT_FINITE,
+                "this number is larger than can be represented",
+                place,
+                "not finite",
+            ));
+            return Value::Error;
+        }
+        let name = Name::new("value");
+        let origin = Origin { name, kind: env.site().kind, place, rule: None };
+        Value::Num(self.graph.constant(value, dimension, origin))
+    }
+
+    fn report_unit(&mut self, unit: &UnitExpr, part: usize, env: &Env<'p>) {
+        let Some((ident, _)) = unit.parts.get(part) else { return };
+        let place = env.site().place(ident.span);
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_UNIT,
+            format!("there is no unit `{}`", ident.name),
+            place,
+            "not a unit",
+        );
+        let names = self.program.unit_names();
+        let same = names.iter().find(|n| n.text().eq_ignore_ascii_case(ident.name.text()));
+        let best = same
+            .map(|n| n.text())
+            .or_else(|| super::names::closest(ident.name.text(), names.iter().map(|n| n.text())));
+        if let Some(best) = best {
+            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                Safety::Review,
+            );
+        } else {
+            diagnostic = diagnostic
+                .note("units are declared in std/units.mesa; declare your own with `unit X = …`");
+        }
+        self.report(diagnostic);
+    }
+
+    /// A text with its holes filled.
+    pub fn eval_text(&mut self, text: &'p Text, env: &Env<'p>) -> String {
+        let mut out = String::new();
+        for part in &text.parts {
+            match part {
+                TextPart::Plain(plain) => out.push_str(plain),
+                TextPart::Hole(expr) => {
+                    let value = self.eval(expr, env);
+                    out.push_str(&self.show_value(&value));
+                }
+            }
+        }
+        out
+    }
+
+    /// A value as it stands in a sentence.
+    pub fn show_value(&self, value: &Value<'p>) -> String {
+        match value {
+            Value::Num(id) => {
+                let number = super::show_number(self.graph.value(*id));
+                let unit = self.graph.dimension(*id).unit();
+                if unit.is_empty() { number } else { format!("{number} {unit}") }
+            }
+            Value::Truth(b) => b.to_string(),
+            Value::Text(t) => t.to_string(),
+            Value::Word(w) => w.to_string(),
+            Value::Object(o) => o.name.to_string(),
+            Value::Axis(axis) => match self.axis_size(*axis) {
+                Some(size) => super::show_number(self.graph.value(size)),
+                None => "?".into(),
+            },
+            Value::None => "none".into(),
+            _ => "?".into(),
+        }
+    }
+
+    /// `base.field`.
+    pub fn eval_field(&mut self, base: Value<'p>, field: Name, place: Place) -> Value<'p> {
+        match &base {
+            Value::Error => Value::Error,
+            Value::Object(object) => {
+                if let Some(value) = self.field(&object.clone(), field) {
+                    return value;
+                }
+                let names = object.field_names(&[]);
+                self.unknown_field(field, place, &base.describe(), &names)
+            }
+            Value::Record(record) => match record.fields.get(&field) {
+                Some(value) => value.clone(),
+                None => {
+                    let names: Vec<Name> = record.fields.keys().copied().collect();
+                    self.unknown_field(field, place, &base.describe(), &names)
+                }
+            },
+            Value::Results(path) => {
+                let full = format!("{path}.{field}");
+                match self.result_value(&full) {
+                    Some(value) => value,
+                    None => {
+                        let names = self.result_children(path);
+                        self.unknown_field(field, place, &format!("`{path}`"), &names)
+                    }
+                }
+            }
+            Value::Module(path) => {
+                let modules: Vec<_> = match path.strip_prefix('#') {
+                    Some(n) => n.parse().ok().map(super::program::ModuleId).into_iter().collect(),
+                    None => self.program.std_modules(path).collect(),
+                };
+                let program = self.program;
+                match modules.iter().find_map(|m| program.item(*m, field)) {
+                    Some(item) => self.item_value(item, place),
+                    None => {
+                        let names = modules.iter().flat_map(|m| program.names(*m));
+                        let names: Vec<Name> = names.map(|(n, _)| n).collect();
+                        self.unknown_field(field, place, "the module", &names)
+                    }
+                }
+            }
+            other => {
+                let what = other.describe();
+                self.unknown_field(field, place, &what, &[])
+            }
+        }
+    }
+
+    fn unknown_field(
+        &mut self,
+        field: Name,
+        place: Place,
+        what: &str,
+        names: &[Name],
+    ) -> Value<'p> {
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_FIELD,
+            format!("{what} has no field `{field}`"),
+            place,
+            "not a field",
+        );
+        if let Some(best) = super::names::closest(field.text(), names.iter().map(|n| n.text())) {
+            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                Safety::Review,
+            );
+        } else if !names.is_empty() {
+            let list: Vec<_> = names.iter().take(12).map(|n| n.text()).collect();
+            diagnostic = diagnostic.note(format!("it has: {}", list.join(", ")));
+        }
+        self.report(diagnostic);
+        Value::Error
+    }
+
+    fn eval_with(
+        &mut self,
+        base: Value<'p>,
+        body: &'p crate::syntax::ast::Body,
+        place: Place,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        match base {
+            Value::Object(object) => {
+                let mut shell = Object::empty(object.kind, object.name, object.item);
+                shell.extend(body, env, true);
+                for statement in &shell.stmts {
+                    if !matches!(statement.stmt.kind, crate::syntax::ast::StmtKind::Section { .. })
+                    {
+                        self.report(
+                            Diagnostic::new(
+                                codes::STATEMENT_NOT_HERE,
+                                "only settings can be amended",
+                                env.site().place(statement.stmt.span),
+                                "this is not a setting",
+                            )
+                            .note("put it into the body after `with { … }`, or declare a new item"),
+                        );
+                    }
+                }
+                self.check_amended_paths(&object, &shell);
+                Value::Object(Rc::new(object.amended(shell.entries)))
+            }
+            Value::Error => Value::Error,
+            other => {
+                let what = other.describe();
+                self.report(Diagnostic::new(
+                    codes::WRONG_KIND,
+                    format!("{what} cannot be amended"),
+                    place,
+                    "`with` amends an item that has fields",
+                ));
+                Value::Error
+            }
+        }
+    }
+
+    fn eval_if(
+        &mut self,
+        condition: &'p Expr,
+        a: &'p Expr,
+        b: &'p Expr,
+        env: &Env<'p>,
+        expected: Option<&[AxisId]>,
+    ) -> Value<'p> {
+        match self.eval(condition, env) {
+            Value::Truth(true) => self.eval_for(a, env, expected),
+            Value::Truth(false) => self.eval_for(b, env, expected),
+            Value::Bool(c) => {
+                let (va, vb) = (self.eval_for(a, env, expected), self.eval_for(b, env, expected));
+                match (va, vb) {
+                    (Value::Num(x), Value::Num(y)) => {
+                        let place = env.site().place(b.span);
+                        if !self.same_dimension(x, y, place, env, b) {
+                            return Value::Error;
+                        }
+                        Value::Num(self.graph.select(c, x, y))
+                    }
+                    (Value::Bool(x), Value::Bool(y)) => Value::Bool(self.graph.select(c, x, y)),
+                    (Value::Error, _) | (_, Value::Error) => Value::Error,
+                    (x, y) => match self.graph.known(c) {
+                        Some(0.0) => y,
+                        _ => x,
+                    },
+                }
+            }
+            other => self.not_a_condition(other, env.site().place(condition.span)),
+        }
+    }
+
+    fn eval_binary(
+        &mut self,
+        op: BinaryOp,
+        a: &'p Expr,
+        b: &'p Expr,
+        place: Place,
+        env: &Env<'p>,
+        expected: Option<&[AxisId]>,
+    ) -> Value<'p> {
+        if matches!(op, BinaryOp::And | BinaryOp::Or) {
+            return self.eval_logic(op, a, b, env);
+        }
+        let left = self.eval_operand(op, a, env, expected);
+        let right = match (&left, &b.kind) {
+            (Value::Word(_), ExprKind::Name(name)) => Value::Word(*name),
+            _ => self.eval_operand(op, b, env, expected),
+        };
+        let (pa, pb) = (env.site().place(a.span), env.site().place(b.span));
+        match (&left, &right) {
+            (Value::Error, _) | (_, Value::Error) => return Value::Error,
+            (Value::Tensor(_), _) | (_, Value::Tensor(_)) => {
+                return self.tensor_binary(op, (left, a), (right, b), place, env, expected);
+            }
+            (Value::Axis(_) | Value::Axes(_), Value::Axis(_) | Value::Axes(_))
+                if matches!(op, BinaryOp::Union | BinaryOp::Intersect | BinaryOp::Sub) =>
+            {
+                return self.axis_set(op, &left, &right);
+            }
+            _ => {}
+        }
+        if matches!(op, BinaryOp::Eq | BinaryOp::Ne)
+            && let Some(equal) = same_thing(&left, &right)
+        {
+            return Value::Truth(equal == (op == BinaryOp::Eq));
+        }
+        let Some(x) = self.as_number(&left, pa) else { return Value::Error };
+        let Some(y) = self.as_number(&right, pb) else { return Value::Error };
+        self.arithmetic(op, (x, a), (y, b), place, env)
+    }
+
+    fn eval_operand(
+        &mut self,
+        op: BinaryOp,
+        expr: &'p Expr,
+        env: &Env<'p>,
+        expected: Option<&[AxisId]>,
+    ) -> Value<'p> {
+        // Axes pass through sums; factors of a product have axes of their own.
+        let expected = match op {
+            BinaryOp::Add | BinaryOp::Sub => expected,
+            _ => None,
+        };
+        self.eval_for(expr, env, expected)
+    }
+
+    fn arithmetic(
+        &mut self,
+        op: BinaryOp,
+        (x, a): (ExprId, &Expr),
+        (y, b): (ExprId, &Expr),
+        place: Place,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        let needs_same = !matches!(op, BinaryOp::Mul | BinaryOp::Div | BinaryOp::Pow);
+        if needs_same && self.graph.dimension(x) != self.graph.dimension(y) {
+            let site = env.site();
+            self.report_dimensions(op, (x, site.place(a.span)), (y, site.place(b.span)), place);
+            return Value::Error;
+        }
+        if op == BinaryOp::Pow && !self.graph.dimension(y).is_none() {
+            let got = self.graph.dimension(y);
+            self.report(Diagnostic::new(
+                codes::WRONG_DIMENSION,
+                format!("an exponent is a plain number, and this is {got}"),
+                env.site().place(b.span),
+                "the exponent",
+            ));
+            return Value::Error;
+        }
+        if matches!(op, BinaryOp::Div | BinaryOp::Mod) && self.graph.known(y) == Some(0.0) {
+            let known = self.graph.origin_of(y).is_some();
+            if known && self.graph.known(x).is_some() {
+                self.report(Diagnostic::new(
+                    codes::NOT_FINITE,
+                    "division by zero",
+                    env.site().place(b.span),
+                    "this is 0",
+                ));
+                return Value::Error;
+            }
+        }
+        let graph = &mut self.graph;
+        match op {
+            BinaryOp::Add => Value::Num(graph.binary(Op::Add, x, y)),
+            BinaryOp::Sub => Value::Num(graph.binary(Op::Sub, x, y)),
+            BinaryOp::Mul => Value::Num(graph.binary(Op::Mul, x, y)),
+            BinaryOp::Div => Value::Num(graph.binary(Op::Div, x, y)),
+            BinaryOp::Mod => Value::Num(graph.binary(Op::Mod, x, y)),
+            BinaryOp::Pow => Value::Num(graph.binary(Op::Pow, x, y)),
+            BinaryOp::Lt => Value::Bool(graph.binary(Op::Lt, x, y)),
+            BinaryOp::Le => Value::Bool(graph.binary(Op::Le, x, y)),
+            BinaryOp::Gt => Value::Bool(graph.binary(Op::Lt, y, x)),
+            BinaryOp::Ge => Value::Bool(graph.binary(Op::Le, y, x)),
+            BinaryOp::Eq => Value::Bool(graph.binary(Op::Eq, x, y)),
+            BinaryOp::Ne => Value::Bool(graph.binary(Op::Ne, x, y)),
+            _ => self.not_a_number(Value::Num(x), place),
+        }
+    }
+
+    fn report_dimensions(
+        &mut self,
+        op: BinaryOp,
+        (x, pa): (ExprId, Place),
+        (y, pb): (ExprId, Place),
+        place: Place,
+    ) {
+        let (da, db) = (self.graph.dimension(x), self.graph.dimension(y));
+        let unit = |d: Dimension| if d.is_none() { String::new() } else { format!(" ({})", d.unit()) };
+        let verb = match op {
+            BinaryOp::Add => "added",
+            BinaryOp::Sub => "subtracted",
+            _ => "compared",
+        };
+        let _ = place;
+        let mut diagnostic = Diagnostic::new(
+            codes::DIMENSION_MISMATCH,
+            format!("{da} and {db} cannot be {verb}"),
+            pa,
+            format!("this is {da}{}", unit(da)),
+        )
+        .and(pb, format!("this is {db}{}", unit(db)));
+        let factor = da.over(db);
+        if !da.is_none() && !db.is_none() {
+            diagnostic = diagnostic.note(format!(
+                "they differ by a factor of {} ({})",
+                factor.words(),
+                factor.unit()
+            ));
+        } else {
+            let wanted = if da.is_none() { db } else { da };
+            diagnostic = diagnostic
+                .note(format!("give the plain number a unit, for example {}", wanted.unit()));
+        }
+        self.report(diagnostic);
+    }
+
+    /// Whether two numbers may be alternatives of each other; reports if not.
+    fn same_dimension(
+        &mut self,
+        x: ExprId,
+        y: ExprId,
+        place: Place,
+        _env: &Env<'p>,
+        _expr: &Expr,
+    ) -> bool {
+        if self.graph.dimension(x) == self.graph.dimension(y) {
+            return true;
+        }
+        let (da, db) = (self.graph.dimension(x), self.graph.dimension(y));
+        self.report(Diagnostic::new(
+            codes::DIMENSION_MISMATCH,
+            format!("{da} and {db} cannot stand for each other"),
+            place,
+            format!("{db} ({}), and the other is {da} ({})", db.unit(), da.unit()),
+        ));
+        false
+    }
+
+    fn eval_logic(
+        &mut self,
+        op: BinaryOp,
+        a: &'p Expr,
+        b: &'p Expr,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        let decides = op == BinaryOp::Or;
+        let left = self.eval(a, env);
+        if let Value::Truth(v) = left
+            && v == decides
+        {
+            return left;
+        }
+        let right = self.eval(b, env);
+        match (left, right) {
+            (Value::Error, _) | (_, Value::Error) => Value::Error,
+            (Value::Truth(_), v @ (Value::Truth(_) | Value::Bool(_))) => v,
+            (v @ Value::Bool(_), Value::Truth(t)) => {
+                if t == decides {
+                    Value::Truth(t)
+                } else {
+                    v
+                }
+            }
+            (Value::Bool(x), Value::Bool(y)) => {
+                let op = if decides { Op::Or } else { Op::And };
+                Value::Bool(self.graph.binary(op, x, y))
+            }
+            (Value::Truth(_) | Value::Bool(_), other) => {
+                self.not_a_condition(other, env.site().place(b.span))
+            }
+            (other, _) => self.not_a_condition(other, env.site().place(a.span)),
+        }
+    }
+
+    /// The number that a value is; an axis counts as its length.
+    pub fn as_number(&mut self, value: &Value<'p>, place: Place) -> Option<ExprId> {
+        match value {
+            Value::Num(id) => Some(*id),
+            Value::Axis(axis) => {
+                let size = self.axis_size(*axis);
+                if size.is_none() {
+                    self.report(Diagnostic::new(
+                        codes::NOT_A_NUMBER,
+                        "this axis has no length of its own; it depends on the phase",
+                        place,
+                        "a phase decides how long it is",
+                    ));
+                }
+                size
+            }
+            other => {
+                self.not_a_number(other.clone(), place);
+                None
+            }
+        }
+    }
+    fn not_a_number(&mut self, value: Value<'p>, place: Place) -> Value<'p> {
+        if !matches!(value, Value::Error) {
+            let what = value.describe();
+            self.report(Diagnostic::new(
+                codes::NOT_A_NUMBER,
+                format!("{what} is not a number"),
+                place,
+                "a number is wanted here",
+            ));
+        }
+        Value::Error
+    }
+    pub(super) fn not_a_condition(&mut self, value: Value<'p>, place: Place) -> Value<'p> {
+        if !matches!(value, Value::Error) {
+            let what = value.describe();
+            self.report(
+                Diagnostic::new(
+                    codes::NOT_A_CONDITION,
+                    format!("{what} is not a condition"),
+                    place,
+                    "a condition is wanted here",
+                )
+                .note("a condition compares: `a == b`, `a < b`, `a % b == 0`"),
+            );
+        }
+        Value::Error
+    }
+    /// Evaluates settings as if they stood in the fields of an object.
+    pub fn fields_env(&self, object: &Rc<Object<'p>>, outer: &Env<'p>) -> Env<'p> {
+        let path: Rc<[Name]> = [Name::new("")].into();
+        outer.inner(Scope::Fields { object: object.clone(), path })
+    }
+}
+
+/// Equality that needs no numbers; `None` where numbers decide.
+fn same_thing(a: &Value<'_>, b: &Value<'_>) -> Option<bool> {
+    Some(match (a, b) {
+        (Value::None, Value::None) => true,
+        (Value::None, _) | (_, Value::None) => false,
+        (Value::Word(a), Value::Word(b)) => a == b,
+        (Value::Text(a), Value::Text(b)) => a == b,
+        (Value::Truth(a), Value::Truth(b)) => a == b,
+        (Value::Axis(a), Value::Axis(b)) => a == b,
+        (Value::Object(a), Value::Object(b)) => Rc::ptr_eq(a, b) || (a.item == b.item && a.name == b.name),
+        _ => return None,
+    })
+}

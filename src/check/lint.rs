@@ -1,0 +1,222 @@
+//! What can be said from the text alone: names bound and never used, imports never used.
+
+use super::Checker;
+use super::codes;
+use super::program::{ItemRef, ModuleId};
+use crate::diagnostic::Diagnostic;
+use crate::name::Name;
+use crate::syntax::ast::{Body, Expr, ExprKind, ItemKind, Stmt, StmtKind, Text, TextPart};
+
+/// All names that an expression mentions, each once, in order.
+pub fn names_in(expr: &Expr, out: &mut Vec<Name>) {
+    let mut add = |name: Name| {
+        if !out.contains(&name) {
+            out.push(name);
+        }
+    };
+    match &expr.kind {
+        ExprKind::Name(name) => add(*name),
+        ExprKind::Field(base, _) => names_in(base, out),
+        ExprKind::Call { callee, args, .. } => {
+            names_in(callee, out);
+            for arg in args {
+                match (&arg.value, arg.name) {
+                    (Some(value), _) => names_in(value, out),
+                    (None, Some(name)) => {
+                        if !out.contains(&name.name) {
+                            out.push(name.name);
+                        }
+                    }
+                    (None, None) => {}
+                }
+            }
+        }
+        ExprKind::Unary(_, a) | ExprKind::Paren(a) | ExprKind::On(a, _) => names_in(a, out),
+        ExprKind::Binary(_, a, b)
+        | ExprKind::Range(a, b)
+        | ExprKind::Arrow(a, b)
+        | ExprKind::Per(a, b) => {
+            names_in(a, out);
+            names_in(b, out);
+        }
+        ExprKind::If(a, b, c) => {
+            names_in(a, out);
+            names_in(b, out);
+            names_in(c, out);
+        }
+        ExprKind::List(items) => items.iter().for_each(|e| names_in(e, out)),
+        ExprKind::With(base, body) => {
+            names_in(base, out);
+            names_in_body(body, out);
+        }
+        ExprKind::Text(text) => names_in_text(text, out),
+        _ => {}
+    }
+}
+
+fn names_in_text(text: &Text, out: &mut Vec<Name>) {
+    for part in &text.parts {
+        if let TextPart::Hole(expr) = part {
+            names_in(expr, out);
+        }
+    }
+}
+
+fn names_in_body(body: &Body, out: &mut Vec<Name>) {
+    body.stmts.iter().for_each(|s| names_in_stmt(s, out));
+}
+
+fn names_in_stmt(stmt: &Stmt, out: &mut Vec<Name>) {
+    let axes = |axes: &[crate::syntax::ast::AxisRef], out: &mut Vec<Name>| {
+        out.extend(axes.iter().map(|a| a.name.name));
+    };
+    match &stmt.kind {
+        StmtKind::Set { axes: a, value, .. } => {
+            axes(a.as_deref().unwrap_or_default(), out);
+            names_in(value, out);
+        }
+        StmtKind::Section { body, via, .. } => {
+            via.iter().for_each(|e| names_in(e, out));
+            names_in_body(body, out);
+        }
+        StmtKind::Input { axes: a, .. } => axes(a, out),
+        StmtKind::Weight { axes: a, clauses, .. } => {
+            axes(a, out);
+            clauses.dtype.iter().chain(&clauses.density).for_each(|e| names_in(e, out));
+        }
+        StmtKind::Output(e) | StmtKind::Where(e) => names_in(e, out),
+        StmtKind::Axis { value, .. } | StmtKind::Fold { value, .. } => names_in(value, out),
+        StmtKind::Chip { value, .. } | StmtKind::Grad { value, .. } => names_in(value, out),
+        StmtKind::Require { cond, clauses } | StmtKind::Expect { cond, clauses } => {
+            names_in(cond, out);
+            clauses.otherwise.iter().for_each(|t| names_in_text(t, out));
+        }
+        StmtKind::Fuse { body, .. } | StmtKind::Backward { body, .. } => names_in_body(body, out),
+        StmtKind::Repeat { count, carry, body, .. } => {
+            names_in(count, out);
+            out.extend(carry.iter().map(|i| i.name));
+            names_in_body(body, out);
+        }
+        StmtKind::If { arms, otherwise } => {
+            for (condition, body) in arms {
+                names_in(condition, out);
+                names_in_body(body, out);
+            }
+            otherwise.iter().for_each(|b| names_in_body(b, out));
+        }
+        StmtKind::Mesh(axes) => {
+            axes.iter().filter_map(|a| a.size.as_ref()).for_each(|e| names_in(e, out));
+        }
+        StmtKind::Shard { schedule, .. } => schedule.iter().for_each(|e| names_in(e, out)),
+        StmtKind::Level { parts, via, .. } => {
+            parts.iter().for_each(|(e, _)| names_in(e, out));
+            via.iter().for_each(|e| names_in(e, out));
+        }
+        StmtKind::Vary { values, .. } => names_in(values, out),
+        StmtKind::Objective { exprs, .. } => exprs.iter().for_each(|e| names_in(e, out)),
+        StmtKind::Zero { .. } | StmtKind::Overlap(_) | StmtKind::Error => {}
+    }
+}
+
+impl Checker<'_> {
+    /// Names of a block that are bound and never looked at.
+    pub(super) fn lint_block(&mut self, item: ItemRef<'_>) {
+        let Some(body) = &item.item.body else { return };
+        let mut mentioned = Vec::new();
+        names_in_body(body, &mut mentioned);
+        let mut bound = Vec::new();
+        bindings(body, &mut Vec::new(), &mut bound);
+        for (name, span) in bound {
+            if !mentioned.contains(&name) {
+                self.report(
+                    Diagnostic::new(
+                        codes::UNUSED_BINDING,
+                        format!("`{name}` is never used"),
+                        item.place(span),
+                        "bound here",
+                    )
+                    .note("remove it, or use it in an `output`"),
+                );
+            }
+        }
+    }
+
+    /// Imports of a user's file that nothing in it mentions.
+    pub(super) fn lint_imports(&mut self, module: ModuleId) {
+        let mut mentioned = Vec::new();
+        let mut uses = Vec::new();
+        for item in self.program.items(module) {
+            if item.item.kind == ItemKind::Use {
+                uses.push(item);
+                continue;
+            }
+            names_in_item(item, &mut mentioned);
+        }
+        for item in uses {
+            let Some(import) = &item.item.import else { continue };
+            let listed = import.names.iter().flatten().map(|(n, alias)| alias.unwrap_or(*n));
+            let path = match &import.from {
+                crate::syntax::ast::ImportSource::Path(parts) => parts.last().copied(),
+                crate::syntax::ast::ImportSource::File(_, parts) => parts.last().copied(),
+            };
+            let single = import.alias.or(path).filter(|_| import.names.is_none());
+            for ident in listed.chain(single) {
+                if !mentioned.contains(&ident.name) {
+                    self.report(Diagnostic::new(
+                        codes::UNUSED_IMPORT,
+                        format!("`{}` is imported and never used", ident.name),
+                        item.place(ident.span),
+                        "not used in this file",
+                    ));
+                }
+            }
+        }
+    }
+}
+
+/// Names that an item mentions: in its types, values, clauses and body.
+fn names_in_item(item: ItemRef<'_>, out: &mut Vec<Name>) {
+    let item = item.item;
+    for param in item.params.iter().flatten() {
+        param.default.iter().for_each(|e| names_in(e, out));
+        out.extend(param.ty.iter().flat_map(|t| t.parts.iter().map(|(n, _)| n.name)));
+    }
+    out.extend(item.result.iter().flat_map(|t| t.parts.iter().map(|(n, _)| n.name)));
+    out.extend(item.of.iter().map(|n| n.name));
+    item.value.iter().chain(&item.clauses.range).for_each(|e| names_in(e, out));
+    item.body.iter().for_each(|b| names_in_body(b, out));
+}
+
+fn bindings(
+    body: &Body,
+    carry: &mut Vec<Name>,
+    out: &mut Vec<(Name, crate::source::Span)>,
+) {
+    for stmt in &body.stmts {
+        match &stmt.kind {
+            StmtKind::Set { path, .. } => {
+                if let [name] = path.as_slice()
+                    && !carry.contains(&name.name)
+                {
+                    out.push((name.name, name.span));
+                }
+            }
+            StmtKind::Weight { name, .. } | StmtKind::Input { name, .. } => {
+                out.push((name.name, name.span));
+            }
+            StmtKind::Fuse { body, .. } => bindings(body, carry, out),
+            StmtKind::Repeat { carry: names, body, .. } => {
+                let depth = carry.len();
+                carry.extend(names.iter().map(|i| i.name));
+                bindings(body, carry, out);
+                carry.truncate(depth);
+            }
+            StmtKind::If { arms, otherwise } => {
+                for body in arms.iter().map(|(_, b)| b).chain(otherwise) {
+                    bindings(body, carry, out);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! What a name means: local names, fields, results, items of the module, imports, the prelude.
+
+use std::rc::Rc;
+
+use super::program::{ItemRef, ModuleId};
+use super::value::{Env, Scope, Value, with_article};
+use super::{Checker, codes};
+use crate::diagnostic::{Diagnostic, Safety};
+use crate::name::Name;
+use crate::source::Place;
+use crate::syntax::ast::{ImportSource, ItemKind};
+
+/// The candidate most like `name`, if one is like it at all.
+#[must_use]
+pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
+    let lower = name.to_lowercase();
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        if candidate == name {
+            continue;
+        }
+        let distance = if candidate.to_lowercase() == lower {
+            0
+        } else {
+            strsim::damerau_levenshtein(name, candidate)
+        };
+        if distance <= limit && best.is_none_or(|(d, b)| (distance, candidate) < (d, b)) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// What an import brings into a module.
+#[derive(Clone)]
+pub enum Imported<'p> {
+    /// An item.
+    Item(ItemRef<'p>),
+    /// A module or folder: its path below `std/`, or the module's number for a file.
+    Module(Rc<str>),
+    /// Something already reported.
+    Error,
+}
+
+impl<'p> Checker<'p> {
+    /// The item that `name` means in a module: declared there, imported, or of the prelude.
+    pub fn module_name(&mut self, module: ModuleId, name: Name) -> Option<Imported<'p>> {
+        let program = self.program;
+        if let Some(item) = program.item(module, name) {
+            return Some(Imported::Item(item));
+        }
+        let imports = self.imports_of(module);
+        if let Some(import) = imports.get(&name) {
+            self.used_imports.insert((module, name));
+            return Some(import.clone());
+        }
+        program.prelude_item(name).map(Imported::Item)
+    }
+
+    /// Everything that the `use` lines of a module bring in, resolved once.
+    pub fn imports_of(
+        &mut self,
+        module: ModuleId,
+    ) -> Rc<indexmap::IndexMap<Name, Imported<'p>>> {
+        if let Some(imports) = self.imports.get(&module) {
+            return imports.clone();
+        }
+        let mut map = indexmap::IndexMap::new();
+        for item in self.program.items_of_kind(module, ItemKind::Use) {
+            self.resolve_use(item, &mut map);
+        }
+        let map = Rc::new(map);
+        self.imports.insert(module, map.clone());
+        map
+    }
+
+    fn resolve_use(
+        &mut self,
+        item: ItemRef<'p>,
+        map: &mut indexmap::IndexMap<Name, Imported<'p>>,
+    ) {
+        let Some(import) = &item.item.import else { return };
+        let program = self.program;
+        match &import.from {
+            ImportSource::File(text, rest) => {
+                let Some(target) = program.imported(item.module, &text.plain()) else {
+                    // Already reported when loading; its names are known to be unknown.
+                    for (name, alias) in import.names.iter().flatten() {
+                        map.insert(alias.unwrap_or(*name).name, Imported::Error);
+                    }
+                    if let Some(last) = import.alias.or(rest.last().copied()) {
+                        map.insert(last.name, Imported::Error);
+                    }
+                    return;
+                };
+                let single = rest.last().map(|last| (*last, import.alias));
+                let names = import.names.iter().flatten().copied().chain(single);
+                let mut any = false;
+                for (name, alias) in names {
+                    any = true;
+                    let found = self.item_in(&[target], name.name, item.place(name.span), "file");
+                    map.insert(alias.unwrap_or(name).name, found);
+                }
+                if !any && let Some(alias) = import.alias {
+                    let path = format!("#{}", target.0);
+                    map.insert(alias.name, Imported::Module(path.into()));
+                }
+            }
+            ImportSource::Path(parts) => self.resolve_std(item, parts, map),
+        }
+    }
+
+    fn resolve_std(
+        &mut self,
+        item: ItemRef<'p>,
+        parts: &'p [crate::syntax::ast::Ident],
+        map: &mut indexmap::IndexMap<Name, Imported<'p>>,
+    ) {
+        let Some(import) = &item.item.import else { return };
+        let program = self.program;
+        let Some((root, rest)) = parts.split_first() else { return };
+        if root.name != "std" {
+            self.report(
+                Diagnostic::new(
+                    codes::UNKNOWN_MODULE,
+                    format!("there is no module `{}`", root.name),
+                    item.place(root.span),
+                    "not a module",
+                )
+                .note("the library is `std`; a file is imported by its path: `use \"./mine.mesa\"`"),
+            );
+            for (name, alias) in import.names.iter().flatten() {
+                map.insert(alias.unwrap_or(*name).name, Imported::Error);
+            }
+            if let Some(last) = import.alias.or(rest.last().copied()) {
+                map.insert(last.name, Imported::Error);
+            }
+            return;
+        }
+        // The longest prefix that is a file or a folder of the library.
+        let mut depth = rest.len();
+        let (path, modules) = loop {
+            let names: Vec<_> = rest.iter().take(depth).map(|i| i.name.text()).collect();
+            let path = names.join("/");
+            let modules: Vec<_> = program.std_modules(&path).collect();
+            if !modules.is_empty() {
+                break (path, modules);
+            }
+            depth -= 1;
+        };
+        let remaining = rest.get(depth..).unwrap_or_default();
+        let whole = |name: Name, map: &mut indexmap::IndexMap<Name, Imported<'p>>| {
+            map.insert(name, Imported::Module(path.as_str().into()));
+        };
+        let listed = import.names.as_deref();
+        match (remaining, listed) {
+            ([], None) => {
+                if let Some(name) = import.alias.or(rest.last().copied()) {
+                    whole(name.name, map);
+                }
+            }
+            ([], Some(names)) => {
+                for (name, alias) in names {
+                    let place = item.place(name.span);
+                    let found = self.item_in(&modules, name.name, place, &format!("std.{}", path.replace('/', ".")));
+                    map.insert(alias.unwrap_or(*name).name, found);
+                }
+            }
+            ([name], None) => {
+                let place = item.place(name.span);
+                let found = self.item_in(&modules, name.name, place, &format!("std.{}", path.replace('/', ".")));
+                map.insert(import.alias.unwrap_or(*name).name, found);
+            }
+            ([unknown, ..], _) => {
+                let known = super::library::FILES.iter().map(|(p, _)| *p);
+                let known: Vec<&str> = known.flat_map(|p| p.split('/')).collect();
+                let mut diagnostic = Diagnostic::new(
+                    codes::UNKNOWN_MODULE,
+                    format!("the library has no module `{}`", unknown.name),
+                    item.place(unknown.span),
+                    "not a module of `std`",
+                );
+                if let Some(best) = closest(unknown.name.text(), known) {
+                    diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
+                }
+                self.report(diagnostic);
+                for (name, alias) in import.names.iter().flatten() {
+                    map.insert(alias.unwrap_or(*name).name, Imported::Error);
+                }
+                if let Some(last) = import.alias.or(rest.last().copied()) {
+                    map.insert(last.name, Imported::Error);
+                }
+            }
+        }
+    }
+
+    fn item_in(
+        &mut self,
+        modules: &[ModuleId],
+        name: Name,
+        place: Place,
+        whence: &str,
+    ) -> Imported<'p> {
+        let program = self.program;
+        if let Some(item) = modules.iter().find_map(|m| program.item(*m, name)) {
+            return Imported::Item(item);
+        }
+        let known = modules.iter().flat_map(|m| program.names(*m)).map(|(n, _)| n.text());
+        let known: Vec<&str> = known.collect();
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_NAME,
+            format!("`{name}` is not declared in {whence}"),
+            place,
+            "not known",
+        );
+        if let Some(best) = closest(name.text(), known) {
+            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                Safety::Review,
+            );
+        }
+        self.report(diagnostic);
+        Imported::Error
+    }
+
+    /// The value of a name; reports an unknown one.
+    pub fn eval_name(&mut self, name: Name, place: Place, env: &Env<'p>) -> Value<'p> {
+        match self.find_name(name, place, env) {
+            Some(value) => value,
+            None => {
+                self.report_unknown(name, place, env);
+                Value::Error
+            }
+        }
+    }
+
+    /// The value of a name, if it is known.
+    pub fn find_name(&mut self, name: Name, place: Place, env: &Env<'p>) -> Option<Value<'p>> {
+        let mut current = Some(env);
+        while let Some(env) = current {
+            match env.scope() {
+                Scope::Names(names) => {
+                    if let Some(value) = names.borrow().get(&name) {
+                        self.used_names.insert(name);
+                        return Some(value.clone());
+                    }
+                }
+                Scope::Fields { object, path } => {
+                    for depth in (0..path.len()).rev() {
+                        let prefix = path.get(..depth).unwrap_or_default();
+                        let full: Vec<Name> = prefix.iter().copied().chain([name]).collect();
+                        if full == **path || path.starts_with(&full) || !object.has(&full) {
+                            continue;
+                        }
+                        let mut value = Value::Object(object.clone());
+                        for part in full {
+                            let Value::Object(o) = &value else { return Some(Value::Error) };
+                            value = self.field(&o.clone(), part)?;
+                        }
+                        return Some(value);
+                    }
+                }
+                Scope::Results => {
+                    if let Some(value) = self.result_value(name.text()) {
+                        return Some(value);
+                    }
+                }
+                Scope::Module => {
+                    return match self.module_name(env.site().module, name)? {
+                        Imported::Item(item) => Some(self.item_value(item, place)),
+                        Imported::Module(path) => Some(Value::Module(path)),
+                        Imported::Error => Some(Value::Error),
+                    };
+                }
+            }
+            current = env.parent();
+        }
+        None
+    }
+
+    /// The item that a callee names, without instantiating it.
+    pub fn find_item(&mut self, name: Name, env: &Env<'p>) -> Option<ItemRef<'p>> {
+        let mut current = Some(env);
+        while let Some(env) = current {
+            match env.scope() {
+                Scope::Names(names) if names.borrow().contains_key(&name) => return None,
+                Scope::Module => {
+                    return match self.module_name(env.site().module, name)? {
+                        Imported::Item(item) => Some(item),
+                        _ => None,
+                    };
+                }
+                _ => {}
+            }
+            current = env.parent();
+        }
+        None
+    }
+
+    /// What an item is as a value.
+    pub fn item_value(&mut self, item: ItemRef<'p>, place: Place) -> Value<'p> {
+        match item.item.kind {
+            ItemKind::Const | ItemKind::Assume => self.constant_item(item),
+            ItemKind::Fn | ItemKind::Op | ItemKind::Block => Value::Item(item),
+            ItemKind::Axis => self.prelude_axis(item),
+            ItemKind::Dtype
+            | ItemKind::Model
+            | ItemKind::Chip
+            | ItemKind::Link
+            | ItemKind::System
+            | ItemKind::Plan
+            | ItemKind::Runtime
+            | ItemKind::Scenario
+            | ItemKind::Measured => self.object_item(item),
+            ItemKind::Use
+            | ItemKind::Dimension
+            | ItemKind::Unit
+            | ItemKind::Metric
+            | ItemKind::Sweep => {
+                self.report(
+                    Diagnostic::new(
+                        codes::WRONG_KIND,
+                        format!("{} has no value", with_article(item.item.kind)),
+                        place,
+                        format!("`{}` is {}", item.item.name.name, with_article(item.item.kind)),
+                    )
+                    .and(item.name_place(), "declared here"),
+                );
+                Value::Error
+            }
+        }
+    }
+
+    fn report_unknown(&mut self, name: Name, place: Place, env: &Env<'p>) {
+        let candidates = self.visible_names(env);
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_NAME,
+            format!("`{name}` is not known here"),
+            place,
+            "not known",
+        );
+        let candidates: Vec<&str> = candidates.iter().map(|n| n.text()).collect();
+        let elsewhere = super::library::FILES.iter().find_map(|(path, _)| {
+            let module = self.program.std_module(path)?;
+            self.program.item(module, name).map(|_| *path)
+        });
+        if let Some(path) = elsewhere {
+            let top = path.split('/').next().unwrap_or(path);
+            diagnostic = diagnostic
+                .note(format!("the library has it: add `use std.{top}.{name}`"));
+            let start = Place { file: place.file, span: crate::source::Span::new(0, 0) };
+            diagnostic = diagnostic.fix(
+                format!("import `{name}`"),
+                start,
+                format!("use std.{top}.{name}\n"),
+                Safety::Safe,
+            );
+        } else if let Some(best) = closest(name.text(), candidates) {
+            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                Safety::Review,
+            );
+        }
+        self.report(diagnostic);
+    }
+
+    /// Every name that could be written in a scope.
+    pub fn visible_names(&mut self, env: &Env<'p>) -> Vec<Name> {
+        let mut names = env.local_names();
+        let mut current = Some(env);
+        while let Some(e) = current {
+            match e.scope() {
+                Scope::Fields { object, path } => {
+                    for depth in 0..path.len() {
+                        names.extend(object.field_names(path.get(..depth).unwrap_or_default()));
+                    }
+                }
+                Scope::Results => names.extend(self.result_roots()),
+                Scope::Module => {
+                    let module = e.site().module;
+                    names.extend(self.program.names(module).map(|(n, _)| n));
+                    names.extend(self.imports_of(module).keys().copied());
+                    for path in super::library::PRELUDE.iter().filter(|p| **p != "units") {
+                        if let Some(m) = self.program.std_module(path) {
+                            names.extend(self.program.names(m).map(|(n, _)| n));
+                        }
+                    }
+                    names.extend(super::call::BUILTINS.iter().map(|b| Name::new(b)));
+                }
+                Scope::Names(_) => {}
+            }
+            current = e.parent();
+        }
+        names
+    }
+}

@@ -1,0 +1,215 @@
+//! Number formats: which dtype a tensor has.
+//!
+//! The scenario's scoped rule, else its rule for the role, else what the model states, else bf16.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::object::Object;
+use super::value::Value;
+use super::{Checker, codes};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Dtype, Role, TensorId};
+use crate::name::Name;
+use crate::source::Place;
+
+/// The rules of a scenario.
+#[derive(Clone, Default)]
+pub struct Precision<'p> {
+    /// By role, with where it is said.
+    pub roles: FxHashMap<Role, (Rc<Dtype>, Place)>,
+    /// By role within blocks or instances; later ones win.
+    pub scoped: Vec<(Role, Vec<Vec<Name>>, Rc<Dtype>, Place)>,
+    /// What the model states by role.
+    pub model: FxHashMap<Role, Rc<Dtype>>,
+    /// The format to compute in, if the scenario says so.
+    pub compute: Option<Rc<Dtype>>,
+    /// bf16.
+    pub default: Option<Rc<Dtype>>,
+    pub(super) marker: std::marker::PhantomData<&'p ()>,
+}
+
+impl Precision<'_> {
+    pub(super) fn default_dtype(&self) -> Option<Rc<Dtype>> {
+        self.role(Role::Activations)
+    }
+    fn role(&self, role: Role) -> Option<Rc<Dtype>> {
+        if let Some((dtype, _)) = self.roles.get(&role) {
+            return Some(dtype.clone());
+        }
+        if let Some(dtype) = self.model.get(&role) {
+            return Some(dtype.clone());
+        }
+        match role {
+            // What is kept is kept as it was computed.
+            Role::Cache | Role::State => self.role(Role::Activations),
+            _ => self.default.clone(),
+        }
+    }
+}
+
+impl<'p> Checker<'p> {
+    /// The rules of a scenario (or none), over what a model states.
+    pub fn precision_of(
+        &mut self,
+        scenario: Option<&Rc<Object<'p>>>,
+        model: &Rc<Object<'p>>,
+    ) -> Precision<'p> {
+        let mut precision = Precision { default: self.dtype_named("bf16"), ..Precision::default() };
+        for role in Role::ALL {
+            if let Some(dtype) = self.dtype_field(model, role.word()) {
+                precision.model.insert(role, dtype);
+            }
+        }
+        let Some(scenario) = scenario else { return precision };
+        for role in Role::ALL {
+            if let Some(dtype) = self.dtype_field(scenario, role.word()) {
+                let path = [Name::new("precision"), Name::new(role.word())];
+                let place = scenario.place_of(&path).unwrap_or(dtype.place);
+                precision.roles.insert(role, (dtype, place));
+            }
+        }
+        precision.compute = self.dtype_field(scenario, "compute");
+        let scoped: Vec<_> = scenario
+            .entries
+            .iter()
+            .filter(|e| !e.within.is_empty() && e.path.first().is_some_and(|n| *n == "precision"))
+            .cloned()
+            .collect();
+        for entry in scoped {
+            let Some(word) = entry.path.get(1) else { continue };
+            let Some(role) = Role::ALL.into_iter().find(|r| *word == r.word()) else {
+                let known: Vec<_> = Role::ALL.iter().map(|r| r.word()).collect();
+                self.report(
+                    Diagnostic::new(
+                        codes::UNKNOWN_ROLE,
+                        format!("`{word}` is no role of tensors"),
+                        entry.place,
+                        "not a role",
+                    )
+                    .note(format!("the roles: {}", known.join(", "))),
+                );
+                continue;
+            };
+            let Some(expr) = entry.value else { continue };
+            let place = entry.outer.site().place(expr.span);
+            let value = self.eval(expr, &entry.outer);
+            let value = self.expect_type(value, super::types::Ty::Dtype, place, "`precision`");
+            if let Value::Object(o) = value
+                && let Some(dtype) = self.dtype(&o)
+            {
+                let within =
+                    entry.within.iter().map(|p| p.iter().map(|i| i.name).collect()).collect();
+                precision.scoped.push((role, within, dtype, entry.place));
+            }
+        }
+        precision
+    }
+
+    fn dtype_field(&mut self, object: &Rc<Object<'p>>, role: &str) -> Option<Rc<Dtype>> {
+        match self.field_path(object, &["precision", role])? {
+            Value::Object(o) => self.dtype(&o),
+            _ => None,
+        }
+    }
+
+    /// The dtype of the library called `name`.
+    pub fn dtype_named(&mut self, name: &str) -> Option<Rc<Dtype>> {
+        let item = self.program.prelude_item(Name::new(name))?;
+        match self.object_item(item) {
+            Value::Object(o) => self.dtype(&o),
+            _ => None,
+        }
+    }
+
+    /// A dtype object as the model's data: bytes per element with scales and zeros.
+    pub fn dtype(&mut self, object: &Rc<Object<'p>>) -> Option<Rc<Dtype>> {
+        let key = Rc::as_ptr(object) as usize;
+        if let Some((_, dtype)) = self.dtypes.get(&key) {
+            return Some(dtype.clone());
+        }
+        let place = object.item.map(|i| i.name_place())?;
+        let Some(Value::Num(bits)) = self.field(object, Name::new("bits")) else {
+            self.report(Diagnostic::new(
+                codes::MISSING_FIELD,
+                format!("dtype `{}` has no `bits`", object.name),
+                place,
+                "write `bits = …` into its body",
+            ));
+            return None;
+        };
+        let mut args = vec![("bits", Value::Num(bits))];
+        for (field, bits_name, per_name) in
+            [("scale", "scale_bits", "scale_per"), ("zero", "zero_bits", "zero_per")]
+        {
+            if let Some(Value::Per(per)) = self.field(object, Name::new(field))
+                && let Value::Object(format) = &per.0
+                && let Some(Value::Num(bits)) = self.field(&format.clone(), Name::new("bits"))
+            {
+                args.push((bits_name, Value::Num(bits)));
+                args.push((per_name, Value::Num(per.1)));
+            }
+        }
+        let width = self.library_number("bytes_per_element", &args)?;
+        let bits = self.graph.value(bits);
+        let dtype = Rc::new(Dtype { name: object.name, width, bits, place });
+        self.dtypes.insert(key, (object.clone(), dtype.clone()));
+        Some(dtype)
+    }
+
+    /// The dtype of a weight, which may state one itself.
+    pub(super) fn weight_dtype(
+        &mut self,
+        stated: Option<(Rc<Object<'p>>, Place)>,
+        name: Name,
+    ) -> Option<Rc<Dtype>> {
+        if let Some((dtype, _)) = self.scoped_dtype(Role::Weights, Some(name)) {
+            return Some(dtype);
+        }
+        let said = self.builder.precision.roles.get(&Role::Weights).cloned();
+        match (stated, said) {
+            (Some((object, stated_at)), Some((dtype, said_at))) => {
+                if object.name != dtype.name {
+                    self.report(
+                        Diagnostic::new(
+                            codes::DTYPE_OVERRIDDEN,
+                            format!(
+                                "`{name}` is stated as {}, and the scenario makes it {}",
+                                object.name, dtype.name
+                            ),
+                            said_at,
+                            "this rule wins",
+                        )
+                        .and(stated_at, "the model says otherwise"),
+                    );
+                }
+                Some(dtype)
+            }
+            (Some((object, _)), None) => self.dtype(&object),
+            (None, Some((dtype, _))) => Some(dtype),
+            (None, None) => self.builder.precision.role(Role::Weights),
+        }
+    }
+
+    /// The dtype of what an op makes.
+    pub(super) fn result_dtype(
+        &mut self,
+        role: Role,
+        _operand: Option<TensorId>,
+    ) -> Option<Rc<Dtype>> {
+        if let Some((dtype, _)) = self.scoped_dtype(role, None) {
+            return Some(dtype);
+        }
+        self.builder.precision.role(role)
+    }
+
+    fn scoped_dtype(&self, role: Role, name: Option<Name>) -> Option<(Rc<Dtype>, Place)> {
+        let scope = &self.builder.scope;
+        let rules = self.builder.precision.scoped.iter().rev();
+        let mut rules = rules.filter(|(r, within, ..)| {
+            *r == role && within.iter().any(|w| super::scope_matches(scope, w, name))
+        });
+        rules.next().map(|(_, _, dtype, place)| (dtype.clone(), *place))
+    }
+}

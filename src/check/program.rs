@@ -1,0 +1,296 @@
+//! All modules of one compilation: the user's files, what they import, and the library.
+//!
+//! In: root texts and a way to read files. Out: a [`Program`]: modules cut into pieces, each piece
+//! parsed when something asks for it, so that a library of any size costs only what is used.
+
+use std::cell::OnceCell;
+
+use rustc_hash::FxHashMap;
+
+use super::library;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::name::Name;
+use crate::source::{FileId, Origin, Place, SourceFile, Sources, Span};
+use crate::syntax::ast::{ImportSource, Item, ItemKind};
+use crate::syntax::parse::{Piece, parse_piece, split};
+
+/// Reads the text of an imported file: the name as shown, and the text.
+pub trait Loader {
+    /// The file that `path`, written in the file called `from`, means.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot be read.
+    fn load(&self, from: &str, path: &str) -> Result<(String, String), String>;
+}
+
+/// A loader for texts that stand alone: every import of a file fails.
+pub struct NoFiles;
+
+impl Loader for NoFiles {
+    fn load(&self, _: &str, path: &str) -> Result<(String, String), String> {
+        Err(format!("`{path}` cannot be read from here"))
+    }
+}
+
+/// Which module of a [`Program`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct ModuleId(pub u32);
+
+/// An item of a program: its module and piece.
+#[derive(Clone, Copy, Debug)]
+pub struct ItemRef<'p> {
+    /// The module.
+    pub module: ModuleId,
+    /// Where the piece starts in its file.
+    pub offset: u32,
+    /// The file.
+    pub file: FileId,
+    /// The item itself.
+    pub item: &'p Item,
+}
+
+impl PartialEq for ItemRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.item, other.item)
+    }
+}
+impl Eq for ItemRef<'_> {}
+
+impl ItemRef<'_> {
+    /// The absolute place of a span inside the item.
+    #[must_use]
+    pub fn place(&self, span: Span) -> Place {
+        Place { file: self.file, span: span.shifted(self.offset) }
+    }
+    /// The absolute place of its name.
+    #[must_use]
+    pub fn name_place(&self) -> Place {
+        self.place(self.item.name.span)
+    }
+}
+
+struct ModulePiece {
+    piece: Piece,
+    parsed: OnceCell<(Vec<Item>, Vec<Diagnostic>)>,
+}
+
+/// One file as a module.
+pub struct Module {
+    /// Its file.
+    pub file: FileId,
+    /// `std/…` without extension for library modules.
+    pub std_path: Option<&'static str>,
+    pieces: Vec<ModulePiece>,
+    /// Name to piece, first declaration wins.
+    names: FxHashMap<Name, usize>,
+    /// Imported files: the text of the import to the module.
+    imports: FxHashMap<String, ModuleId>,
+}
+
+/// Everything that can be named.
+pub struct Program {
+    /// All texts.
+    pub sources: Sources,
+    modules: Vec<Module>,
+    /// Modules that were asked for, in order.
+    pub roots: Vec<ModuleId>,
+    std_index: FxHashMap<&'static str, ModuleId>,
+    /// What went wrong while loading: unreadable imports.
+    pub load_diagnostics: Vec<Diagnostic>,
+    pub(super) units: OnceCell<super::units::Units>,
+    pub(super) prelude: OnceCell<FxHashMap<Name, (ModuleId, usize)>>,
+}
+
+impl Program {
+    /// Loads root texts (`(name, text)`) with everything they import.
+    pub fn load(roots: Vec<(String, String)>, loader: &dyn Loader) -> Self {
+        let mut program = Self {
+            sources: Sources::default(),
+            modules: Vec::new(),
+            roots: Vec::new(),
+            std_index: FxHashMap::default(),
+            load_diagnostics: Vec::new(),
+            units: OnceCell::new(),
+            prelude: OnceCell::new(),
+        };
+        for &(path, text) in library::FILES {
+            let file = SourceFile::new(&format!("std/{path}.mesa"), text, Origin::Std);
+            let id = program.add(file, Some(path));
+            program.std_index.insert(path, id);
+        }
+        let mut by_name = FxHashMap::default();
+        for (name, text) in roots {
+            let id = program.add(SourceFile::new(&name, &text, Origin::User), None);
+            by_name.insert(name, id);
+            program.roots.push(id);
+        }
+        let mut queue: Vec<ModuleId> = program.roots.clone();
+        while let Some(id) = queue.pop() {
+            program.load_imports(id, loader, &mut by_name, &mut queue);
+        }
+        crate::diagnostic::sort(&mut program.load_diagnostics);
+        program
+    }
+
+    /// Adds a text given on the command line, as a module of its own.
+    pub fn add_command(&mut self, name: &str, text: &str) -> ModuleId {
+        self.add(SourceFile::new(name, text, Origin::Command), None)
+    }
+
+    fn add(&mut self, file: SourceFile, std_path: Option<&'static str>) -> ModuleId {
+        let pieces = split(&file.text);
+        let mut names = FxHashMap::default();
+        for (i, piece) in pieces.iter().enumerate() {
+            if let (Some(name), Some(kind)) = (piece.name, piece.kind)
+                && kind != ItemKind::Use
+            {
+                names.entry(name).or_insert(i);
+            }
+        }
+        let pieces =
+            pieces.into_iter().map(|piece| ModulePiece { piece, parsed: OnceCell::new() });
+        let pieces = pieces.collect();
+        let id = ModuleId(self.modules.len() as u32);
+        let file = self.sources.add(file);
+        self.modules.push(Module { file, std_path, pieces, names, imports: FxHashMap::default() });
+        id
+    }
+
+    fn load_imports(
+        &mut self,
+        id: ModuleId,
+        loader: &dyn Loader,
+        by_name: &mut FxHashMap<String, ModuleId>,
+        queue: &mut Vec<ModuleId>,
+    ) {
+        let file_name = self.sources.file(self.module(id).file).name.to_string();
+        let mut wanted = Vec::new();
+        for item in self.items_of_kind(id, ItemKind::Use) {
+            if let Some(import) = &item.item.import
+                && let ImportSource::File(text, _) = &import.from
+            {
+                wanted.push((text.plain(), item.place(text.span)));
+            }
+        }
+        for (path, place) in wanted {
+            match loader.load(&file_name, &path) {
+                Ok((name, text)) => {
+                    let target = by_name.get(&name).copied().unwrap_or_else(|| {
+                        let target = self.add(SourceFile::new(&name, &text, Origin::User), None);
+                        queue.push(target);
+                        target
+                    });
+                    by_name.insert(name, target);
+                    if let Some(module) = self.modules.get_mut(id.0 as usize) {
+                        module.imports.insert(path, target);
+                    }
+                }
+                Err(reason) => self.load_diagnostics.push(
+                    Diagnostic::new(
+                        codes::UNKNOWN_MODULE,
+                        format!("cannot import `{path}`"),
+                        place,
+                        reason,
+                    )
+                    .note("paths in `use \"…\"` are relative to the file they stand in"),
+                ),
+            }
+        }
+    }
+
+    /// The module with this id.
+    #[must_use]
+    #[allow(clippy::indexing_slicing)] // ids are made by `add` alone
+    pub fn module(&self, id: ModuleId) -> &Module {
+        &self.modules[id.0 as usize]
+    }
+    /// All modules.
+    pub fn modules(&self) -> impl Iterator<Item = (ModuleId, &Module)> {
+        self.modules.iter().enumerate().map(|(i, m)| (ModuleId(i as u32), m))
+    }
+    /// The library module at `path` (`systems/nvidia`).
+    #[must_use]
+    pub fn std_module(&self, path: &str) -> Option<ModuleId> {
+        self.std_index.get(path).copied()
+    }
+    /// The module that `use "path"` in `module` reads.
+    #[must_use]
+    pub fn imported(&self, module: ModuleId, path: &str) -> Option<ModuleId> {
+        self.module(module).imports.get(path).copied()
+    }
+
+    #[allow(clippy::indexing_slicing)] // piece positions come from `split`
+    fn parsed(&self, id: ModuleId, piece: usize) -> &(Vec<Item>, Vec<Diagnostic>) {
+        let module = self.module(id);
+        let piece = &module.pieces[piece];
+        piece.parsed.get_or_init(|| {
+            let span = Span::new(piece.piece.start, piece.piece.end);
+            let text = self.sources.file(module.file).slice(span);
+            let parsed = parse_piece(text, module.file, span.start);
+            (parsed.items, parsed.diagnostics)
+        })
+    }
+    fn refs(&self, id: ModuleId, piece: usize) -> impl Iterator<Item = ItemRef<'_>> {
+        let module = self.module(id);
+        let offset = module.pieces.get(piece).map_or(0, |p| p.piece.start);
+        let file = module.file;
+        let items = self.parsed(id, piece).0.iter();
+        items.map(move |item| ItemRef { module: id, offset, file, item })
+    }
+    /// The item called `name` declared in a module.
+    #[must_use]
+    pub fn item(&self, id: ModuleId, name: Name) -> Option<ItemRef<'_>> {
+        let piece = *self.module(id).names.get(&name)?;
+        self.refs(id, piece).find(|i| i.item.name.name == name)
+    }
+    /// All items of a module, parsed, in source order.
+    pub fn items(&self, id: ModuleId) -> impl Iterator<Item = ItemRef<'_>> {
+        (0..self.module(id).pieces.len()).flat_map(move |piece| self.refs(id, piece))
+    }
+    /// The items of one kind, parsing no other piece.
+    pub fn items_of_kind(&self, id: ModuleId, kind: ItemKind) -> Vec<ItemRef<'_>> {
+        let pieces = self.module(id).pieces.iter().enumerate();
+        let pieces = pieces.filter(|(_, p)| p.piece.kind == Some(kind)).map(|(i, _)| i);
+        let items = pieces.flat_map(|piece| self.refs(id, piece));
+        items.filter(|i| i.item.kind == kind).collect()
+    }
+    /// Names declared in a module, without parsing it.
+    pub fn names(&self, id: ModuleId) -> impl Iterator<Item = (Name, ItemKind)> + '_ {
+        let pieces = self.module(id).pieces.iter();
+        pieces.filter_map(|p| {
+            let kind = p.piece.kind.filter(|k| *k != ItemKind::Use)?;
+            Some((p.piece.name?, kind))
+        })
+    }
+    /// What the parser said of a whole module (parses all of it).
+    #[must_use]
+    pub fn syntax_diagnostics(&self, id: ModuleId) -> Vec<Diagnostic> {
+        let pieces = 0..self.module(id).pieces.len();
+        pieces.flat_map(|piece| self.parsed(id, piece).1.iter().cloned()).collect()
+    }
+    pub(super) fn prelude_item(&self, name: Name) -> Option<ItemRef<'_>> {
+        let index = self.prelude.get_or_init(|| {
+            let mut index = FxHashMap::default();
+            for module in library::PRELUDE.iter().filter_map(|path| self.std_module(path)) {
+                for (&name, &piece) in &self.module(module).names {
+                    index.entry(name).or_insert((module, piece));
+                }
+            }
+            index
+        });
+        let (module, piece) = *index.get(&name)?;
+        self.refs(module, piece).find(|i| i.item.name.name == name)
+    }
+    /// The library item called `name` anywhere below `folder` (`cost`, `layers`).
+    #[must_use]
+    pub fn std_item(&self, folder: &str, name: Name) -> Option<ItemRef<'_>> {
+        self.std_modules(folder).find_map(|m| self.item(m, name))
+    }
+    /// The library modules at `path` or below it.
+    pub fn std_modules<'a>(&'a self, path: &'a str) -> impl Iterator<Item = ModuleId> + 'a {
+        library::FILES.iter().filter_map(move |(p, _)| {
+            let inside = p.strip_prefix(path).is_some_and(|r| r.is_empty() || r.starts_with('/'));
+            if path.is_empty() || inside { self.std_module(p) } else { None }
+        })
+    }
+}

@@ -1,0 +1,269 @@
+//! Types as they are written, and whether a value is of one.
+
+use super::value::{Value, with_article};
+use super::{Checker, codes};
+use crate::diagnostic::Diagnostic;
+use crate::expr::Op;
+use crate::quantity::Dimension;
+use crate::source::Place;
+use crate::syntax::ast::{ItemKind, Param, Type};
+
+use super::value::Env;
+
+/// What a parameter or a field may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ty {
+    /// A number with a dimension.
+    Quantity(Dimension),
+    /// A non-negative whole number.
+    Count,
+    /// A condition.
+    Bool,
+    /// A text.
+    Text,
+    /// A bare word.
+    Word,
+    /// A number format.
+    Dtype,
+    /// A tensor.
+    Tensor,
+    /// An axis, or a list of them.
+    Axis,
+    /// `seq -> ctx`.
+    Rename,
+    /// An object of a kind.
+    Kind(ItemKind),
+    /// Anything.
+    Any,
+}
+
+impl Ty {
+    /// The type with its article, for messages.
+    #[must_use]
+    pub fn describe(self) -> String {
+        match self {
+            Self::Quantity(Dimension::NONE) => "a number".into(),
+            Self::Quantity(d) => format!("a quantity of {d} ({})", d.unit()),
+            Self::Count => "a count".into(),
+            Self::Bool => "a condition".into(),
+            Self::Text => "a text".into(),
+            Self::Word => "a word".into(),
+            Self::Dtype => "a dtype".into(),
+            Self::Tensor => "a tensor".into(),
+            Self::Axis => "an axis".into(),
+            Self::Rename => "a renaming `a -> b`".into(),
+            Self::Kind(kind) => with_article(kind),
+            Self::Any => "a value".into(),
+        }
+    }
+}
+
+impl<'p> Checker<'p> {
+    /// The type that is written; `None` (reported) where there is no such type.
+    pub fn resolve_type(&mut self, ty: &Type, env: &Env<'p>) -> Option<Ty> {
+        if let [(name, 1)] = ty.parts.as_slice() {
+            let plain = match name.name.text() {
+                "Count" => Some(Ty::Count),
+                "Bool" => Some(Ty::Bool),
+                "Text" => Some(Ty::Text),
+                "Word" => Some(Ty::Word),
+                "Dtype" => Some(Ty::Dtype),
+                "Tensor" => Some(Ty::Tensor),
+                "Axis" => Some(Ty::Axis),
+                "Rename" => Some(Ty::Rename),
+                "Chip" => Some(Ty::Kind(ItemKind::Chip)),
+                "Link" => Some(Ty::Kind(ItemKind::Link)),
+                "System" => Some(Ty::Kind(ItemKind::System)),
+                "Plan" => Some(Ty::Kind(ItemKind::Plan)),
+                "Model" => Some(Ty::Kind(ItemKind::Model)),
+                "Runtime" => Some(Ty::Kind(ItemKind::Runtime)),
+                "Scenario" => Some(Ty::Kind(ItemKind::Scenario)),
+                "Group" | "Any" => Some(Ty::Any),
+                _ => None,
+            };
+            if plain.is_some() {
+                return plain;
+            }
+        }
+        if let Some(dimension) = self.program.dimension(ty) {
+            return Some(Ty::Quantity(dimension));
+        }
+        let place = env.site().place(ty.span);
+        let name = ty.parts.first().map_or("", |(n, _)| n.name.text());
+        let known = [
+            "Count", "Number", "Bool", "Text", "Dtype", "Tensor", "Axis", "Link", "Chip", "Bytes",
+            "Time", "Flop", "Energy", "Money", "Tokens", "Devices", "Bandwidth", "Power",
+        ];
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_TYPE,
+            format!("there is no type `{name}`"),
+            place,
+            "not a type",
+        );
+        if let Some(best) = super::names::closest(name, known.iter().copied()) {
+            diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
+        }
+        self.report(diagnostic);
+        None
+    }
+
+    /// Checks an argument against the declared type of its parameter.
+    pub fn check_param_type(
+        &mut self,
+        param: &Param,
+        site: &Env<'p>,
+        value: Value<'p>,
+        place: Place,
+    ) -> Value<'p> {
+        let Some(ty) = &param.ty else { return value };
+        if matches!(value, Value::None) && ty.optional {
+            return value;
+        }
+        let Some(resolved) = self.resolve_type(ty, site) else { return value };
+        self.expect_type(value, resolved, place, &format!("`{}`", param.name.name))
+    }
+
+    /// The value, if it is of this type; otherwise an error is reported at `place`.
+    pub fn expect_type(
+        &mut self,
+        value: Value<'p>,
+        ty: Ty,
+        place: Place,
+        what: &str,
+    ) -> Value<'p> {
+        match (&value, ty) {
+            (Value::Error, _) | (_, Ty::Any) => value,
+            (Value::Num(id), Ty::Quantity(wanted)) => {
+                let got = self.graph.dimension(*id);
+                if got == wanted {
+                    return value;
+                }
+                self.report(dimension_error(what, wanted, got, place));
+                Value::Error
+            }
+            (Value::Axis(axis), Ty::Quantity(Dimension::NONE) | Ty::Count) => {
+                match self.axis_size(*axis) {
+                    Some(id) => Value::Num(id),
+                    None => value,
+                }
+            }
+            (Value::Num(id), Ty::Count) => {
+                let (id, got) = (*id, self.graph.dimension(*id));
+                if !got.is_none() {
+                    self.report(dimension_error(what, Dimension::NONE, got, place));
+                    return Value::Error;
+                }
+                if let Some(v) = self.graph.known(id)
+                    && (v < 0.0 || libm::floor(v) != v)
+                {
+                    self.report_not_count(id, v, place, what);
+                    return Value::Error;
+                }
+                value
+            }
+            (Value::Bool(_) | Value::Truth(_), Ty::Bool)
+            | (Value::Text(_), Ty::Text)
+            | (Value::Word(_), Ty::Word)
+            | (Value::Tensor(_), Ty::Tensor)
+            | (Value::Axis(_) | Value::Axes(_) | Value::List(_), Ty::Axis)
+            | (Value::Arrow(_), Ty::Rename) => value,
+            (Value::Object(o), Ty::Dtype) if o.kind == ItemKind::Dtype => value,
+            (Value::Object(o), Ty::Kind(kind))
+                if (o.kind == kind
+                    || (o.kind == ItemKind::Measured && kind == ItemKind::Scenario))
+                    && o.owner.is_none() =>
+            {
+                value
+            }
+            // A phase-wise plan is a section; `plan` settings check it themselves.
+            (Value::Object(o), Ty::Kind(ItemKind::Plan)) if o.owner.is_some() => value,
+            (Value::Record(_), Ty::Kind(_)) => value,
+            _ => {
+                let got = value.describe();
+                let wanted = ty.describe();
+                self.report(Diagnostic::new(
+                    codes::WRONG_TYPE,
+                    format!("{what} wants {wanted}, and this is {got}"),
+                    place,
+                    format!("{wanted} is wanted here"),
+                ));
+                Value::Error
+            }
+        }
+    }
+
+    fn report_not_count(&mut self, id: crate::expr::ExprId, v: f64, place: Place, what: &str) {
+        let shown = crate::check::show_number(v);
+        let mut diagnostic = Diagnostic::new(
+            codes::NOT_A_COUNT,
+            format!("{what} must be a whole number, and this is {shown}"),
+            place,
+            "not a count",
+        );
+        let inner = self.graph.unnamed(id);
+        let node = self.graph.node(inner);
+        let operands: Vec<_> = node.operands().collect();
+        if let (Op::Div, [a, b]) = (node.op, operands.as_slice())
+            && let (Some(a), Some(b)) = (self.graph.known(*a), self.graph.known(*b))
+            && a > 0.0
+            && a < 1e9
+        {
+            let divisors = divisors(a as u64);
+            let near = divisors.iter().min_by(|x, y| {
+                let far = |d: u64| (d as f64 - b).abs();
+                far(**x).total_cmp(&far(**y))
+            });
+            let list: Vec<_> = divisors.iter().take(16).map(u64::to_string).collect();
+            diagnostic = diagnostic.note(format!(
+                "{} is not divisible by {}; it divides by {}{}",
+                crate::check::show_number(a),
+                crate::check::show_number(b),
+                list.join(" "),
+                near.map_or(String::new(), |n| format!(" (nearest: {n})")),
+            ));
+        }
+        self.report(diagnostic);
+    }
+}
+
+/// All divisors, ascending.
+#[must_use]
+pub fn divisors(n: u64) -> Vec<u64> {
+    let mut low = Vec::new();
+    let mut high = Vec::new();
+    let mut d = 1;
+    while d * d <= n {
+        if n % d == 0 {
+            low.push(d);
+            if d * d != n {
+                high.push(n / d);
+            }
+        }
+        d += 1;
+    }
+    low.extend(high.into_iter().rev());
+    low
+}
+
+fn dimension_error(what: &str, wanted: Dimension, got: Dimension, place: Place) -> Diagnostic {
+    if got.is_none() {
+        return Diagnostic::new(
+            codes::MISSING_UNIT,
+            format!("{what} needs a unit"),
+            place,
+            format!("a plain number, where {wanted} is wanted"),
+        )
+        .note(format!("write the unit after the number, for example in {}", wanted.unit()));
+    }
+    let wanted_text = if wanted.is_none() {
+        "a plain number".to_owned()
+    } else {
+        format!("{wanted} ({})", wanted.unit())
+    };
+    Diagnostic::new(
+        codes::WRONG_DIMENSION,
+        format!("{what} wants {wanted_text}, and this is {got}"),
+        place,
+        format!("this is {got} ({})", got.unit()),
+    )
+}

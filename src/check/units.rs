@@ -1,0 +1,167 @@
+//! Units and dimensions by name, resolved from `unit` and `dimension` items on first use.
+
+use std::cell::RefCell;
+
+use rustc_hash::FxHashMap;
+
+use super::program::{ItemRef, Program};
+use crate::name::Name;
+use crate::quantity::Dimension;
+use crate::syntax::ast::{BinaryOp, Expr, ExprKind, ItemKind, Type, UnitExpr};
+
+/// A unit: how many base units it is, and what it measures.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Unit {
+    /// Base units per unit.
+    pub factor: f64,
+    /// What it measures.
+    pub dimension: Dimension,
+}
+
+impl Unit {
+    /// `value` of this unit in base units, rounded once: 7 % is 7 ÷ 100, not 7 × 0.01.
+    #[must_use]
+    pub fn scale(self, value: f64) -> f64 {
+        let inverse = 1.0 / self.factor;
+        if self.factor < 1.0 && libm::round(inverse) / inverse == 1.0 {
+            value / libm::round(inverse)
+        } else {
+            value * self.factor
+        }
+    }
+}
+
+/// Units already looked up; `None` while one is being resolved, so that a circle ends.
+#[derive(Default)]
+pub struct Units {
+    known: RefCell<FxHashMap<Name, Option<Unit>>>,
+}
+
+const NUMBER: Unit = Unit { factor: 1.0, dimension: Dimension::NONE };
+
+impl Program {
+    /// The unit called `name`: the library's, or one that a user's file declares.
+    #[must_use]
+    pub fn unit(&self, name: Name) -> Option<Unit> {
+        if name == "%" {
+            return Some(Unit { factor: 0.01, dimension: Dimension::NONE });
+        }
+        let units = self.units.get_or_init(Units::default);
+        if let Some(known) = units.known.borrow().get(&name) {
+            return *known;
+        }
+        units.known.borrow_mut().insert(name, None);
+        let unit = self.unit_item(name).and_then(|item| self.declared_unit(item));
+        units.known.borrow_mut().insert(name, unit);
+        unit
+    }
+    fn unit_item(&self, name: Name) -> Option<ItemRef<'_>> {
+        let std = self.std_module("units").into_iter();
+        let users = self.modules().filter(|(_, m)| m.std_path.is_none()).map(|(id, _)| id);
+        let mut modules = std.chain(users);
+        modules.find_map(|m| self.item(m, name).filter(|i| i.item.kind == ItemKind::Unit))
+    }
+    fn declared_unit(&self, item: ItemRef<'_>) -> Option<Unit> {
+        if let Some(value) = &item.item.value {
+            return self.unit_of(value);
+        }
+        let dimension = self.dimension(item.item.result.as_ref()?)?;
+        Some(Unit { factor: 1.0, dimension })
+    }
+    /// The quantity that an expression of numbers and units is: `1024 MiB`, `J / s`.
+    #[must_use]
+    pub fn unit_of(&self, expr: &Expr) -> Option<Unit> {
+        match &expr.kind {
+            ExprKind::Number { value, unit, .. } => {
+                let unit = unit.as_ref().map_or(Some(NUMBER), |u| self.unit_expr(u).ok())?;
+                Some(Unit { factor: unit.scale(*value), dimension: unit.dimension })
+            }
+            ExprKind::Name(name) => self.unit(*name),
+            ExprKind::Paren(inner) => self.unit_of(inner),
+            ExprKind::Binary(op, a, b) => {
+                let (a, b) = (self.unit_of(a)?, self.unit_of(b)?);
+                match op {
+                    BinaryOp::Mul => Some(a.times(b, 1)),
+                    BinaryOp::Div => Some(a.times(b, -1)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+    /// The unit written after a number.
+    ///
+    /// # Errors
+    /// The position of the part that is not a unit.
+    pub fn unit_expr(&self, unit: &UnitExpr) -> Result<Unit, usize> {
+        let mut product = NUMBER;
+        for (i, (part, exponent)) in unit.parts.iter().enumerate() {
+            let part = self.unit(part.name).ok_or(i)?;
+            product = product.times(part, *exponent);
+        }
+        Ok(product)
+    }
+    /// All unit names, for suggestions.
+    pub fn unit_names(&self) -> Vec<Name> {
+        let mut names = Vec::new();
+        for (id, module) in self.modules() {
+            if module.std_path.is_none_or(|p| p == "units") {
+                let units = self.names(id).filter(|(_, kind)| *kind == ItemKind::Unit);
+                names.extend(units.map(|(name, _)| name));
+            }
+        }
+        names
+    }
+    /// The dimension that a type names, if it is one: `Bytes`, `Bytes / Time`.
+    #[must_use]
+    pub fn dimension(&self, ty: &Type) -> Option<Dimension> {
+        let mut product = Dimension::NONE;
+        for (part, exponent) in &ty.parts {
+            product = product.times(self.dimension_named(part.name, 0)?.power(*exponent));
+        }
+        Some(product)
+    }
+    fn dimension_named(&self, name: Name, depth: u8) -> Option<Dimension> {
+        if name == "Number" || name == "Count" {
+            return Some(Dimension::NONE);
+        }
+        if let Some(base) = Dimension::base(name.text()) {
+            return Some(base);
+        }
+        let item = self.std_module("units").and_then(|m| self.item(m, name)).or_else(|| {
+            let mut users = self.modules().filter(|(_, m)| m.std_path.is_none());
+            users.find_map(|(id, _)| self.item(id, name))
+        })?;
+        if item.item.kind != ItemKind::Dimension || depth > 16 {
+            return None;
+        }
+        self.dimension_of(item.item.value.as_ref()?, depth + 1)
+    }
+    fn dimension_of(&self, expr: &Expr, depth: u8) -> Option<Dimension> {
+        match &expr.kind {
+            ExprKind::Name(name) => self.dimension_named(*name, depth),
+            ExprKind::Number { value: 1.0, .. } => Some(Dimension::NONE),
+            ExprKind::Paren(inner) => self.dimension_of(inner, depth),
+            ExprKind::Binary(op, a, b) => {
+                let (a, b) = (self.dimension_of(a, depth)?, self.dimension_of(b, depth)?);
+                match op {
+                    BinaryOp::Mul => Some(a.times(b)),
+                    BinaryOp::Div => Some(a.over(b)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Unit {
+    fn times(self, other: Self, exponent: i8) -> Self {
+        let mut factor = self.factor;
+        for _ in 0..exponent.unsigned_abs() {
+            factor = if exponent > 0 { factor * other.factor } else { factor / other.factor };
+        }
+        let dimension = self.dimension.times(other.dimension.power(exponent));
+        Self { factor, dimension }
+    }
+}

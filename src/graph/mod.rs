@@ -1,0 +1,10 @@
+//! Model and plan to dataflow: layouts, and the conversions (collectives) between them.
+//!
+//! In: a checked model and plan. Out: the model's steps with the layout that every op runs in and
+//! every conversion that it causes. Sizes stay symbolic; only *which* axes are sharded is decided.
+
+mod layout;
+mod rules;
+
+pub use layout::{Conversion, Kind, LaidOp, LaidStep, Laid, Layout, Partial, Shard, lay_out};
+pub use rules::{Conflict, Divisor, scope_matches};

@@ -1,0 +1,155 @@
+//! Which shard rule holds for an axis in a scope, and how many shards it gives.
+
+use std::rc::Rc;
+
+use super::layout::Shard;
+use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
+use crate::ir::model::Instance;
+use crate::ir::{AxisId, Model, MeshId, Plan};
+use crate::name::Name;
+use crate::source::Place;
+
+/// Two axes of one tensor on one mesh axis.
+#[derive(Clone, Debug)]
+pub struct Conflict {
+    /// The tensor's name.
+    pub tensor: Name,
+    /// Where the tensor is defined.
+    pub tensor_place: Place,
+    /// The mesh axis.
+    pub mesh: MeshId,
+    /// The two axes with their rules.
+    pub axes: [(AxisId, usize); 2],
+}
+
+/// An axis cut into parts: the size should divide.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Divisor {
+    /// The rule.
+    pub rule: usize,
+    /// The axis as the rule names it.
+    pub axis: AxisId,
+    /// Into how many parts it is cut.
+    pub parts: ExprId,
+}
+
+/// Whether a `within` path means this scope: a block's name, a binding, or a dotted path of them.
+#[must_use]
+pub fn scope_matches(scope: &Instance, within: &[Name], residual: bool) -> bool {
+    match within {
+        [] => true,
+        [name] => {
+            scope.blocks.contains(name)
+                || scope.path.contains(name)
+                || (residual && *name == "residual")
+        }
+        path => scope.path.windows(path.len()).any(|w| w == path),
+    }
+}
+
+pub(super) struct Rules<'a> {
+    pub(super) model: &'a Model,
+    pub(super) plan: &'a Plan,
+    pub(super) divisors: Vec<Divisor>,
+    pub(super) matched: Vec<bool>,
+}
+
+impl<'a> Rules<'a> {
+    pub(super) fn new(model: &'a Model, plan: &'a Plan) -> Self {
+        let matched = vec![false; plan.rules.len()];
+        Self { model, plan, divisors: Vec::new(), matched }
+    }
+
+    fn names_axis(&self, rule: &[Name], axis: AxisId) -> bool {
+        let Some((last, qualifiers)) = rule.split_last() else { return false };
+        self.model.axes[axis].aliases.iter().any(|(name, path)| {
+            name == last
+                && (qualifiers.is_empty()
+                    || path.windows(qualifiers.len()).any(|w| w == qualifiers))
+        })
+    }
+
+    fn rule_for(&self, axis: AxisId, scope: &Instance, residual: bool) -> Option<usize> {
+        let mut general = None;
+        let mut scoped = None;
+        for (i, rule) in self.plan.rules.iter().enumerate() {
+            if !self.names_axis(&rule.axis, axis) {
+                continue;
+            }
+            if rule.within.is_empty() {
+                general = general.or(Some(i));
+            } else if rule.within.iter().any(|w| scope_matches(scope, w, residual)) {
+                scoped = Some(i);
+            }
+        }
+        scoped.or(general)
+    }
+
+    /// The shards of an atomic axis in a scope, if a rule cuts it.
+    pub(super) fn shard(
+        &mut self,
+        axis: AxisId,
+        scope: &Instance,
+        residual: bool,
+        graph: &mut Graph,
+    ) -> Option<Shard> {
+        if let Some(rule) = self.rule_for(axis, scope, residual) {
+            return self.whole_shard(axis, axis, rule, graph);
+        }
+        let wholes = self.model.axes[axis].whole.clone();
+        let (whole, rule) =
+            wholes.into_iter().find_map(|w| Some((w, self.rule_for(w, scope, residual)?)))?;
+        self.whole_shard(axis, whole, rule, graph)
+    }
+
+    /// How `rule` on `whole` cuts its part `axis`: parts are cut major factor first.
+    fn whole_shard(
+        &mut self,
+        axis: AxisId,
+        whole: AxisId,
+        rule_index: usize,
+        graph: &mut Graph,
+    ) -> Option<Shard> {
+        let rule = self.plan.rules.get(rule_index)?;
+        if let Some(flag) = self.matched.get_mut(rule_index) {
+            *flag = true;
+        }
+        let sizes: Vec<ExprId> = rule.over.iter().map(|m| self.plan.mesh[*m].size).collect();
+        let n = graph.product(sizes)?;
+        let divisor = Divisor { rule: rule_index, axis: whole, parts: n };
+        if !self.divisors.contains(&divisor) {
+            self.divisors.push(divisor);
+        }
+        let parts = self.model.axes[whole].parts.clone();
+        let origin = |rule_text| Origin {
+            name: Name::new(&format!("shards({})", self.model.axes[axis].name)),
+            kind: OriginKind::Inferred,
+            place: rule.place,
+            rule: Some(rule_text),
+        };
+        let count = if parts.len() < 2 {
+            n
+        } else {
+            let mut rest = n;
+            let mut found = None;
+            for (i, part) in parts.iter().enumerate() {
+                let last = i + 1 == parts.len();
+                let crate::ir::AxisSize::Fixed(size) = self.model.axes[*part].size else {
+                    return None;
+                };
+                let cut = if last { rest } else { graph.binary(Op::Gcd, rest, size) };
+                if *part == axis {
+                    let text = if last {
+                        "what the major factors leave of the mesh"
+                    } else {
+                        "the greatest common divisor of the mesh and the factor"
+                    };
+                    found = Some(graph.named(cut, origin(text)));
+                }
+                rest = graph.div(rest, cut);
+            }
+            found?
+        };
+        Some(Shard { axis, group: Rc::clone(&rule.over), count, rule: rule_index })
+    }
+}

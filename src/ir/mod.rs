@@ -1,0 +1,15 @@
+//! The checked program: plain data without source text, ready for layouts and costs.
+//!
+//! In: what `check` found to be right. Out: models, systems, plans and workloads with symbolic
+//! sizes.
+
+pub mod model;
+pub mod plan;
+pub mod system;
+
+pub use model::{
+    Axis, AxisId, AxisSize, Dtype, Fuse, Model, OpId, OpInstance, Repeat, Role, Step, Tensor,
+    TensorId,
+};
+pub use plan::{MeshAxis, MeshId, Plan, ShardRule};
+pub use system::{Level, System};

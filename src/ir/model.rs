@@ -1,0 +1,256 @@
+//! A model: axes, tensors and ops in order, built once for all phases. Sizes are symbolic.
+
+use std::rc::Rc;
+
+use crate::arena::{Arena, Id};
+use crate::expr::ExprId;
+use crate::name::Name;
+use crate::source::Place;
+
+/// An axis of a [`Model`].
+pub type AxisId = Id<Axis>;
+/// A tensor of a [`Model`].
+pub type TensorId = Id<Tensor>;
+/// An op of a [`Model`].
+pub type OpId = Id<OpInstance>;
+
+/// How long an axis is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum AxisSize {
+    /// Known from the model's parameters.
+    Fixed(ExprId),
+    /// Set by the phase that runs: `batch`, `seq`, `ctx`, `positions`.
+    Phase(Name),
+    /// The product of parts.
+    Composite,
+}
+
+/// A named axis of tensors.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// The name it was made with.
+    pub name: Name,
+    /// Every name it goes by in some block, with the instance path that calls it so.
+    pub aliases: Vec<(Name, Rc<[Name]>)>,
+    /// The instance that made it: binding names from the root.
+    pub path: Rc<[Name]>,
+    /// How long it is.
+    pub size: AxisSize,
+    /// For a composite axis its parts, major first (atoms only).
+    pub parts: Vec<AxisId>,
+    /// Composite axes that this one is a part of.
+    pub whole: Vec<AxisId>,
+    /// For an axis made by `rename: seq -> ctx`: the axis it was.
+    pub renamed_from: Option<AxisId>,
+    /// For a cached axis: how many of its elements are ever looked at.
+    pub window: Option<ExprId>,
+    /// For `repeat`: the axis that counts its rounds.
+    pub repeats: bool,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// What a tensor is for; decides its number format and which memory it is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the words of the language
+pub enum Role {
+    Weights,
+    Activations,
+    Cache,
+    State,
+    Gradients,
+    Optimizer,
+}
+
+impl Role {
+    /// All roles, in the order of reports.
+    pub const ALL: [Self; 6] = [
+        Self::Weights,
+        Self::Activations,
+        Self::Cache,
+        Self::State,
+        Self::Gradients,
+        Self::Optimizer,
+    ];
+    /// The word of the language.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Activations => "activations",
+            Self::Cache => "cache",
+            Self::State => "state",
+            Self::Gradients => "gradients",
+            Self::Optimizer => "optimizer",
+        }
+    }
+}
+
+/// A number format.
+#[derive(Clone, Debug)]
+pub struct Dtype {
+    /// Its name: `bf16`, `int4_g128`.
+    pub name: Name,
+    /// Bytes per element, scales and zeros included.
+    pub width: ExprId,
+    /// Bits of the element itself, for choosing the widest.
+    pub bits: f64,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A tensor of the dataflow.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// The name it is bound to (or that of the op that made it).
+    pub name: Name,
+    /// Its axes, composites expanded.
+    pub axes: Vec<AxisId>,
+    /// Its axes as written.
+    pub written: Vec<AxisId>,
+    /// What it is for.
+    pub role: Role,
+    /// Its number format.
+    pub dtype: Rc<Dtype>,
+    /// Stored share of the elements (2:4 sparsity: 0.5).
+    pub density: Option<ExprId>,
+    /// The op that makes it; none for weights and inputs.
+    pub producer: Option<OpId>,
+    /// Where it is defined.
+    pub place: Place,
+    /// Names of the weight in a checkpoint, `{i}` for repeats.
+    pub from: Option<String>,
+    /// The instance it belongs to.
+    pub scope: Rc<Instance>,
+    /// Shared with another weight (tied embeddings): counted once.
+    pub tied: bool,
+}
+
+/// An instance of a block in the model: where an op stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// Binding names from the root: `[attention]`.
+    pub path: Rc<[Name]>,
+    /// The blocks of the instances from the root: `[Llama, GroupedQueryAttention]`.
+    pub blocks: Rc<[Name]>,
+    /// Where it was called.
+    pub place: Place,
+}
+
+/// An op applied to tensors.
+#[derive(Clone, Debug)]
+pub struct OpInstance {
+    /// The op: an item of the library or of the user.
+    pub op: Name,
+    /// Position of its declaration among the ops used (see `check`).
+    pub declaration: usize,
+    /// Tensor operands with the names of their parameters.
+    pub operands: Vec<(Name, TensorId)>,
+    /// The result.
+    pub result: TensorId,
+    /// Axis variables: `A`, `B`, `R`, `over`.
+    pub axes: Vec<(Name, Rc<[AxisId]>)>,
+    /// Axes that leave partial sums when they are sharded.
+    pub sums: Vec<AxisId>,
+    /// Axes that must not be sharded.
+    pub whole: Vec<AxisId>,
+    /// Operands in which the op is linear.
+    pub linear: Vec<TensorId>,
+    /// The block instance that it stands in.
+    pub scope: Rc<Instance>,
+    /// Whether it defines a carried value: the scope `residual`.
+    pub residual: bool,
+    /// Where it is written.
+    pub place: Place,
+    /// The role in which the result is kept between steps (`cache`, `state`).
+    pub stores: Option<Role>,
+}
+
+/// A group of ops that runs as one kernel: inner tensors never travel to memory.
+#[derive(Clone, Debug)]
+pub struct Fuse {
+    /// The kernel's name.
+    pub name: Name,
+    /// The ops.
+    pub ops: Vec<OpId>,
+    /// The instance it stands in.
+    pub scope: Rc<Instance>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// A repeated body.
+#[derive(Clone, Debug)]
+pub struct Repeat {
+    /// The axis that counts its rounds, for `shard layers over pp`.
+    pub axis: AxisId,
+    /// How many rounds.
+    pub count: ExprId,
+    /// Carried values: on entry from outside, inside at the start, inside at the end, after.
+    pub carried: Vec<Carried>,
+    /// The body.
+    pub body: Vec<Step>,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// One carried value of a [`Repeat`].
+#[derive(Clone, Copy, Debug)]
+pub struct Carried {
+    /// The tensor that enters the first round.
+    pub before: TensorId,
+    /// The tensor at the start of a round.
+    pub start: TensorId,
+    /// The tensor at the end of a round.
+    pub end: TensorId,
+    /// The tensor after the last round.
+    pub after: TensorId,
+}
+
+/// A step of a model in order.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// One op.
+    Op(OpId),
+    /// A fused kernel.
+    Fuse(Fuse),
+    /// A repeated body.
+    Repeat(Repeat),
+    /// A part of a repeated body that runs in some rounds only.
+    Some {
+        /// In how many rounds.
+        count: ExprId,
+        /// What runs.
+        body: Vec<Step>,
+    },
+    /// Values that leave the arms of an `if` under one name.
+    Join {
+        /// One per arm.
+        arms: Vec<TensorId>,
+        /// The value after.
+        result: TensorId,
+    },
+}
+
+/// A checked model.
+#[derive(Clone, Debug, Default)]
+pub struct Model {
+    /// Its name.
+    pub name: Option<Name>,
+    /// All axes.
+    pub axes: Arena<Axis>,
+    /// All tensors.
+    pub tensors: Arena<Tensor>,
+    /// All ops.
+    pub ops: Arena<OpInstance>,
+    /// What runs, in order.
+    pub steps: Vec<Step>,
+    /// Weights in order, with how many rounds of repeats each exists in.
+    pub weights: Vec<(TensorId, Option<ExprId>)>,
+    /// Caches and states in order, with how many rounds each exists in.
+    pub stored: Vec<(TensorId, Option<ExprId>)>,
+    /// Inputs of the root block.
+    pub inputs: Vec<TensorId>,
+    /// Outputs of the root block.
+    pub outputs: Vec<TensorId>,
+}

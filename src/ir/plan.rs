@@ -1,0 +1,54 @@
+//! A parallel plan: a mesh of devices and rules that lay axes over it.
+
+use std::rc::Rc;
+
+use crate::arena::{Arena, Id};
+use crate::expr::ExprId;
+use crate::name::Name;
+use crate::source::Place;
+
+/// A mesh axis of a [`Plan`].
+pub type MeshId = Id<MeshAxis>;
+
+/// One axis of the mesh.
+#[derive(Clone, Debug)]
+pub struct MeshAxis {
+    /// Its name: `tp`.
+    pub name: Name,
+    /// How many devices.
+    pub size: ExprId,
+    /// Devices of all axes inside it: how far apart its neighbours are.
+    pub stride: ExprId,
+    /// Where it is declared.
+    pub place: Place,
+    /// A level that it may straddle unevenly.
+    pub across: Option<Name>,
+}
+
+/// `shard a over m within B`.
+#[derive(Clone, Debug)]
+pub struct ShardRule {
+    /// The axis, dotted: `heads`, `vision.heads`.
+    pub axis: Vec<Name>,
+    /// Over which mesh axes, outermost first.
+    pub over: Rc<[MeshId]>,
+    /// Blocks or instances where it holds; empty: everywhere.
+    pub within: Vec<Vec<Name>>,
+    /// The axis in the rule.
+    pub place: Place,
+    /// The `within` clause, or the axis again.
+    pub scope_place: Place,
+}
+
+/// A checked plan.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Its name.
+    pub name: Option<Name>,
+    /// Mesh axes, outermost first.
+    pub mesh: Arena<MeshAxis>,
+    /// Rules in order.
+    pub rules: Vec<ShardRule>,
+    /// Devices of the whole mesh; none for a plan without mesh.
+    pub devices: Option<ExprId>,
+}

@@ -1,0 +1,5 @@
+//! Dimensions and how quantities are shown. Units themselves are declared in `stdlib/units.mesa`.
+
+pub mod dimension;
+
+pub use dimension::Dimension;
