@@ -105,16 +105,27 @@ fn missing_brace(text: &str, open: usize) -> (usize, String) {
 
 /// A statement that could not be read.
 pub(super) fn bad_stmt(lower: &Lower<'_>, slice: &str, span: Span) -> Diagnostic {
-    let trimmed = slice.trim_end();
     let base = lower.text.len().min(span.start as usize);
-    let at = Grammar::parse(Rule::only_stmt, trimmed).err();
-    Broken { lower, slice: trimmed, base, tokens: tokens(trimmed), is_item: false }.explain(at)
+    let own = slice.trim_end().len();
+    // A slice ends at a comma; what follows on the line tells more about what was meant.
+    let rest = lower.text.get(base + own..).unwrap_or("");
+    let line = own + rest.find('\n').unwrap_or(rest.len());
+    let slice = lower.text.get(base..base + line).unwrap_or(slice).trim_end();
+    let error = reparse(Rule::only_stmt, slice);
+    Broken { lower, slice, base, own, tokens: tokens(slice), is_item: false }.explain(error)
+}
+
+/// Where reading `slice` as `rule` fails. The blank after it lets a last word be complete.
+fn reparse(rule: Rule, slice: &str) -> Option<Error<Rule>> {
+    Grammar::parse(rule, &format!("{slice} ")).err()
 }
 
 /// An expression given alone that could not be read.
 pub(super) fn bad_expr(lower: &Lower<'_>, error: Error<Rule>) -> Diagnostic {
     let slice = lower.text.trim_end();
-    Broken { lower, slice, base: 0, tokens: tokens(slice), is_item: false }.explain(Some(error))
+    let broken =
+        Broken { lower, slice, base: 0, own: slice.len(), tokens: tokens(slice), is_item: false };
+    broken.explain(Some(error))
 }
 
 /// An item that could not be read, from its first word on.
@@ -132,7 +143,8 @@ pub(super) fn bad_item(lower: &Lower<'_>, slice: &str, start: u32) -> Diagnostic
     let known = ItemKind::from_keyword(word).is_some() || words::foreign_item(word).is_some();
     if !known {
         let nearest = words::nearest_item(word);
-        let broken = Broken { lower, slice, base: start as usize, tokens, is_item: true };
+        let broken =
+            Broken { lower, slice, base: start as usize, own: slice.len(), tokens, is_item: true };
         if let Some(odd) = broken.odd_character(0) {
             return odd;
         }
@@ -144,8 +156,9 @@ pub(super) fn bad_item(lower: &Lower<'_>, slice: &str, start: u32) -> Diagnostic
     }
     let rule =
         if matches!(word, "use" | "import" | "include") { Rule::only_use } else { Rule::only_item };
-    let error = Grammar::parse(rule, slice).err();
-    Broken { lower, slice, base: start as usize, tokens, is_item: true }.explain(error)
+    let error = reparse(rule, slice);
+    Broken { lower, slice, base: start as usize, own: slice.len(), tokens, is_item: true }
+        .explain(error)
 }
 
 /// `x = 3` in column 0.
@@ -197,6 +210,8 @@ struct Broken<'a> {
     slice: &'a str,
     /// Where the slice starts in the text of `lower`.
     base: usize,
+    /// How much of the slice was unreadable; the rest of its line only helps to explain.
+    own: usize,
     tokens: Vec<Token>,
     is_item: bool,
 }
@@ -222,7 +237,7 @@ impl Broken<'_> {
         let at = at + after_blanks.len() - after_blanks.trim_start_matches([' ', '\t', '\r']).len();
         let index = self.tokens.iter().position(|t| t.end > at).unwrap_or(self.tokens.len());
         self.unfinished_text()
-            .or_else(|| self.brackets())
+            .or_else(|| self.brackets(at))
             .or_else(|| self.foreign(index))
             .unwrap_or_else(|| self.unexpected(index, Wanted::of(error.as_ref())))
     }
@@ -237,9 +252,11 @@ impl Broken<'_> {
     }
 
     /// A bracket without its partner.
-    fn brackets(&self) -> Option<Diagnostic> {
+    fn brackets(&self, at: usize) -> Option<Diagnostic> {
         let mut open: Vec<&Token> = Vec::new();
-        for token in self.tokens.iter().filter(|t| t.kind == Kind::Symbol) {
+        let line = self.slice.get(at..).and_then(|s| s.find('\n')).unwrap_or(self.slice.len());
+        let symbols = self.tokens.iter().filter(|t| t.kind == Kind::Symbol && t.end <= self.own);
+        for token in symbols {
             let partner = match self.text(token) {
                 "(" | "[" | "{" => {
                     open.push(token);
@@ -257,6 +274,7 @@ impl Broken<'_> {
                     let said = self.unclosed(last);
                     return Some(said.and(self.place(token), format!("`{close}` comes first")));
                 }
+                None if self.is_item && token.start > at.saturating_add(line) => break,
                 None => {
                     let close = self.text(token);
                     let title = format!("`{close}` closes nothing");
@@ -374,13 +392,14 @@ impl Broken<'_> {
         let before = index.checked_sub(1).map_or("", |i| self.text_at(i));
         match (self.text(token), before) {
             ("=", "=" | "!" | "<" | ">") => None,
-            ("=", "+" | "-" | "*" | "/") => {
+            ("+" | "-" | "*" | "/", _) if index > 0 && self.text_at(index + 1) == "=" => {
+                let before = self.text(token);
                 let title = format!("`{before}=` changes a value, and values in Mesa never change");
                 let place = self.place(token);
                 let label = "give the result a name of its own";
                 Some(Diagnostic::new(codes::WRONG_WORD, title, place, label))
             }
-            ("=", _) if index > 1 => {
+            ("=", _) if index > 1 && !self.is_item => {
                 let title = "`=` gives a name its value; `==` compares".to_owned();
                 Some(self.instead(token, title, "==", Safety::Review))
             }

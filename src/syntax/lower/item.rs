@@ -34,7 +34,7 @@ impl Lower<'_> {
         items
     }
 
-    /// The kind that the first word names; reports a word that names none.
+    /// The kind that the first word names, or nearly names, which is reported.
     fn kind(&mut self, word: &Pair<'_, Rule>) -> Option<ItemKind> {
         let text = word.as_str();
         if let Some(kind) = ItemKind::from_keyword(text) {
@@ -47,10 +47,10 @@ impl Lower<'_> {
             self.instead(codes::WRONG_WORD, span, title, label, kind.keyword());
             return Some(kind);
         }
-        let nearest = words::nearest_item(text);
-        let diagnostic = recover::unknown_item(self, text, span, nearest);
+        let nearest = words::nearest_item(text)?;
+        let diagnostic = recover::unknown_item(self, text, span, Some(nearest));
         self.report(diagnostic);
-        nearest
+        Some(nearest)
     }
 
     fn item(&mut self, pair: Pair<'_, Rule>, docs: &mut Docs<'_>) -> Option<Item> {
@@ -58,7 +58,12 @@ impl Lower<'_> {
         let mut parts = Parts::of(pair);
         let p = &mut parts;
         let word = p.eat(Rule::word)?;
-        let kind = self.kind(&word)?;
+        let Some(kind) = self.kind(&word) else {
+            let at = self.span(&word);
+            let diagnostic = recover::unknown_item(self, word.as_str(), at, None);
+            self.report(diagnostic);
+            return None;
+        };
         let mut item = blank(kind, self.name(p), span);
         item.docs = docs.take();
         item.label = self.label(p);

@@ -57,8 +57,16 @@ impl Lower<'_> {
             return Some(UnitExpr { span, parts: vec![(name, 1)] });
         }
         if text.len() == rest.len() {
-            let title = "a blank stands between a number and its unit".to_owned();
-            self.instead(codes::BAD_NUMBER, span, title, "the unit", &format!(" {text}"));
+            let title = "a blank stands between a number and its unit";
+            let gap = self.place(Span::new(span.start, span.start));
+            let diagnostic = Diagnostic::new(
+                codes::BAD_NUMBER,
+                title,
+                self.place(span),
+                "the unit",
+            )
+            .fix("insert a blank", gap, " ", Safety::Safe);
+            self.report(diagnostic);
         }
         let mut parts = Vec::new();
         let mut at = start;
