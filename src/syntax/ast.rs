@@ -127,6 +127,9 @@ pub struct Item {
     pub body: Option<Body>,
     /// For `use` only.
     pub import: Option<Import>,
+    /// Whether the header could not be read (already reported): parameters, type and value are
+    /// then missing, name and body may be there.
+    pub broken: bool,
 }
 
 /// `use std.a.B`, `use "./x.mesa".{A, B as C}`, `use std.chips as c`.

@@ -3,3 +3,11 @@
 //! In: a text. Out: items with spans and diagnostics; never a failure as a whole.
 
 pub mod ast;
+mod depth;
+mod grammar;
+mod lower;
+pub mod parse;
+pub mod pieces;
+mod recover;
+mod token;
+mod words;
