@@ -85,7 +85,11 @@ fn take<'a>(accepted: &mut BTreeMap<FileId, Accepted<'a>>, fix: &'a Fix) -> bool
 /// the order would be a guess.
 fn clash(a: Span, b: Span) -> bool {
     let insertion = a.start == a.end || b.start == b.end;
-    if insertion { a.start <= b.end && b.start <= a.end } else { a.start < b.end && b.start < a.end }
+    if insertion {
+        a.start <= b.end && b.start <= a.end
+    } else {
+        a.start < b.end && b.start < a.end
+    }
 }
 
 fn rewrite(file: &SourceFile, edits: &Accepted<'_>) -> String {
@@ -134,10 +138,8 @@ mod tests {
     fn suggestions_and_library_files_are_left_alone() {
         let (mut sources, id) = one("abc");
         let std = sources.add(SourceFile::new("std/a.mesa", "abc", Origin::Std));
-        let findings = [
-            finding(id, 0, 1, "x", Safety::Review),
-            finding(std, 0, 1, "x", Safety::Safe),
-        ];
+        let findings =
+            [finding(id, 0, 1, "x", Safety::Review), finding(std, 0, 1, "x", Safety::Safe)];
         assert_eq!(apply(&sources, &findings), Fixed::default());
     }
 
@@ -160,10 +162,9 @@ mod tests {
     fn a_fix_is_taken_whole_or_not_at_all() {
         let (sources, id) = one("abcdef");
         let mut both = finding(id, 5, 6, "F", Safety::Safe);
-        both.fixes[0].edits.push(Edit {
-            place: Place { file: id, span: Span::new(0, 2) },
-            text: "clash".into(),
-        });
+        both.fixes[0]
+            .edits
+            .push(Edit { place: Place { file: id, span: Span::new(0, 2) }, text: "clash".into() });
         let fixed = apply(&sources, &[finding(id, 1, 2, "B", Safety::Safe), both]);
         assert_eq!(fixed.texts[&id], "aBcdef");
     }

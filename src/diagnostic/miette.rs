@@ -12,6 +12,7 @@ use miette::{
     SourceCode, SourceSpan, SpanContents,
 };
 
+use super::render::shown_span;
 use super::{Code, Diagnostic, Severity};
 use crate::source::{FileId, SourceFile, Sources};
 
@@ -43,10 +44,10 @@ impl Finding {
         let mut excerpts: Vec<Excerpt> = Vec::new();
         for (index, label) in diagnostic.labels.iter().enumerate() {
             let file = sources.file(label.place.file);
-            let start = file.clamp(label.place.span.start) as usize;
-            let end = file.clamp(label.place.span.end) as usize;
+            let shown = shown_span(file, label.place.span);
+            let length = (shown.end - shown.start) as usize;
             let text = Some(label.text.clone());
-            let span = SourceSpan::from((start, end.saturating_sub(start)));
+            let span = SourceSpan::from((shown.start as usize, length));
             let labelled = if index == 0 {
                 LabeledSpan::new_primary_with_span(text, span)
             } else {

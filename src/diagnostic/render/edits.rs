@@ -50,6 +50,20 @@ fn is_long(text: &str) -> bool {
 }
 
 impl Hunk {
+    /// Without the lines that stay the same at both ends.
+    fn new(first_line: usize, old: &str, new: &str) -> Self {
+        let mut old: Vec<&str> = old.lines().collect();
+        let mut new: Vec<&str> = new.lines().collect();
+        let same = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+        old.drain(..same);
+        new.drain(..same);
+        while old.last().is_some() && old.last() == new.last() {
+            old.pop();
+            new.pop();
+        }
+        Self { first_line: first_line + same, old: old.join("\n"), new: new.join("\n") }
+    }
+
     fn write(&self, out: &mut String) {
         let last = self.first_line + self.old.lines().count().max(self.new.lines().count());
         let width = last.saturating_sub(1).max(1).to_string().len();
@@ -95,7 +109,7 @@ fn hunk(file: &SourceFile, first: usize, until: u32, edits: &[&Edit]) -> Hunk {
         at = file.clamp(span.end).max(at);
     }
     new.push_str(file.slice(Span::new(at, until)));
-    Hunk { first_line: first + 1, old: file.slice(Span::new(start, until)).to_owned(), new }
+    Hunk::new(first + 1, file.slice(Span::new(start, until)), &new)
 }
 
 fn line_start(file: &SourceFile, line: usize) -> u32 {

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::clean::one_line;
 use super::region;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{Origin, Sources};
@@ -33,7 +34,7 @@ fn command(sources: &Sources, diagnostic: &Diagnostic) -> String {
             }
         }
     }
-    let title = format!("{}: {}", diagnostic.code.id(), diagnostic.title);
+    let title = format!("{}: {}", diagnostic.code.id(), one_line(&diagnostic.title));
     let _ = writeln!(out, "title={}::{}", property(&title), data(&message(sources, diagnostic)));
     out
 }

@@ -105,11 +105,7 @@ fn exact(sources: &Sources, place: Place) -> Range<'_> {
 }
 
 fn range(region: Region<'_>) -> Range<'_> {
-    Range {
-        file: &region.file.name,
-        start: position(region.start),
-        end: position(region.end),
-    }
+    Range { file: &region.file.name, start: position(region.start), end: position(region.end) }
 }
 
 fn position(point: Point) -> Position {

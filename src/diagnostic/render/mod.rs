@@ -17,6 +17,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::diagnostic) use region::shown_span;
+
 use super::Diagnostic;
 use crate::source::Sources;
 

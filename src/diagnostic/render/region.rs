@@ -42,7 +42,7 @@ pub(super) fn shown(sources: &Sources, place: Place) -> Region<'_> {
 }
 
 /// `span` clamped to the text, without the line break it may start or end in.
-pub(super) fn shown_span(file: &SourceFile, span: Span) -> Span {
+pub(in crate::diagnostic) fn shown_span(file: &SourceFile, span: Span) -> Span {
     let start = before_break(file, file.clamp(span.start));
     let end = file.clamp(span.end).max(start);
     let covered = file.slice(Span::new(start, end));

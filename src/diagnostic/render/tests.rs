@@ -59,20 +59,27 @@ fn typical() -> Case {
     .and(tp, "`tp` is 3")
     .and(find(&sources, model, "heads: 64", 0), "64 heads here")
     .note("`heads` would divide over 1, 2, 4, 8, 16, 32 or 64 devices")
-    .note("Every device gets the same number of heads; with 3 devices one of them would get a head \
-           more than the others, and the rest would wait for it at every layer.")
+    .note(
+        "Every device gets the same number of heads; with 3 devices one of them would get a head \
+           more than the others, and the rest would wait for it at every layer.",
+    )
     .fix("use 4 devices", tp, "4", Safety::Review);
     divides.fixes[0].edits.push(Edit {
         place: find(&sources, plan, "mesh tp\n", 0),
         text: "mesh tp across node\n".into(),
     });
     let role = find(&sources, plan, "weigths", 0);
-    let unknown = Diagnostic::new(codes::UNKNOWN_ROLE, "`weigths` is no role", role, "no such role")
-        .note("roles are:\n  weights      what a model learned\n  activations  what flows")
-        .fix("write `weights`", role, "weights", Safety::Safe);
+    let unknown =
+        Diagnostic::new(codes::UNKNOWN_ROLE, "`weigths` is no role", role, "no such role")
+            .note("roles are:\n  weights      what a model learned\n  activations  what flows")
+            .fix("write `weights`", role, "weights", Safety::Safe);
     let unused = find(&sources, plan, "use std.models.Llama3_70B\n", 0);
-    let import = Diagnostic::new(codes::UNUSED_IMPORT, "`Llama3_70B` is unused", unused, "")
-        .fix("remove the line", unused, "", Safety::Safe);
+    let import = Diagnostic::new(codes::UNUSED_IMPORT, "`Llama3_70B` is unused", unused, "").fix(
+        "remove the line",
+        unused,
+        "",
+        Safety::Safe,
+    );
     let mut nowhere = import.clone();
     nowhere.labels.clear();
     nowhere.fixes.clear();
@@ -223,8 +230,10 @@ proptest::proptest! {
             let options = Options { color, width: 40 };
             let text = render(format, &case.sources, &case.findings, &options);
             proptest::prop_assert!(text.contains("E0101"));
-            proptest::prop_assert!(!text.contains('\x00') && !text.contains('\u{202e}'));
+            let hidden = text.contains(['\x00', '\u{202e}']);
+            proptest::prop_assert!(!hidden, "nothing hidden is printed");
         }
-        crate::diagnostic::miette::narrate(&case.sources, &case.findings);
+        let narrated = crate::diagnostic::miette::narrate(&case.sources, &case.findings);
+        proptest::prop_assert!(narrated.contains("E0101"));
     }
 }

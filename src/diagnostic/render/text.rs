@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 use super::clean::{clean, one_line};
 use super::view::View;
 use super::{Options, edits, short};
-use crate::diagnostic::{Diagnostic, Fix, Safety, Severity};
+use crate::diagnostic::{Diagnostic, Fix, Severity};
 use crate::source::{FileId, Sources};
 
 /// Columns that codespan puts before a note, for files of up to 999 lines.
@@ -68,11 +68,7 @@ fn draw(
 
 /// `help: write …` and the lines that change.
 fn help(sources: &Sources, fix: &Fix, home: Option<FileId>, options: &Options) -> String {
-    let doubt = match fix.safety {
-        Safety::Safe => "",
-        Safety::Review => " (a suggestion: read it first)",
-    };
-    let title = wrap(&format!("help: {}{doubt}", one_line(&fix.title)), options.width);
+    let title = wrap(&format!("help: {}", one_line(&fix.title)), options.width);
     let preview = edits::preview(sources, fix, home);
     let lines: String = preview.lines().map(|line| format!("\n  {line}")).collect();
     title + &lines

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use codespan_reporting::files::{Error, Files};
 use rustc_hash::FxHashMap;
+use unicode_width::UnicodeWidthChar;
 
 use super::region::shown_span;
 use crate::source::{FileId, Place, SourceFile, Sources};
@@ -41,7 +42,8 @@ impl<'a> View<'a> {
             let text = file.text.get(line.clone()).unwrap_or("").trim_end();
             return start..(line.start + text.len()).max(start);
         }
-        start..self.fit(place.file, last, span.end as usize).max(start)
+        let end = self.fit(place.file, last, span.end as usize).max(start);
+        start..visible_end(file, start, end)
     }
 
     /// Whether a line of the file is cut.
@@ -69,6 +71,22 @@ impl<'a> View<'a> {
         let whole = whole_line(file, line);
         if whole.len() > LONGEST_LINE { window(file, whole.start, whole.end) } else { whole }
     }
+}
+
+/// `end`, moved right over the next visible character where everything before it is invisible:
+/// a caret needs something to stand under.
+fn visible_end(file: &SourceFile, start: usize, end: usize) -> usize {
+    let covered = file.text.get(start..end).unwrap_or("");
+    if covered.is_empty() || covered.chars().any(is_visible) {
+        return end;
+    }
+    let line = file.text.get(end..).unwrap_or("").split(['\r', '\n']).next().unwrap_or("");
+    let next = line.char_indices().find(|(_, c)| is_visible(*c));
+    next.map_or(end + line.len(), |(at, c)| end + at + c.len_utf8())
+}
+
+fn is_visible(c: char) -> bool {
+    matches!(c, '\t' | '\n') || c.width().is_some_and(|width| width > 0)
 }
 
 /// At most [`LONGEST_LINE`] bytes from `start`, on character boundaries.
