@@ -141,7 +141,7 @@ fn show(
     } else {
         render(render::Format::Text, sources, findings, &screen.options())
     };
-    screen.print(&(drawn + &summary(loaded.files.len(), findings)))
+    screen.print(&(drawn + &summary(loaded.count, findings)))
 }
 
 /// The last line: how many findings in how many files, and where to read on.

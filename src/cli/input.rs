@@ -34,6 +34,8 @@ pub(super) struct Loaded {
     pub sources: Sources,
     /// The files, in the order given.
     pub files: Vec<Entry>,
+    /// How many files were read, specs or not.
+    pub count: usize,
     /// Files that are no specs: not text, or too large.
     pub findings: Vec<Diagnostic>,
 }
@@ -55,6 +57,7 @@ impl Loaded {
             None => read_bounded(io::stdin().lock()),
         };
         let bytes = bytes.map_err(|error| cannot_read(&name, error))?;
+        self.count += 1;
         let mut add = |text: &str| self.sources.add(SourceFile::new(&name, text, Origin::User));
         if bytes.len() as u64 > LARGEST {
             let id = add("");

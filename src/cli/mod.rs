@@ -26,11 +26,11 @@ use screen::{ColorWhen, Screen};
 
 const EXAMPLES: &str = "\
 Examples:
-  mesa new chat                         write a starter spec into chat/
-  mesa check chat                       look for mistakes in chat/*.mesa
-  mesa eval chat/main.mesa              print latency, memory and cost
-  mesa explain chat/main.mesa chat.tpot show where a figure comes from
-  mesa help E0201                       say what a code means
+  mesa new chat                            write a starter spec into chat/
+  mesa check chat                          look for mistakes in chat/*.mesa
+  mesa eval chat/main.mesa                 print latency, memory and cost
+  mesa explain chat/main.mesa chat.tpot    show where a figure comes from
+  mesa help E0201                          say what a code means
 
 Exit codes: 0 fine, 1 findings, 2 wrong usage or a file that cannot be read or written.";
 
@@ -54,7 +54,7 @@ struct Cli {
 struct Look {
     /// When to colour; `auto` does on a terminal and respects NO_COLOR and CLICOLOR_FORCE
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
-    #[arg(hide_default_value = true, hide_possible_values = false)]
+    #[arg(hide_default_value = true)]
     color: ColorWhen,
     /// Say errors in plain sentences, for screen readers (also: NO_GRAPHICS=1)
     #[arg(long, global = true)]

@@ -11,15 +11,12 @@ use clap::ValueEnum;
 use crate::diagnostic::miette::{Outer, Style};
 use crate::diagnostic::render::Options;
 
-/// `--color`.
+/// `--color`. Variants have no doc comments, so that every help text keeps them on one line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub(super) enum ColorWhen {
-    /// On a terminal
     #[default]
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
