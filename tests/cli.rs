@@ -1,4 +1,5 @@
 //! The `mesa` command as a person runs it: arguments, files, exit codes, what goes where.
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
 
 use std::fs;
 use std::io::Write;

@@ -50,15 +50,17 @@ fn result(sources: &Sources, codes: &IndexSet<Code>, diagnostic: &Diagnostic) ->
         "ruleIndex": codes.get_index_of(&diagnostic.code),
         "level": level(diagnostic.severity),
         "message": { "text": message(diagnostic) },
-        "locations": labels(sources, diagnostic.labels.get(..1)),
+        "locations": labels(sources, diagnostic.labels.get(..1), None),
     });
     if let Some(object) = result.as_object_mut() {
         if diagnostic.labels.len() > 1 {
-            let related = labels(sources, diagnostic.labels.get(1..));
+            let related = labels(sources, diagnostic.labels.get(1..), Some(1));
             object.insert("relatedLocations".into(), related);
         }
-        if !diagnostic.fixes.is_empty() {
-            let fixes = diagnostic.fixes.iter().map(|f| fix(sources, f)).collect();
+        // SARIF wants at least one replacement in a fix
+        let fixes: Vec<&Fix> = diagnostic.fixes.iter().filter(|f| !f.edits.is_empty()).collect();
+        if !fixes.is_empty() {
+            let fixes = fixes.into_iter().map(|f| fix(sources, f)).collect();
             object.insert("fixes".into(), fixes);
         }
     }
@@ -73,22 +75,24 @@ fn message(diagnostic: &Diagnostic) -> String {
     lines.join("\n")
 }
 
-fn labels(sources: &Sources, labels: Option<&[Label]>) -> Value {
-    labels.unwrap_or_default().iter().map(|label| location(sources, label)).collect()
+/// Labels as locations, numbered from `first` where the document must tell them apart.
+fn labels(sources: &Sources, labels: Option<&[Label]>, first: Option<usize>) -> Value {
+    let numbered = labels.unwrap_or_default().iter().enumerate();
+    numbered.map(|(n, label)| location(sources, label, first.map(|first| first + n))).collect()
 }
 
-fn location(sources: &Sources, label: &Label) -> Value {
+fn location(sources: &Sources, label: &Label, id: Option<usize>) -> Value {
     let at = region::shown(sources, label.place);
-    let mut location = json!({
-        "physicalLocation": {
-            "artifactLocation": { "uri": uri(at.file) },
-            "region": region(at),
-        },
-    });
-    if let (Some(object), false) = (location.as_object_mut(), label.text.is_empty()) {
-        object.insert("message".into(), json!({ "text": label.text }));
+    let mut location = serde_json::Map::new();
+    if let Some(id) = id {
+        location.insert("id".into(), id.into());
     }
-    location
+    let physical = json!({ "artifactLocation": { "uri": uri(at.file) }, "region": region(at) });
+    location.insert("physicalLocation".into(), physical);
+    if !label.text.is_empty() {
+        location.insert("message".into(), json!({ "text": label.text }));
+    }
+    location.into()
 }
 
 fn region(at: Region<'_>) -> Value {
@@ -129,8 +133,10 @@ fn replacement(sources: &Sources, place: Place, text: &str) -> Value {
 /// The name of a file as a URI reference: paths stay relative, the rest gets a scheme.
 fn uri(file: &SourceFile) -> String {
     let path = escape(&file.name.replace('\\', "/"));
+    let has_drive = file.name.get(1..3).is_some_and(|s| s == ":\\" || s == ":/");
     match file.origin {
-        Origin::User if file.name.starts_with('/') => format!("file://{path}"),
+        Origin::User if has_drive => format!("file:///{path}"),
+        Origin::User if path.starts_with('/') => format!("file://{path}"),
         Origin::User => path,
         Origin::Std | Origin::Command => format!("mesa:{path}"),
     }
