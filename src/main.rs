@@ -1,3 +1,5 @@
 //! The `mesa` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    mesa::cli::main()
+}

@@ -3,6 +3,10 @@
 //! Every code is declared once, in [`codes`], with a page of its own; renderers only read.
 
 pub mod codes;
+pub mod fix;
+pub mod miette;
+pub mod pages;
+pub mod render;
 
 pub use codes::Code;
 
@@ -17,6 +21,18 @@ pub enum Severity {
     Warning,
     /// Something worth knowing.
     Note,
+}
+
+impl Severity {
+    /// The word for it, as every format writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
 }
 
 /// A place and what is said about it.
@@ -35,6 +51,17 @@ pub enum Safety {
     Safe,
     /// A suggestion that a person should choose.
     Review,
+}
+
+impl Safety {
+    /// The word for it, as every format writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Review => "review",
+        }
+    }
 }
 
 /// A replacement of one place by a text.

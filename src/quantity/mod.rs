@@ -1,5 +1,6 @@
 //! Dimensions and how quantities are shown. Units themselves are declared in `stdlib/units.mesa`.
 
 pub mod dimension;
+pub mod format;
 
 pub use dimension::Dimension;
