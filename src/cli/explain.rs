@@ -1,7 +1,7 @@
 //! `mesa explain`: how a figure came about.
 //!
-//! In: a file and the path of a result. Out: its derivation as a tree, down to lines of the spec and
-//! of the library.
+//! In: a file and the path of a result. Out: its derivation as a tree, down to lines of the spec
+//! and of the library.
 
 use std::path::PathBuf;
 

@@ -32,9 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bring files into the one layout
 ///
-/// There is nothing to configure. Comments stay, meaning does not change, and formatting twice gives
-/// what formatting once gave. A file is replaced whole or not at all; one with syntax errors is left
-/// alone.
+/// There is nothing to configure. Comments stay, meaning does not change, and formatting twice
+/// gives what formatting once gave. A file is replaced whole or not at all; one with syntax errors
+/// is left alone.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {

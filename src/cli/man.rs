@@ -1,6 +1,7 @@
 //! `mesa man`: the manual as man pages.
 //!
-//! In: perhaps a directory. Out: the main page on standard output, or every page into the directory.
+//! In: perhaps a directory. Out: the main page on standard output, or every page into
+//! the directory.
 
 use std::path::PathBuf;
 

@@ -99,7 +99,7 @@ codes! {
     CARRY_CHANGED = "E0408", "a carried value changes its axes";
     ARMS_DIFFER = "E0409", "the arms of an `if` leave different things behind";
     NO_OUTPUT = "E0410", "a block has no output";
-    BAD_LAYER_CONDITION = "E0411", "a condition on a layer index is not of a form that can be counted";
+    BAD_LAYER_CONDITION = "E0411", "a condition on a layer index is not of a form that counts";
     ZERO_AXIS = "E0412", "an axis has no elements";
     UNKNOWN_ROLE = "E0413", "a role of tensors is not known";
     NOT_A_TENSOR = "E0414", "a tensor is wanted";

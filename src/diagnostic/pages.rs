@@ -4,8 +4,9 @@
 //! a test runs. `mesa help`, hover, SARIF and the reference all read these texts.
 //!
 //! A page is Markdown: `# E0101: summary`, what it means, an example fenced as `mesa wrong`, its
-//! mended form fenced as `mesa right`, and a paragraph that starts with `To mend it:`. Further files
-//! of an example follow it, fenced as `mesa file=other.mesa`. A code that only a command can
+//! mended form fenced as `mesa right`, and a paragraph that starts with `To mend it:`. The
+//! example itself is called `main.mesa`; further files of it follow, fenced as
+//! `mesa file=other.mesa`. A code that only a command can
 //! trigger shows commands instead, fenced as `console wrong` and `console right`.
 
 use super::Code;
@@ -151,7 +152,8 @@ mod tests {
 
     #[test]
     fn further_files_belong_to_the_example_before_them() {
-        let page = "# X\n\n```mesa wrong\nuse \"./a.mesa\".{B}\n```\n\n```mesa file=a.mesa\nconst C = 1\n```\n";
+        let page = "# X\n\n```mesa wrong\nuse \"./a.mesa\".{B}\n```\n\n\
+                    ```mesa file=a.mesa\nconst C = 1\n```\n";
         let examples = examples(page);
         assert_eq!(examples.len(), 1);
         assert_eq!(examples[0].files, [("a.mesa".to_owned(), "const C = 1\n".to_owned())]);

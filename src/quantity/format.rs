@@ -1,8 +1,8 @@
 //! Numbers as people read them.
 //!
 //! In: a value in base units and what it measures. Out: four significant digits at most with an SI
-//! prefix (`23.46 ms`, `141.1 GB`), counts in full (`70,553,706,496`). Never `-0`, never `NaN`: what
-//! is no number is a dash. `GB` is 10⁹ bytes, as everywhere in Mesa.
+//! prefix (`23.46 ms`, `141.1 GB`), counts in full (`70,553,706,496`). Never `-0`, never `NaN`:
+//! what is no number is a dash. `GB` is 10⁹ bytes, as everywhere in Mesa.
 
 /// What a number measures, for [`human`]. Values are in base units.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -164,7 +164,7 @@ fn percent(share: f64) -> String {
     format!("{}%", grouped(&trimmed(format!("{value:.digits$}"))))
 }
 
-/// A positive number rounded to [`DIGITS`] significant decimal digits: `0.d₁d₂d₃d₄ · 10^(exponent+1)`.
+/// A positive number rounded to [`DIGITS`] significant decimal digits: `d.ddd · 10^exponent`.
 struct Rounded {
     digits: String,
     exponent: i32,
