@@ -50,6 +50,7 @@ pub(super) struct Builder<'p> {
     index: Option<(Name, ExprId)>,
     axes: FxHashMap<Name, AxisId>,
     blocks: Vec<ItemRef<'p>>,
+    inputs_done: bool,
 }
 
 impl Builder<'_> {
@@ -71,6 +72,7 @@ impl Builder<'_> {
             index: None,
             axes: FxHashMap::default(),
             blocks: Vec::new(),
+            inputs_done: false,
         }
     }
     pub(super) fn push_step(&mut self, step: Step) {
@@ -392,6 +394,9 @@ impl<'p> Checker<'p> {
     }
 
     fn input(&mut self, name: Ident, axes: &[AxisRef], env: &Env<'p>) {
+        if self.builder.inputs_done && self.builder.blocks.len() == 1 {
+            return;
+        }
         let place = env.site().place(name.span);
         let bound = self.block_inputs_bound.iter().find(|(i, _)| *i == name).map(|(_, t)| *t);
         let Some(tensor) = bound else {
@@ -648,7 +653,9 @@ impl<'p> Checker<'p> {
             }
         }
         let parts: Vec<AxisId> = parts.into_iter().flatten().flat_map(|p| self.atoms(&[p])).collect();
-        let id = self.new_axis(name.name, AxisSize::Composite, place);
+        let sizes: Vec<ExprId> = parts.iter().filter_map(|p| self.axis_size(*p)).collect();
+        let Some(size) = whole_size.or_else(|| self.graph.product(sizes)) else { return };
+        let id = self.new_axis(name.name, AxisSize::Composite(size), place);
         self.builder.built.model.axes[id].parts.clone_from(&parts);
         for part in parts {
             self.builder.built.model.axes[part].whole.push(id);
@@ -795,7 +802,8 @@ impl<'p> Checker<'p> {
         }
         let at = env.site().place(name.span);
         let model = &mut self.builder.built.model;
-        if model.tensors[tensor].producer.is_some() && !model.tensors[tensor].name_is_given() {
+        if model.tensors[tensor].producer.is_some() && !model.tensors[tensor].named {
+            model.tensors[tensor].named = true;
             model.tensors[tensor].name = name.name;
             model.tensors[tensor].place = at;
         }
@@ -1236,6 +1244,7 @@ impl<'p> Checker<'p> {
         let scope = self.builder.scope.clone();
         self.builder.built.model.tensors.push(Tensor {
             name,
+            named: false,
             axes,
             written,
             role,
@@ -1252,6 +1261,7 @@ impl<'p> Checker<'p> {
     fn copy_tensor(&mut self, of: TensorId, name: Name, place: Place) -> TensorId {
         let mut copy = self.builder.built.model.tensors[of].clone();
         copy.name = name;
+        copy.named = true;
         copy.producer = None;
         copy.place = place;
         self.builder.built.model.tensors.push(copy)
@@ -1285,8 +1295,111 @@ impl<'p> Checker<'p> {
         match a.size {
             AxisSize::Fixed(id) => Some(id),
             AxisSize::Phase(_) => None,
-            AxisSize::Composite => self.composite_sizes.get(&axis).copied(),
+            AxisSize::Composite(id) => Some(id),
         }
+    }
+
+    /// An axis of the model being built.
+    pub(crate) fn built_axis(&self, axis: AxisId) -> Option<Axis> {
+        self.builder.active.then(|| self.builder.built.model.axes[axis].clone())
+    }
+
+    /// Builds a block whose parameters have no known values, to check what it says.
+    pub(super) fn build_unknown(&mut self, object: &Rc<Object<'p>>, precision: Precision<'p>) {
+        let Some(block) = object.block else { return };
+        let mut builder = Builder::new();
+        builder.active = true;
+        builder.precision = precision;
+        builder.steps.push(Vec::new());
+        builder.scope = Rc::new(Instance {
+            path: Rc::new([]),
+            blocks: Rc::new([block.item.name.name]),
+            place: block.name_place(),
+        });
+        let outer = std::mem::replace(&mut self.builder, builder);
+        let env = self.item_env(block).names();
+        for param in block.item.params.as_deref().unwrap_or_default() {
+            let value = self.unknown_param(block, param, &env);
+            env.bind(param.name.name, value);
+        }
+        if let Some(body) = &block.item.body {
+            self.builder.blocks.push(block);
+            self.declare_inputs(body, &env);
+            self.block_body(body, &env);
+        } else {
+            self.report(Diagnostic::new(
+                codes::MISSING_VALUE,
+                format!("block `{}` has no body", block.item.name.name),
+                block.name_place(),
+                "write `{ … }` after it",
+            ));
+        }
+        self.builder = outer;
+    }
+
+    /// A value for a parameter of a block that is checked by itself.
+    fn unknown_param(
+        &mut self,
+        block: ItemRef<'p>,
+        param: &'p crate::syntax::ast::Param,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        use super::types::Ty;
+        let ty = param.ty.as_ref().and_then(|t| self.resolve_type(t, env));
+        let dimension = match ty {
+            Some(Ty::Quantity(dimension)) => dimension,
+            Some(Ty::Count) => crate::quantity::Dimension::NONE,
+            _ => {
+                return match &param.default {
+                    Some(default) => self.eval(default, env),
+                    None => Value::Error,
+                };
+            }
+        };
+        if param.ty.as_ref().is_some_and(|t| t.optional) {
+            return Value::None;
+        }
+        let origin = Origin {
+            name: param.name.name,
+            kind: OriginKind::Inferred,
+            place: block.place(param.span),
+            rule: Some("a parameter"),
+        };
+        Value::Num(self.graph.constant(f64::NAN, dimension, origin))
+    }
+
+    /// Inputs of a block that is checked by itself have axes of unknown length.
+    fn declare_inputs(&mut self, body: &'p Body, env: &Env<'p>) {
+        for stmt in &body.stmts {
+            let StmtKind::Input { name, axes, .. } = &stmt.kind else { continue };
+            let mut ids = Vec::new();
+            for axis in axes {
+                let place = env.site().place(axis.name.span);
+                let known = env.local(axis.name.name).is_some()
+                    || self.program.prelude_item(axis.name.name).is_some();
+                if known {
+                    ids.extend(self.axis_named(axis, env));
+                    continue;
+                }
+                let origin = Origin {
+                    name: axis.name.name,
+                    kind: OriginKind::Inferred,
+                    place,
+                    rule: Some("an axis of the caller"),
+                };
+                let size =
+                    self.graph.constant(f64::NAN, crate::quantity::Dimension::NONE, origin);
+                let id = self.new_axis(axis.name.name, AxisSize::Fixed(size), place);
+                env.bind(axis.name.name, Value::Axis(id));
+                ids.push(id);
+            }
+            let place = env.site().place(name.span);
+            if let Some(dtype) = self.builder.precision.default_dtype() {
+                let id = self.new_tensor(name.name, ids, Role::Activations, dtype, place);
+                env.bind(name.name, Value::Tensor(id));
+            }
+        }
+        self.builder.inputs_done = true;
     }
 
     /// `batch, seq, hidden = 8192`, for messages.
@@ -1331,7 +1444,7 @@ impl<'p> Checker<'p> {
                 );
                 let Value::Num(size) = value else { return None };
                 let id = self.new_axis(axis.name.name, AxisSize::Fixed(size), place);
-                env.bind_where_found(axis.name.name, Value::Axis(id));
+                env.rebind(axis.name.name, Value::Axis(id));
                 Some(id)
             }
             Some(Value::Error) => None,

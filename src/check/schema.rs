@@ -53,8 +53,8 @@ const LINK: &[(&str, Field)] = &[
     ("efficiency", Field::Is(NUMBER)),
     ("topology", Field::Is(Ty::Word)),
     ("reduction", Field::Is(Ty::Bool)),
-    ("reduction_rate", Field::Is(NUMBER)),
-    ("dimensions", Field::Is(Ty::Count)),
+    ("reduction_efficiency", Field::Is(NUMBER)),
+    ("links", Field::Is(Ty::Count)),
 ];
 const SYSTEM: &[(&str, Field)] = &[
     ("source", Field::Is(Ty::Text)),

@@ -191,6 +191,20 @@ impl<'p> Env<'p> {
             parent.bind(name, value);
         }
     }
+    /// Replaces a local name in the scope that binds it.
+    pub fn rebind(&self, name: Name, value: Value<'p>) {
+        let mut env = Some(self);
+        while let Some(e) = env {
+            if let Scope::Names(names) = e.scope()
+                && let Some(slot) = names.borrow_mut().get_mut(&name)
+            {
+                *slot = value;
+                return;
+            }
+            env = e.parent();
+        }
+        self.bind(name, value);
+    }
     /// A local name, in this or an outer scope of names of the same item.
     #[must_use]
     pub fn local(&self, name: Name) -> Option<Value<'p>> {

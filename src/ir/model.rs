@@ -22,7 +22,7 @@ pub enum AxisSize {
     /// Set by the phase that runs: `batch`, `seq`, `ctx`, `positions`.
     Phase(Name),
     /// The product of parts.
-    Composite,
+    Composite(ExprId),
 }
 
 /// A named axis of tensors.
@@ -104,6 +104,8 @@ pub struct Dtype {
 pub struct Tensor {
     /// The name it is bound to (or that of the op that made it).
     pub name: Name,
+    /// Whether a definition gave it its name.
+    pub named: bool,
     /// Its axes, composites expanded.
     pub axes: Vec<AxisId>,
     /// Its axes as written.

@@ -1,0 +1,526 @@
+//! Checks every item of a module for itself, whether or not a scenario uses it.
+
+use std::rc::Rc;
+
+use super::object::Object;
+use super::program::{ItemRef, ModuleId};
+use super::value::{Env, Value, with_article};
+use super::{Checker, codes};
+use crate::diagnostic::Diagnostic;
+use crate::expr::{Origin, OriginKind};
+use crate::quantity::Dimension;
+use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
+
+/// Checks the items of one module; scenarios are lowered elsewhere.
+pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
+    let program = checker.program;
+    let mut seen: rustc_hash::FxHashMap<crate::name::Name, ItemRef<'p>> = Default::default();
+    let _ = checker.imports_of(module);
+    for item in program.items(module) {
+        if item.item.kind == ItemKind::Use {
+            continue;
+        }
+        let name = item.item.name.name;
+        let units = item.item.kind == ItemKind::Unit;
+        if let Some(first) = seen.get(&name) {
+            if units == (first.item.kind == ItemKind::Unit) {
+                checker.report(
+                    Diagnostic::new(
+                        codes::DUPLICATE_NAME,
+                        format!("`{name}` is declared twice"),
+                        item.name_place(),
+                        "declared again here",
+                    )
+                    .and(first.name_place(), "declared here first"),
+                );
+                continue;
+            }
+        } else {
+            seen.insert(name, item);
+        }
+        if !item.item.broken {
+            checker.check_item(item);
+        }
+    }
+    checker.lint_imports(module);
+}
+
+impl<'p> Checker<'p> {
+    fn check_item(&mut self, item: ItemRef<'p>) {
+        match item.item.kind {
+            ItemKind::Const => {
+                self.constant_item(item);
+            }
+            ItemKind::Assume => self.check_assume(item),
+            ItemKind::Fn => self.check_fn(item),
+            ItemKind::Unit => self.check_unit(item),
+            ItemKind::Dimension => {
+                if item.item.value.is_none()
+                    && Dimension::base(item.item.name.name.text()).is_none()
+                {
+                    self.report(
+                        Diagnostic::new(
+                            codes::MISSING_VALUE,
+                            format!("`{}` is no base dimension", item.item.name.name),
+                            item.name_place(),
+                            "write what it is made of: `= Bytes / Time`",
+                        )
+                        .note("base dimensions are those of the language"),
+                    );
+                }
+            }
+            ItemKind::Chip | ItemKind::Link | ItemKind::Runtime | ItemKind::Dtype => {
+                self.check_object(item);
+            }
+            ItemKind::System => {
+                if let Some(object) = self.check_object(item) {
+                    self.machine(&object);
+                }
+            }
+            ItemKind::Plan => {
+                if let Some(object) = self.check_object(item) {
+                    self.plan(&object, None);
+                }
+            }
+            ItemKind::Model => {
+                if let Some(object) = self.check_object(item) {
+                    self.check_model(item, &object);
+                }
+            }
+            ItemKind::Block => {
+                self.lint_block(item);
+                self.check_block(item);
+            }
+            _ => {}
+        }
+    }
+
+    fn check_assume(&mut self, item: ItemRef<'p>) {
+        let value = self.constant_item(item);
+        let env = self.item_env(item);
+        let Some(range) = &item.item.clauses.range else { return };
+        let range_value = self.eval(range, &env);
+        let (Value::Num(value), Value::Range(low, high)) = (value, range_value) else { return };
+        let place = item.place(range.span);
+        if self.graph.dimension(value) != self.graph.dimension(low) {
+            let (a, b) = (self.graph.dimension(value), self.graph.dimension(low));
+            self.report(Diagnostic::new(
+                codes::DIMENSION_MISMATCH,
+                format!("the value is {a} and its range {b}"),
+                place,
+                format!("this is {b}"),
+            ));
+            return;
+        }
+        let v = self.graph.value(value);
+        let (l, h) = (self.graph.value(low), self.graph.value(high));
+        if v < l || v > h {
+            let unit = self.graph.dimension(value).unit();
+            self.report(
+                Diagnostic::new(
+                    codes::ASSUME_OUT_OF_RANGE,
+                    format!("`{}` lies outside its own range", item.item.name.name),
+                    place,
+                    format!("{} to {} {unit}", super::show_number(l), super::show_number(h)),
+                )
+                .and(item.name_place(), format!("it is {} {unit}", super::show_number(v))),
+            );
+        }
+    }
+
+    /// Evaluates the body of a function with parameters of unknown value.
+    fn check_fn(&mut self, item: ItemRef<'p>) {
+        let env = self.item_env(item).names();
+        let mut opaque = true;
+        for param in item.item.params.as_deref().unwrap_or_default() {
+            let ty = param.ty.as_ref().and_then(|t| self.resolve_type(t, &env));
+            let value = match ty {
+                Some(super::Ty::Quantity(dimension)) => self.unknown(item, param, dimension),
+                Some(super::Ty::Count) => self.unknown(item, param, Dimension::NONE),
+                None if param.ty.is_some() => Value::Error,
+                // Objects have fields of unknown shape; the body is checked where it is called.
+                _ => {
+                    opaque = false;
+                    Value::Error
+                }
+            };
+            env.bind(param.name.name, value);
+        }
+        if let Some(result) = &item.item.result {
+            let result = self.resolve_type(result, &env);
+            if opaque
+                && let (Some(ty), Some(body)) = (result, &item.item.value)
+            {
+                let value = self.eval(body, &env);
+                let what = format!("the result of `{}`", item.item.name.name);
+                self.expect_type(value, ty, item.place(body.span), &what);
+                return;
+            }
+        }
+        if let Some(body) = &item.item.value {
+            self.eval(body, &env);
+        } else {
+            self.report(Diagnostic::new(
+                codes::MISSING_VALUE,
+                format!("function `{}` has no body", item.item.name.name),
+                item.name_place(),
+                "write `= …` after it",
+            ));
+        }
+    }
+
+    fn unknown(
+        &mut self,
+        item: ItemRef<'p>,
+        param: &crate::syntax::ast::Param,
+        dimension: Dimension,
+    ) -> Value<'p> {
+        let origin = Origin {
+            name: param.name.name,
+            kind: OriginKind::Inferred,
+            place: item.place(param.span),
+            rule: Some("a parameter"),
+        };
+        Value::Num(self.graph.constant(f64::NAN, dimension, origin))
+    }
+
+    fn check_unit(&mut self, item: ItemRef<'p>) {
+        if self.program.unit(item.item.name.name).is_some() {
+            return;
+        }
+        let place = item.item.value.as_ref().map_or(item.name_place(), |v| item.place(v.span));
+        self.report(
+            Diagnostic::new(
+                codes::UNKNOWN_UNIT,
+                format!("`{}` does not resolve to a unit", item.item.name.name),
+                place,
+                "a number of known units is wanted, such as `1024 MiB` or `J / s`",
+            )
+            .note("a unit must not depend on itself"),
+        );
+    }
+
+    /// Makes an item's object, evaluates every field, and checks the names of its settings.
+    pub fn check_object(&mut self, item: ItemRef<'p>) -> Option<Rc<Object<'p>>> {
+        // Parameters without a default have unknown values here.
+        let params = item.item.params.as_deref().unwrap_or_default();
+        let open = params.iter().any(|p| p.default.is_none() && !super::object::is_optional(p));
+        if open {
+            self.check_open_object(item);
+            return None;
+        }
+        let Value::Object(object) = self.object_item(item) else { return None };
+        if item.item.value.is_none() && item.item.body.is_none() {
+            self.report(Diagnostic::new(
+                codes::MISSING_VALUE,
+                format!("{} `{}` is empty", item.item.kind.keyword(), item.item.name.name),
+                item.name_place(),
+                "write a body `{ … }` or a value `= …` after it",
+            ));
+            return None;
+        }
+        super::schema::check_names(self, &object);
+        self.check_entries(&object);
+        self.check_needed(item, &object);
+        Some(object)
+    }
+
+    /// Only the shape of a plan or system that waits for arguments.
+    fn check_open_object(&mut self, item: ItemRef<'p>) {
+        let mut object = Object::empty(item.item.kind, item.item.name.name, Some(item));
+        let env = self.item_env(item);
+        if let Some(body) = &item.item.body {
+            object.extend(body, &env, false);
+        }
+        let params = item.item.params.as_deref().unwrap_or_default();
+        object.slots = params
+            .iter()
+            .map(|param| super::object::Slot { param, site: env.clone(), given: None })
+            .collect();
+        for param in params {
+            if let Some(ty) = &param.ty {
+                self.resolve_type(ty, &env);
+            }
+        }
+        super::schema::check_names(self, &object);
+        if item.item.kind == ItemKind::Plan {
+            let mut mesh = Vec::new();
+            for statement in &object.stmts {
+                match &statement.stmt.kind {
+                    StmtKind::Mesh(axes) => mesh.extend(axes.iter().map(|a| a.name.name)),
+                    StmtKind::Shard { over, .. } | StmtKind::Zero { over, .. } => {
+                        let mut plan = crate::ir::Plan::default();
+                        let one = self.counted(1.0, "1", item.name_place(), "unknown");
+                        for name in &mesh {
+                            plan.mesh.push(crate::ir::MeshAxis {
+                                name: *name,
+                                size: one,
+                                stride: one,
+                                place: item.name_place(),
+                                across: None,
+                            });
+                        }
+                        for ident in over {
+                            if !mesh.contains(&ident.name) {
+                                self.unknown_mesh_axis_in(ident, &plan, env.site());
+                            }
+                        }
+                    }
+                    StmtKind::Overlap(_)
+                    | StmtKind::Fold { .. }
+                    | StmtKind::Require { .. }
+                    | StmtKind::Section { .. } => {}
+                    _ => self.report_misplaced(statement.stmt, "a plan", &env),
+                }
+            }
+        }
+    }
+
+    fn check_entries(&mut self, object: &Rc<Object<'p>>) {
+        let mut done: Vec<std::rc::Rc<[crate::name::Name]>> = Vec::new();
+        for entry in object.entries.clone() {
+            if entry.value.is_none() || !entry.within.is_empty() || done.contains(&entry.path) {
+                continue;
+            }
+            done.push(entry.path.clone());
+            let mut value = Some(Value::Object(object.clone()));
+            for part in entry.path.iter() {
+                value = match value {
+                    Some(Value::Object(o)) => self.field(&o, *part),
+                    _ => None,
+                };
+            }
+            if let (Some(Value::Num(v)), Some(clauses)) = (value, entry.clauses)
+                && let Some(range) = &clauses.range
+            {
+                self.check_range(v, range, &entry);
+            }
+        }
+        if object.kind == ItemKind::Runtime {
+            self.check_runtime_names(object);
+        }
+    }
+
+    fn check_range(
+        &mut self,
+        value: crate::expr::ExprId,
+        range: &'p crate::syntax::ast::Expr,
+        entry: &super::object::Entry<'p>,
+    ) {
+        let place = entry.outer.site().place(range.span);
+        let Value::Range(low, high) = self.eval(range, &entry.outer) else { return };
+        let (da, db) = (self.graph.dimension(value), self.graph.dimension(low));
+        if da != db {
+            self.report(Diagnostic::new(
+                codes::DIMENSION_MISMATCH,
+                format!("the value is {da} and its range {db}"),
+                place,
+                format!("this is {db}"),
+            ));
+            return;
+        }
+        let (v, l, h) = (self.graph.value(value), self.graph.value(low), self.graph.value(high));
+        if v < l || v > h {
+            self.report(
+                Diagnostic::new(
+                    codes::ASSUME_OUT_OF_RANGE,
+                    "the value lies outside its own range",
+                    place,
+                    "the range",
+                )
+                .and(entry.place, format!("it is {}", super::show_number(v))),
+            );
+        }
+    }
+
+    /// A runtime sets assumptions that are declared somewhere.
+    fn check_runtime_names(&mut self, object: &Rc<Object<'p>>) {
+        for entry in &object.entries {
+            let [name] = &*entry.path else { continue };
+            if *name == "source" {
+                continue;
+            }
+            let env = entry.outer.clone();
+            let known = self.program.std_item("cost", *name).is_some()
+                || matches!(self.find_item(*name, &env), Some(i) if i.item.kind == ItemKind::Assume);
+            if !known {
+                let all: Vec<&str> = self
+                    .program
+                    .std_modules("cost")
+                    .flat_map(|m| self.program.names(m))
+                    .filter(|(_, kind)| *kind == ItemKind::Assume)
+                    .map(|(n, _)| n.text())
+                    .collect();
+                let mut diagnostic = Diagnostic::new(
+                    codes::UNKNOWN_FIELD,
+                    format!("there is no assumption `{name}`"),
+                    entry.place,
+                    "not declared with `assume`",
+                );
+                if let Some(best) = super::closest(name.text(), all) {
+                    diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
+                }
+                self.report(diagnostic);
+            }
+        }
+    }
+
+    fn check_needed(&mut self, item: ItemRef<'p>, object: &Rc<Object<'p>>) {
+        let needed: &[&str] = match item.item.kind {
+            ItemKind::Link => &["bandwidth", "latency"],
+            ItemKind::Chip => &["compute.matrix", "memory"],
+            ItemKind::Dtype => &["bits"],
+            _ => &[],
+        };
+        for path in needed {
+            let names: Vec<_> = path.split('.').map(crate::name::Name::new).collect();
+            if !object.has(&names) {
+                self.report(Diagnostic::new(
+                    codes::MISSING_FIELD,
+                    format!("{} `{}` has no `{path}`", item.item.kind.keyword(), object.name),
+                    item.name_place(),
+                    format!("`{path}` is needed"),
+                ));
+            }
+        }
+        let hardware = matches!(item.item.kind, ItemKind::Chip | ItemKind::Link | ItemKind::System);
+        let own = item.item.body.as_ref().is_some_and(|b| {
+            b.stmts.iter().any(|s| match &s.kind {
+                StmtKind::Set { path, clauses, .. } => {
+                    path.first().is_some_and(|p| p.name == "source") || clauses.source.is_some()
+                }
+                _ => false,
+            })
+        });
+        let figures = object.entries.iter().any(|e| {
+            e.value.is_some() && !e.path.first().is_some_and(|n| *n == "source")
+        });
+        if hardware && figures && !own {
+            self.report(
+                Diagnostic::new(
+                    codes::NO_SOURCE,
+                    format!("{} `{}` does not say where its figures come from",
+                        item.item.kind.keyword(), object.name),
+                    item.name_place(),
+                    "no `source`",
+                )
+                .note("write `source = \"…\"` into its body, or `source \"…\"` after a figure"),
+            );
+        }
+    }
+
+    fn check_model(&mut self, item: ItemRef<'p>, object: &Rc<Object<'p>>) {
+        if object.block.is_none() {
+            self.report(Diagnostic::new(
+                codes::MISSING_VALUE,
+                format!("model `{}` names no block", object.name),
+                item.name_place(),
+                "write `= Block(…)` after its name",
+            ));
+            return;
+        }
+        let precision = self.precision_of(None, object);
+        if let Some(built) = self.build_model(object, precision) {
+            crate::lower::check_model_expectations(self, object, &built);
+        }
+    }
+
+    /// Builds a block by itself, with sizes that are not known.
+    fn check_block(&mut self, item: ItemRef<'p>) {
+        let env = self.item_env(item);
+        let mut object = Object::empty(ItemKind::Model, item.item.name.name, Some(item));
+        let params = item.item.params.as_deref().unwrap_or_default();
+        object.slots = params
+            .iter()
+            .map(|param| super::object::Slot { param, site: env.clone(), given: None })
+            .collect();
+        object.block = Some(item);
+        let object = Rc::new(object);
+        let precision = self.precision_of(None, &object);
+        self.build_unknown(&object, precision);
+    }
+
+    /// `sentence` for a statement that has no meaning where it stands.
+    pub(super) fn report_misplaced(&mut self, stmt: &Stmt, where_: &str, env: &Env<'p>) {
+        let word = statement_word(&stmt.kind);
+        let place = env.site().place(stmt.span);
+        let head = crate::source::Place {
+            file: place.file,
+            span: crate::source::Span::new(
+                place.span.start,
+                place.span.start + (word.len() as u32).min(place.span.end - place.span.start),
+            ),
+        };
+        self.report(Diagnostic::new(
+            codes::STATEMENT_NOT_HERE,
+            format!("`{word}` has no meaning in {where_}"),
+            head,
+            format!("not a statement of {where_}"),
+        ));
+    }
+
+    pub(super) fn unknown_mesh_axis_in(
+        &mut self,
+        ident: &crate::syntax::ast::Ident,
+        plan: &crate::ir::Plan,
+        site: super::Site,
+    ) {
+        self.unknown_mesh_axis(ident, plan, site);
+    }
+
+    /// Amending a field that the object does not have.
+    pub(super) fn check_amended_paths(&mut self, object: &Object<'p>, shell: &Object<'p>) {
+        for entry in shell.entries.iter().filter(|e| e.value.is_some()) {
+            let Some(first) = entry.path.first() else { continue };
+            let declared = super::schema::field(object.kind, &[*first]).is_some()
+                && super::schema::fields(object.kind).is_some_and(|f| {
+                    f.iter().any(|(p, _)| p.split('.').next() == Some(first.text()))
+                });
+            if object.has(&[*first]) || declared || super::schema::fields(object.kind).is_none() {
+                continue;
+            }
+            let names = object.field_names(&[]);
+            let mut diagnostic = Diagnostic::new(
+                codes::UNKNOWN_FIELD,
+                format!("{} `{}` has no field `{first}`", object.kind.keyword(), object.name),
+                entry.place,
+                "nothing to amend",
+            );
+            if let Some(best) = super::closest(first.text(), names.iter().map(|n| n.text())) {
+                diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
+            }
+            self.report(diagnostic);
+        }
+        let _ = with_article;
+    }
+}
+
+/// The word that a statement starts with.
+fn statement_word(kind: &StmtKind) -> &'static str {
+    match kind {
+        StmtKind::Set { .. } => "=",
+        StmtKind::Section { .. } => "{ }",
+        StmtKind::Input { .. } => "input",
+        StmtKind::Weight { .. } => "weight",
+        StmtKind::Output(_) => "output",
+        StmtKind::Axis { .. } => "axis",
+        StmtKind::Require { .. } => "require",
+        StmtKind::Expect { .. } => "expect",
+        StmtKind::Fuse { .. } => "fuse",
+        StmtKind::Repeat { .. } => "repeat",
+        StmtKind::If { .. } => "if",
+        StmtKind::Mesh(_) => "mesh",
+        StmtKind::Shard { .. } => "shard",
+        StmtKind::Zero { .. } => "zero",
+        StmtKind::Overlap(_) => "overlap",
+        StmtKind::Fold { .. } => "fold",
+        StmtKind::Chip { .. } => "chip",
+        StmtKind::Level { .. } => "level",
+        StmtKind::Backward { .. } => "backward",
+        StmtKind::Grad { .. } => "grad",
+        StmtKind::Vary { .. } => "vary",
+        StmtKind::Where(_) => "where",
+        StmtKind::Objective { .. } => "minimize",
+        StmtKind::Error => "",
+    }
+}

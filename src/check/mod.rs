@@ -1,0 +1,140 @@
+//! Names, types, dimensions, shapes and constraints: from syntax to the checked program.
+//!
+//! In: a [`Program`]. Out: values on the expression graph, models, systems and plans as plain data,
+//! and every finding, none of which is caused by another.
+
+mod block;
+mod call;
+mod eval;
+mod items;
+pub mod library;
+mod lint;
+mod names;
+mod object;
+mod plan;
+mod precision;
+mod program;
+mod schema;
+mod system;
+mod tensor;
+mod types;
+pub mod units;
+mod value;
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+pub use block::BuiltModel;
+pub use items::check_module;
+pub use names::closest;
+pub use object::{Entry, Object, Statement};
+pub use plan::show_path as show_rule;
+pub use precision::Precision;
+pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
+pub use system::Machine;
+pub use types::{Ty, divisors};
+pub use value::{Env, Record, Scope, Site, Value};
+
+pub(crate) use crate::diagnostic::codes;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::expr::Graph;
+use crate::ir::model::Instance;
+use crate::lower::{Frame, Results};
+use crate::name::Name;
+use crate::source::Place;
+
+type Circle = ((usize, Rc<[Name]>), Option<Place>);
+
+/// The state of checking and lowering: one expression graph, everything evaluated on it, and what
+/// was found.
+pub struct Checker<'p> {
+    /// What is checked.
+    pub program: &'p Program,
+    /// All scalars.
+    pub graph: Graph,
+    /// Findings so far, unsorted.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The runtime whose assumptions hold, with the chip's own below it.
+    pub runtime: Option<Rc<Object<'p>>>,
+    /// Results of the scenario being lowered, for `expect` and `metric`.
+    pub results: Option<Results>,
+    /// Sizes of the op being costed.
+    pub frame: Option<Frame>,
+    /// Library formulas that were asked for and are not there: a broken library.
+    pub broken_library: Vec<Name>,
+    evaluating: Vec<Circle>,
+    constants: FxHashMap<usize, Value<'p>>,
+    library_fns: FxHashMap<Name, ItemRef<'p>>,
+    imports: FxHashMap<ModuleId, Rc<indexmap::IndexMap<Name, names::Imported<'p>>>>,
+    used_imports: FxHashSet<(ModuleId, Name)>,
+    used_names: FxHashSet<Name>,
+    dtypes: FxHashMap<usize, (Rc<Object<'p>>, Rc<crate::ir::Dtype>)>,
+    depth: usize,
+    builder: block::Builder<'p>,
+    block_inputs_bound: Vec<(crate::syntax::ast::Ident, crate::ir::TensorId)>,
+}
+
+impl<'p> Checker<'p> {
+    /// A checker with an empty graph.
+    #[must_use]
+    pub fn new(program: &'p Program) -> Self {
+        Self {
+            program,
+            graph: Graph::new(),
+            diagnostics: Vec::new(),
+            runtime: None,
+            results: None,
+            frame: None,
+            broken_library: Vec::new(),
+            evaluating: Vec::new(),
+            constants: FxHashMap::default(),
+            library_fns: FxHashMap::default(),
+            imports: FxHashMap::default(),
+            used_imports: FxHashSet::default(),
+            used_names: FxHashSet::default(),
+            dtypes: FxHashMap::default(),
+            depth: 0,
+            builder: block::Builder::new(),
+            block_inputs_bound: Vec::new(),
+        }
+    }
+    /// Adds a finding.
+    pub fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+    /// How many errors were found so far.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+    /// Forgets assumptions and constants that depend on the runtime, before another scenario.
+    pub fn set_runtime(&mut self, runtime: Option<Rc<Object<'p>>>) {
+        self.runtime = runtime;
+        self.constants.retain(|_, v| !matches!(v, Value::Num(_) | Value::Bool(_)));
+    }
+}
+
+/// Whether a `within` path means this scope (or the name of a weight in it).
+fn scope_matches(scope: &Instance, within: &[Name], name: Option<Name>) -> bool {
+    crate::graph::scope_matches(scope, within, false)
+        || matches!((within, name), ([only], Some(name)) if *only == name)
+}
+
+/// A number as it stands in a sentence: whole numbers exactly, others to six digits.
+#[must_use]
+pub fn show_number(value: f64) -> String {
+    if value.is_nan() {
+        return "?".into();
+    }
+    if libm::floor(value) == value && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    if value.abs() >= 1e-3 && value.abs() < 1e9 {
+        let digits = (5.0 - libm::floor(libm::log10(value.abs()))).clamp(0.0, 8.0) as usize;
+        let text = format!("{value:.digits$}");
+        let text = text.trim_end_matches('0').trim_end_matches('.');
+        return text.to_owned();
+    }
+    format!("{value:.4e}")
+}

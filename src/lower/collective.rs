@@ -1,0 +1,206 @@
+//! Collectives: message sizes, the devices that take part, and the library's formulas for both.
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+
+use super::frame::{Frame, View};
+use crate::check::{Checker, Machine, Object, Record, Value};
+use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::graph::Conversion;
+use crate::ir::{MeshId, Plan};
+use crate::name::Name;
+use crate::source::Place;
+
+/// A collective in one phase, as the report shows it.
+#[derive(Clone, Debug)]
+pub struct CollectiveUse {
+    /// `all-reduce` …
+    pub kind: &'static str,
+    /// The mesh axes, joined by `,`.
+    pub axis: String,
+    /// The tensor.
+    pub tensor: String,
+    /// Devices that take part.
+    pub devices: ExprId,
+    /// How often in the phase.
+    pub count: ExprId,
+    /// Bytes of the whole message.
+    pub message: ExprId,
+    /// Logical bytes sent by each device, once.
+    pub bytes: ExprId,
+    /// Time of one.
+    pub time: ExprId,
+    /// Time of all in the phase.
+    pub total: ExprId,
+    /// The slowest link that it crosses.
+    pub link: String,
+    /// The algorithm that the library chose.
+    pub algorithm: String,
+    /// Where the model needs it.
+    pub model_place: Place,
+    /// Where the plan causes it.
+    pub plan_place: Place,
+}
+
+/// The devices of a collective, level by level.
+pub struct Group<'p> {
+    /// The record that formulas read.
+    pub value: Value<'p>,
+    /// Sizes and links, innermost first.
+    pub levels: Vec<(ExprId, Rc<Object<'p>>)>,
+}
+
+impl<'p> Checker<'p> {
+    /// `n` devices along mesh axes as nested groups: how many inside of each level, over its link.
+    pub(crate) fn group(
+        &mut self,
+        plan: &Plan,
+        machine: &Machine<'p>,
+        mesh: &[MeshId],
+        n: ExprId,
+    ) -> Option<Group<'p>> {
+        let stride = plan.mesh[*mesh.last()?].stride;
+        let place = plan.mesh[*mesh.last()?].place;
+        let one = self.counted(1.0, "1", place, "at least one device");
+        let mut inside = one;
+        let mut levels = Vec::new();
+        let last = machine.links.len().saturating_sub(1);
+        for (i, (level, link)) in machine.system.levels.iter().zip(&machine.links).enumerate() {
+            let reach = if i == last {
+                n
+            } else {
+                // Neighbours are `stride` apart: of a level's devices every stride-th takes part.
+                let share = self.graph.div(level.devices, stride);
+                let share = self.graph.binary(Op::Min, n, share);
+                self.graph.binary(Op::Max, one, share)
+            };
+            let here = self.graph.div(reach, inside);
+            let origin = Origin {
+                name: Name::new(&format!("devices_per_{}", level.name)),
+                kind: OriginKind::Inferred,
+                place,
+                rule: Some("max(1, min(n, devices of the level / stride)), over the level inside"),
+            };
+            let here = self.graph.named(here, origin);
+            levels.push((here, link.clone()));
+            inside = reach;
+        }
+        let mut value = Value::None;
+        let mut outer = None;
+        for (count, link) in levels.iter().rev() {
+            let total = match outer {
+                None => *count,
+                Some(outer) => self.graph.mul(outer, *count),
+            };
+            let mut fields = IndexMap::new();
+            fields.insert(Name::new("n"), Value::Num(total));
+            fields.insert(Name::new("here"), Value::Num(*count));
+            fields.insert(Name::new("link"), Value::Object(link.clone()));
+            fields.insert(Name::new("across"), value);
+            value = Value::Record(Rc::new(Record { what: "group of devices", fields }));
+            outer = Some(total);
+        }
+        Some(Group { value, levels })
+    }
+
+    /// A conversion in one phase, run `count` times.
+    pub(crate) fn collective(
+        &mut self,
+        conversion: &Conversion,
+        plan: &Plan,
+        machine: &Machine<'p>,
+        frame: &Frame,
+        count: ExprId,
+    ) -> Option<CollectiveUse> {
+        let message = self.tensor_bytes(
+            frame,
+            conversion.tensor,
+            &conversion.message.shards,
+            View::Local,
+        )?;
+        let group = self.group(plan, machine, &conversion.group, conversion.count)?;
+        let tensor = frame.model.tensors[conversion.tensor].name;
+        let mesh: Vec<&str> = conversion.group.iter().map(|m| plan.mesh[*m].name.text()).collect();
+        let rule = plan.rules.get(conversion.rule)?;
+        let kind = conversion.kind;
+        let args = [("bytes", Value::Num(message)), ("over", group.value.clone())];
+        let time = self.library_number(kind.function(), &args)?;
+        let args = [("bytes", Value::Num(message)), ("n", Value::Num(conversion.count))];
+        let volume = self.library_number(&format!("{}_volume", kind.function()), &args)?;
+        let axis = mesh.join(",");
+        let origin = |what: &str, rule_text| Origin {
+            name: Name::new(&format!("{} of {tensor} over {axis}: {what}", kind.word())),
+            kind: OriginKind::Inferred,
+            place: conversion.model_place,
+            rule: Some(rule_text),
+        };
+        let time = self.graph.named(time, origin("time", "the library's formula for it"));
+        let bytes = self.graph.named(volume, origin("bytes", "logical bytes sent by a device"));
+        let total = self.graph.mul(time, count);
+        Some(CollectiveUse {
+            kind: kind.word(),
+            axis,
+            tensor: tensor.to_string(),
+            devices: conversion.count,
+            count,
+            message,
+            bytes,
+            time,
+            total,
+            link: self.link_crossed(&group),
+            algorithm: self.chosen(time),
+            model_place: conversion.model_place,
+            plan_place: rule.place,
+        })
+    }
+
+    /// The outermost link that more than one device shares.
+    pub(crate) fn link_crossed(&self, group: &Group<'p>) -> String {
+        let crossed = group.levels.iter().rev().find(|(n, _)| self.graph.value(*n) > 1.0);
+        crossed.or(group.levels.first()).map_or(String::new(), |(_, l)| l.name.to_string())
+    }
+
+    /// The name of the alternative that a `best(a: …, b: …)` below a node took at the spec's point.
+    pub(crate) fn chosen(&self, id: ExprId) -> String {
+        let mut names = Vec::new();
+        self.find_chosen(id, 0, &mut names);
+        names.dedup();
+        names.join(" + ")
+    }
+
+    fn find_chosen(&self, id: ExprId, depth: usize, out: &mut Vec<&'static str>) {
+        if depth > 24 || self.graph.value(id) == 0.0 {
+            return;
+        }
+        let node = self.graph.node(id);
+        let operands: Vec<ExprId> = node.operands().collect();
+        match (node.op, operands.as_slice()) {
+            (Op::Named, [inner]) => self.find_chosen(*inner, depth + 1, out),
+            (Op::Add, [a, b]) => {
+                self.find_chosen(*a, depth + 1, out);
+                self.find_chosen(*b, depth + 1, out);
+            }
+            (Op::Mul | Op::Div, [a, _]) => self.find_chosen(*a, depth + 1, out),
+            (Op::Select, [c, a, b]) => {
+                let taken = if self.graph.value(*c) == 0.0 { *b } else { *a };
+                self.find_chosen(taken, depth + 1, out);
+            }
+            (Op::Min, _) => {
+                let mut best = id;
+                while let (Op::Min, [a, b]) = (
+                    self.graph.node(best).op,
+                    self.graph.node(best).operands().collect::<Vec<_>>().as_slice(),
+                ) {
+                    best = if self.graph.value(*b) < self.graph.value(*a) { *b } else { *a };
+                }
+                if let Some(origin) = self.graph.origin_of(best)
+                    && self.graph.named_operand(best).is_some()
+                {
+                    out.push(origin.name.text());
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The sizes that an op's formulas see: of one device's shard, or of the whole.
+
+use rustc_hash::FxHashMap;
+
+use crate::check::{Checker, Value};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::graph::Shard;
+use crate::ir::{AxisId, AxisSize, Model, TensorId};
+use crate::name::Name;
+use crate::quantity::Dimension;
+use crate::source::Place;
+
+/// How the shards of an axis enter its size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum View {
+    /// The whole axis: useful work.
+    Whole,
+    /// Divided exactly: what a device would do without padding.
+    Even,
+    /// Divided and rounded up: what the fullest device does.
+    Local,
+}
+
+/// Sizes while one op or tensor is costed.
+#[derive(Clone)]
+pub struct Frame {
+    /// Lengths of the axes that a phase sets.
+    pub phase: FxHashMap<Name, ExprId>,
+    /// How shards enter.
+    pub view: View,
+    /// The shards in force.
+    pub shards: Vec<Shard>,
+    /// Keys that a query sees, for the pair of axes (queries, keys) of a masked kernel.
+    pub seen: Option<(AxisId, AxisId, ExprId)>,
+    /// Axes of the tensors by id, and axis data: the model under cost.
+    pub model: std::rc::Rc<Model>,
+    /// Where sizes are said to come from.
+    pub place: Place,
+}
+
+impl<'p> Checker<'p> {
+    pub(crate) fn axis_info(&self, axis: AxisId) -> Option<crate::ir::Axis> {
+        match &self.frame {
+            Some(frame) => Some(frame.model.axes[axis].clone()),
+            None => self.built_axis(axis),
+        }
+    }
+    pub(crate) fn tensor_axes(&self, tensor: TensorId) -> Vec<AxisId> {
+        match &self.frame {
+            Some(frame) => frame.model.tensors[tensor].axes.clone(),
+            None => Vec::new(),
+        }
+    }
+
+    /// The whole length of an axis in the phase of the frame.
+    pub(crate) fn axis_length(&mut self, axis: AxisId) -> Option<ExprId> {
+        let frame = self.frame.as_ref()?;
+        let a = frame.model.axes[axis].clone();
+        match a.size {
+            AxisSize::Fixed(id) => Some(id),
+            AxisSize::Composite(id) => Some(id),
+            AxisSize::Phase(name) => {
+                let length = *frame.phase.get(&name)?;
+                let Some(window) = a.window else { return Some(length) };
+                // A window keeps what its queries can still see.
+                let queries = a.renamed_from.and_then(|q| match frame.model.axes[q].size {
+                    AxisSize::Phase(n) => frame.phase.get(&n).copied(),
+                    _ => None,
+                })?;
+                self.library_number(
+                    "keys_in_window",
+                    &[
+                        ("keys", Value::Num(length)),
+                        ("queries", Value::Num(queries)),
+                        ("window", Value::Num(window)),
+                    ],
+                )
+            }
+        }
+    }
+
+    fn axis_view(&mut self, axis: AxisId) -> Option<ExprId> {
+        let length = self.axis_length(axis)?;
+        let frame = self.frame.as_ref()?;
+        let shards: Vec<ExprId> =
+            frame.shards.iter().filter(|s| s.axis == axis).map(|s| s.count).collect();
+        let view = frame.view;
+        if shards.is_empty() || view == View::Whole {
+            return Some(length);
+        }
+        let count = self.graph.product(shards)?;
+        let share = self.graph.div(length, count);
+        Some(if view == View::Local { self.graph.unary(Op::Ceil, share) } else { share })
+    }
+
+    /// The number of elements over axes, with a mask where both of its axes are among them.
+    pub(crate) fn frame_size(
+        &mut self,
+        axes: &[AxisId],
+        extent: bool,
+        place: Place,
+    ) -> Value<'p> {
+        let Some(frame) = self.frame.clone() else {
+            self.report(Diagnostic::new(
+                codes::STATEMENT_NOT_HERE,
+                "sizes are known only where an op is costed",
+                place,
+                "outside of the formulas of an op",
+            ));
+            return Value::Error;
+        };
+        let mut atoms: Vec<AxisId> = Vec::new();
+        for axis in axes {
+            let parts = &frame.model.axes[*axis].parts;
+            if parts.is_empty() { atoms.push(*axis) } else { atoms.extend(parts) }
+        }
+        let mut product: Option<ExprId> = None;
+        for &axis in &atoms {
+            let size = if extent { self.axis_length(axis) } else { self.axis_view(axis) };
+            let Some(mut size) = size else { return Value::Error };
+            if let Some((queries, keys, seen)) = frame.seen
+                && !extent
+                && axis == keys
+                && atoms.contains(&queries)
+            {
+                let whole = self.axis_length(axis);
+                let Some(whole) = whole else { return Value::Error };
+                let share = self.graph.div(seen, whole);
+                size = if size == whole { seen } else { self.graph.mul(size, share) };
+            }
+            product = Some(product.map_or(size, |p| self.graph.mul(p, size)));
+        }
+        match product {
+            Some(id) => Value::Num(id),
+            None => {
+                let origin = Origin {
+                    name: Name::new("1"),
+                    kind: OriginKind::Inferred,
+                    place,
+                    rule: Some("no axes: one element"),
+                };
+                Value::Num(self.graph.constant(1.0, Dimension::NONE, origin))
+            }
+        }
+    }
+
+    /// The bytes of a tensor at its stored width.
+    pub(crate) fn frame_bytes(&mut self, tensor: TensorId, place: Place) -> Value<'p> {
+        let Some(frame) = self.frame.clone() else {
+            return self.frame_size(&[], false, place);
+        };
+        let t = &frame.model.tensors[tensor];
+        let saved = self.frame.as_mut().and_then(|f| f.seen.take());
+        let elements = self.frame_size(&t.axes, false, place);
+        if let Some(f) = self.frame.as_mut() {
+            f.seen = saved;
+        }
+        let Value::Num(elements) = elements else { return Value::Error };
+        let mut bytes = self.graph.mul(elements, t.dtype.width);
+        if let Some(density) = t.density {
+            bytes = self.graph.mul(bytes, density);
+        }
+        let origin = Origin {
+            name: Name::new(&format!("bytes({})", t.name)),
+            kind: OriginKind::Inferred,
+            place: t.place,
+            rule: Some("elements times bytes per element"),
+        };
+        Value::Num(self.graph.named(bytes, origin))
+    }
+
+    /// The bytes of a tensor under shards, in a view.
+    pub(crate) fn tensor_bytes(
+        &mut self,
+        frame: &Frame,
+        tensor: TensorId,
+        shards: &[Shard],
+        view: View,
+    ) -> Option<ExprId> {
+        let place = frame.model.tensors[tensor].place;
+        let inner = Frame { shards: shards.to_vec(), view, seen: None, ..frame.clone() };
+        let saved = self.frame.replace(inner);
+        let value = self.frame_bytes(tensor, place);
+        self.frame = saved;
+        match value {
+            Value::Num(id) => Some(id),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Memory of the fullest device: weights, cache, activations by liveness, buffers, reserve.
+
+use rustc_hash::FxHashMap;
+
+use super::frame::{Frame, View};
+use super::phase::Setting;
+use super::results::{Leaf, Results};
+use crate::check::{Checker, Value};
+use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::graph::{LaidStep, Shard};
+use crate::ir::{OpId, Role, TensorId};
+use crate::name::Name;
+use crate::quantity::Dimension;
+
+/// Bytes by stage of a pipeline.
+#[derive(Clone, Copy, Default)]
+struct ByStage {
+    first: Option<ExprId>,
+    layers: Option<ExprId>,
+    last: Option<ExprId>,
+}
+
+impl<'p> Checker<'p> {
+    /// `memory.*` for a serving workload. `frame` holds the longest context and all requests.
+    pub(crate) fn memory(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        stored: &Frame,
+        prefill: &Frame,
+        results: &mut Results,
+    ) -> Option<()> {
+        let stages = stages(&setting.laid.steps);
+        let weights = self.weights_by_stage(setting, stored);
+        let weights = self.fullest(setting, weights, stages.as_ref())?;
+        let cache = self.stored_bytes(setting, stored, stages.as_ref());
+        let activations = self.working_set(setting, prefill);
+        let zero = Origin {
+            name: Name::new("none"),
+            kind: OriginKind::Inferred,
+            place: setting.place,
+            rule: Some("nothing of this kind is kept"),
+        };
+        let none = self.graph.constant(0.0, Dimension::BYTES, zero);
+        let (capacity, _) = self.main_memory(&setting.machine.chip)?;
+        let buffers = self.library_number("buffer_bytes", &[])?;
+        let args = [("capacity", Value::Num(capacity))];
+        let reserve = self.library_number("reserved_bytes", &args)?;
+        let parts = [
+            ("weights", weights, "weights of the fullest stage on one device"),
+            ("cache", cache.unwrap_or(none), "what is kept between steps, at the longest context"),
+            ("activations", activations.unwrap_or(none), "the largest set of tensors alive at once"),
+            ("buffers", buffers, "scratch memory of the libraries"),
+            ("reserve", reserve, "what no tensor can have"),
+        ];
+        let mut ids = Vec::new();
+        for (name, id, rule) in parts {
+            let id = self.result_node(&format!("memory.{name}"), id, setting.place, rule);
+            results.number(format!("memory.{name}"), id);
+            ids.push(id);
+        }
+        let total = self.graph.sum(ids)?;
+        let total =
+            self.result_node("memory.total", total, setting.place, "the sum of all parts");
+        results.number("memory.total", total);
+        results.number("memory.capacity", capacity);
+        let left = self.graph.sub(capacity, total);
+        let headroom = self.graph.div(left, capacity);
+        let rule = "what is left of the capacity, as a share of it";
+        let headroom = self.result_node("memory.headroom", headroom, setting.place, rule);
+        results.number("memory.headroom", headroom);
+        let fits = self.graph.binary(Op::Le, total, capacity);
+        let fits = self.result_node("memory.fits", fits, setting.place, "total <= capacity");
+        results.leaves.insert("memory.fits".into(), Leaf::Flag(fits));
+        Some(())
+    }
+
+    /// A result under its path.
+    pub(crate) fn result_node(
+        &mut self,
+        path: &str,
+        id: ExprId,
+        place: crate::source::Place,
+        rule: &'static str,
+    ) -> ExprId {
+        let origin = Origin {
+            name: Name::new(path),
+            kind: OriginKind::Inferred,
+            place,
+            rule: Some(rule),
+        };
+        self.graph.named(id, origin)
+    }
+
+    fn weights_by_stage(&mut self, setting: &Setting<'_, 'p>, frame: &Frame) -> ByStage {
+        let mut used: FxHashMap<TensorId, [bool; 3]> = FxHashMap::default();
+        let mut stage = 0;
+        note_stages(&setting.laid.steps, setting, &mut stage, false, &mut used);
+        let mut sums = ByStage::default();
+        for (tensor, rounds) in &setting.model.weights {
+            let shards = setting.laid.layouts.get(tensor).map(|l| l.shards.clone());
+            let bytes =
+                self.tensor_bytes(frame, *tensor, &shards.unwrap_or_default(), View::Local);
+            let Some(mut bytes) = bytes else { continue };
+            if let Some(rounds) = rounds {
+                bytes = self.graph.mul(bytes, *rounds);
+                sums.layers = self.plus(sums.layers, Some(bytes));
+                continue;
+            }
+            let [first, _, last] = used.get(tensor).copied().unwrap_or([true, false, false]);
+            let pipelined = stages(&setting.laid.steps).is_some();
+            if first || !pipelined {
+                sums.first = self.plus(sums.first, Some(bytes));
+            }
+            if last && pipelined {
+                sums.last = self.plus(sums.last, Some(bytes));
+            }
+        }
+        sums
+    }
+
+    /// The stage that holds most: the first with what precedes the layers, or the last.
+    fn fullest(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        parts: ByStage,
+        stages: Option<&(Shard, ExprId)>,
+    ) -> Option<ExprId> {
+        let Some((shard, layers)) = stages else {
+            let sum = self.plus(parts.first, parts.layers);
+            return self.plus(sum, parts.last);
+        };
+        let share = self.stage_share(shard, *layers);
+        let mine = parts.layers.map(|l| self.graph.mul(l, share));
+        let first = self.plus(parts.first, mine);
+        let last = self.plus(mine, parts.last);
+        // With one stage the first is also the last.
+        let all = self.plus(first, parts.last)?;
+        let most = match (first, last) {
+            (Some(a), Some(b)) => self.graph.binary(Op::Max, a, b),
+            (a, b) => a.or(b)?,
+        };
+        let place = setting.place;
+        let one = self.counted(1.0, "1", place, "one stage");
+        let single = self.graph.binary(Op::Eq, shard.count, one);
+        Some(self.graph.select(single, all, most))
+    }
+
+    /// The share of all layers that the fullest stage has.
+    pub(crate) fn stage_share(&mut self, shard: &Shard, layers: ExprId) -> ExprId {
+        let each = self.graph.div(layers, shard.count);
+        let most = self.graph.unary(Op::Ceil, each);
+        self.graph.div(most, layers)
+    }
+
+    fn stored_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        stages: Option<&(Shard, ExprId)>,
+    ) -> Option<ExprId> {
+        let mut sum = None;
+        for (tensor, rounds) in &setting.model.stored {
+            let shards = setting.laid.layouts.get(tensor).map(|l| l.shards.clone());
+            let bytes =
+                self.tensor_bytes(frame, *tensor, &shards.unwrap_or_default(), View::Local);
+            let bytes = match (bytes, rounds) {
+                (Some(bytes), Some(rounds)) => Some(self.graph.mul(bytes, *rounds)),
+                (bytes, _) => bytes,
+            };
+            sum = self.plus(sum, bytes);
+        }
+        match stages {
+            Some((shard, layers)) => {
+                let share = self.stage_share(shard, *layers);
+                sum.map(|s| self.graph.mul(s, share))
+            }
+            None => sum,
+        }
+    }
+
+    /// The greatest sum of activations alive at one step of a pass.
+    fn working_set(&mut self, setting: &Setting<'_, 'p>, frame: &Frame) -> Option<ExprId> {
+        let mut order: Vec<OpId> = Vec::new();
+        flatten(&setting.laid.steps, &mut order);
+        let mut last_use: FxHashMap<TensorId, usize> = FxHashMap::default();
+        for (i, op) in order.iter().enumerate() {
+            for (_, tensor) in &setting.model.ops[*op].operands {
+                last_use.insert(*tensor, i);
+            }
+        }
+        let mut carried: Vec<(TensorId, usize, usize)> = Vec::new();
+        carried_spans(&setting.laid.steps, &order, &mut carried);
+        for (tensor, _, end) in &carried {
+            let entry = last_use.entry(*tensor).or_insert(*end);
+            *entry = (*entry).max(*end);
+        }
+        for output in &setting.model.outputs {
+            last_use.insert(*output, order.len());
+        }
+        let mut live: Vec<TensorId> = setting.model.inputs.clone();
+        let mut sets: Vec<Vec<TensorId>> = Vec::new();
+        for (i, op) in order.iter().enumerate() {
+            let instance = &setting.model.ops[*op];
+            for (tensor, start, _) in &carried {
+                if *start == i && !live.contains(tensor) {
+                    live.push(*tensor);
+                }
+            }
+            let inside = !setting.escaping.contains(&instance.result);
+            if !inside && setting.model.tensors[instance.result].role == Role::Activations {
+                live.push(instance.result);
+            }
+            let set: Vec<TensorId> = live
+                .iter()
+                .filter(|t| setting.model.tensors[**t].role == Role::Activations)
+                .copied()
+                .collect();
+            if !sets.contains(&set) {
+                sets.push(set);
+            }
+            live.retain(|t| last_use.get(t).is_some_and(|last| *last > i));
+        }
+        let mut peaks = Vec::new();
+        for set in sets {
+            let mut sum = None;
+            for tensor in set {
+                let shards = setting.laid.layouts.get(&tensor).map(|l| l.shards.clone());
+                let bytes =
+                    self.tensor_bytes(frame, tensor, &shards.unwrap_or_default(), View::Local);
+                sum = self.plus(sum, bytes);
+            }
+            peaks.extend(sum);
+        }
+        self.graph.greatest(peaks)
+    }
+}
+
+/// The pipeline of a model: how its layers are cut, and how many there are.
+pub fn stages(steps: &[LaidStep]) -> Option<(Shard, ExprId)> {
+    steps.iter().find_map(|step| match step {
+        LaidStep::Repeat { repeat, stages: Some(shard), .. } => Some((shard.clone(), repeat.count)),
+        _ => None,
+    })
+}
+
+fn note_stages(
+    steps: &[LaidStep],
+    setting: &Setting<'_, '_>,
+    stage: &mut usize,
+    inside: bool,
+    used: &mut FxHashMap<TensorId, [bool; 3]>,
+) {
+    for step in steps {
+        let mut ops: Vec<OpId> = Vec::new();
+        match step {
+            LaidStep::Op(op) => ops.push(op.op),
+            LaidStep::Fuse(_, list) => ops.extend(list.iter().map(|o| o.op)),
+            LaidStep::Convert(_) => {}
+            LaidStep::Repeat { body, .. } => {
+                note_stages(body, setting, &mut 1, true, used);
+                if !inside {
+                    *stage = 2;
+                }
+            }
+            LaidStep::Some { body, .. } => note_stages(body, setting, stage, inside, used),
+        }
+        for op in ops {
+            for (_, tensor) in &setting.model.ops[op].operands {
+                if let Some(flag) = used.entry(*tensor).or_default().get_mut(*stage) {
+                    *flag = true;
+                }
+            }
+        }
+    }
+}
+
+fn flatten(steps: &[LaidStep], out: &mut Vec<OpId>) {
+    for step in steps {
+        match step {
+            LaidStep::Op(op) => out.push(op.op),
+            LaidStep::Fuse(_, ops) => out.extend(ops.iter().map(|o| o.op)),
+            LaidStep::Convert(_) => {}
+            LaidStep::Repeat { body, .. } | LaidStep::Some { body, .. } => flatten(body, out),
+        }
+    }
+}
+
+/// Carried tensors with the first and last step of their repeat.
+fn carried_spans(
+    steps: &[LaidStep],
+    order: &[OpId],
+    out: &mut Vec<(TensorId, usize, usize)>,
+) {
+    for step in steps {
+        if let LaidStep::Repeat { repeat, body, .. } = step {
+            let mut inside = Vec::new();
+            flatten(body, &mut inside);
+            let position = |op: &OpId| order.iter().position(|o| o == op);
+            let (first, last) =
+                (inside.first().and_then(position), inside.last().and_then(position));
+            if let (Some(first), Some(last)) = (first, last) {
+                for c in &repeat.carried {
+                    out.push((c.end, last, last));
+                    // The value at the start lives until its last use in the round.
+                    let uses = inside.iter().rev().find(|_| true).and_then(position);
+                    let _ = uses;
+                    out.push((c.start, first, first));
+                    out.push((c.after, last + 1, last + 1));
+                }
+            }
+            carried_spans(body, order, out);
+        }
+    }
+}

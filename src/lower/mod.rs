@@ -1,0 +1,19 @@
+//! Scenarios to expressions: dataflow, machine and workload, through the formulas of the library.
+//!
+//! In: objects checked by `check`. Out: one tree of results per scenario, whose leaves are nodes of
+//! the expression graph. No efficiency, bandwidth or collective algorithm is known here: they are
+//! formulas in `stdlib/cost/`.
+
+mod checks;
+mod collective;
+mod frame;
+mod memory;
+mod phase;
+mod results;
+mod scenario;
+
+pub use checks::check_model_expectations;
+pub use collective::CollectiveUse;
+pub use frame::Frame;
+pub use results::{Leaf, Results};
+pub use scenario::{Expectation, Lowered, lower};

@@ -1,0 +1,83 @@
+//! The tree of results of a scenario: dotted paths to nodes of the expression graph.
+
+use indexmap::IndexMap;
+
+use crate::check::{Checker, Value};
+use crate::expr::ExprId;
+use crate::name::Name;
+
+/// A result.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Leaf {
+    /// A quantity.
+    Number(ExprId),
+    /// A condition.
+    Flag(ExprId),
+    /// A word: what binds a time.
+    Text(String),
+}
+
+/// Results by path, in the order of the report.
+#[derive(Clone, Default, Debug)]
+pub struct Results {
+    /// Leaves by dotted path.
+    pub leaves: IndexMap<String, Leaf>,
+}
+
+impl Results {
+    /// Adds a number.
+    pub fn number(&mut self, path: impl Into<String>, id: ExprId) {
+        self.leaves.insert(path.into(), Leaf::Number(id));
+    }
+    /// The leaf at a path.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Leaf> {
+        self.leaves.get(path)
+    }
+    /// Whether results stand below a path.
+    #[must_use]
+    pub fn is_group(&self, path: &str) -> bool {
+        self.leaves.keys().any(|k| k.strip_prefix(path).is_some_and(|r| r.starts_with('.')))
+    }
+    /// The names directly below a path (`""` for the roots).
+    #[must_use]
+    pub fn children(&self, path: &str) -> Vec<Name> {
+        let mut names = Vec::new();
+        for key in self.leaves.keys() {
+            let rest = if path.is_empty() {
+                Some(key.as_str())
+            } else {
+                key.strip_prefix(path).and_then(|r| r.strip_prefix('.'))
+            };
+            if let Some(first) = rest.and_then(|r| r.split('.').next()) {
+                let name = Name::new(first);
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+}
+
+impl<'p> Checker<'p> {
+    /// The result at a path, while an `expect` or a `metric` is evaluated.
+    pub fn result_value(&mut self, path: &str) -> Option<Value<'p>> {
+        let results = self.results.as_ref()?;
+        match results.get(path) {
+            Some(Leaf::Number(id)) => Some(Value::Num(*id)),
+            Some(Leaf::Flag(id)) => Some(Value::Bool(*id)),
+            Some(Leaf::Text(text)) => Some(Value::Word(Name::new(text))),
+            None if results.is_group(path) => Some(Value::Results(path.into())),
+            None => None,
+        }
+    }
+    /// The roots of the tree of results.
+    pub fn result_roots(&self) -> Vec<Name> {
+        self.results.as_ref().map(|r| r.children("")).unwrap_or_default()
+    }
+    /// The names below a result.
+    pub fn result_children(&self, path: &str) -> Vec<Name> {
+        self.results.as_ref().map(|r| r.children(path)).unwrap_or_default()
+    }
+}
