@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use mesa::source::FileId;
-use mesa::syntax::parse;
+use mesa::syntax::{format, parse};
 
 /// About `bytes` of items such as people write them.
 fn source(bytes: usize) -> String {
@@ -80,6 +80,7 @@ fn main() {
         let text = source(bytes);
         assert!(parse::parse_file(&text, FileId(0)).diagnostics.is_empty());
         measure("split", &text, |t| drop(black_box(parse::split(t))));
+        measure("format", &text, |t| drop(black_box(format::format(t, FileId(0)))));
         measure("parse", &text, |t| drop(black_box(parse::parse_file(t, FileId(0)))));
     }
 }

@@ -255,7 +255,7 @@ impl Broken<'_> {
     fn brackets(&self, at: usize) -> Option<Diagnostic> {
         let mut open: Vec<&Token> = Vec::new();
         let line = self.slice.get(at..).and_then(|s| s.find('\n')).unwrap_or(self.slice.len());
-        let symbols = self.tokens.iter().filter(|t| t.kind == Kind::Symbol && t.end <= self.own);
+        let symbols = self.tokens.iter().filter(|t| t.kind == Kind::Symbol);
         for token in symbols {
             let partner = match self.text(token) {
                 "(" | "[" | "{" => {
@@ -274,6 +274,7 @@ impl Broken<'_> {
                     let said = self.unclosed(last);
                     return Some(said.and(self.place(token), format!("`{close}` comes first")));
                 }
+                None if token.end > self.own => break,
                 None if self.is_item && token.start > at.saturating_add(line) => break,
                 None => {
                     let close = self.text(token);
@@ -292,7 +293,7 @@ impl Broken<'_> {
         let last = if self.is_item {
             open.into_iter().find(|t| self.text(t) != "{")
         } else {
-            open.last().copied()
+            open.into_iter().rfind(|t| t.end <= self.own)
         };
         last.map(|token| self.unclosed(token))
     }
@@ -508,7 +509,7 @@ impl Wanted {
             return Self::Nothing;
         };
         let has = |rules: &[Rule]| rules.iter().any(|rule| positives.contains(rule));
-        let by_rule: [(&[Rule], &'static str); 17] = [
+        let by_rule: [(&[Rule], &'static str); 16] = [
             (
                 &[Rule::expr, Rule::wexpr, Rule::cond, Rule::number, Rule::paren, Rule::list],
                 "a value",
@@ -522,11 +523,10 @@ impl Wanted {
             (&[Rule::over], "`over`"),
             (&[Rule::part_of], "`of`"),
             (&[Rule::params, Rule::result, Rule::item_assign], "`=`, `(` or `{`"),
+            (&[Rule::assign], "`=`"),
             (&[Rule::text, Rule::unterminated], "a text in double quotes"),
             (&[Rule::name, Rule::vpath, Rule::mesh_axis, Rule::param, Rule::axis_ref], "a name"),
             (&[Rule::use_name], "a name"),
-            (&[Rule::axes, Rule::assign, Rule::within], "`=`"),
-            (&[Rule::assign], "`=`"),
             (&[Rule::block], "`{`"),
             (&[Rule::use_list, Rule::use_as], "`as` or the end of the line"),
         ];
@@ -534,39 +534,56 @@ impl Wanted {
     }
 }
 
-/// A body that is not indented would be reported line by line; once is enough.
+/// How many lines in column 0 are looked at for the end of a body.
+const MOST_LINES: usize = 100;
+
+/// A body with lines in column 0 falls into pieces: that is said once, at the first such line.
 pub(super) fn merge_unindented(text: &str, pieces: &[Piece], found: &mut Vec<Diagnostic>) {
-    if found.is_empty() {
+    if !found.iter().any(|d| d.code == codes::UNCLOSED) {
         return;
     }
     for (index, piece) in pieces.iter().enumerate() {
-        if piece.kind.is_none() || !piece.text(text).trim_end().ends_with('{') {
+        let rest = pieces.get(index + 1..).unwrap_or_default();
+        let inside = |d: &Diagnostic, from: u32, to: u32| {
+            d.place().is_some_and(|p| p.span.start >= from && p.span.start < to)
+        };
+        let opens = |d: &Diagnostic| d.code == codes::UNCLOSED && inside(d, piece.start, piece.end);
+        if piece.kind.is_none() || !found.iter().any(opens) {
             continue;
         }
-        let rest = pieces.get(index + 1..).unwrap_or_default();
-        let lines = rest.iter().take_while(|p| p.kind.is_none()).count();
-        let (Some(first), Some(last)) = (rest.first(), rest.get(..lines).and_then(<[_]>::last))
-        else {
+        let balanced = |last: &&Piece| {
+            let whole = text.get(piece.start as usize..last.end as usize).unwrap_or("");
+            unclosed_braces(whole).is_empty()
+        };
+        let lines = rest.iter().take_while(|p| p.kind.is_none()).take(MOST_LINES);
+        let (Some(first), Some(last)) = (rest.first(), lines.into_iter().find(balanced)) else {
             continue;
         };
-        let inside = |d: &Diagnostic, from: u32| {
-            d.place().is_some_and(|p| p.span.start >= from && p.span.end <= last.end)
+        found.retain(|d| !opens(d));
+        let Some(at) = found.iter().position(|d| inside(d, first.start, last.end)) else {
+            continue;
         };
-        let Some(diagnostic) = found.iter_mut().find(|d| inside(d, piece.start)) else { continue };
-        let (line, _) = first.text(text).trim_start().split_once('\n').unwrap_or_default();
-        let at = first.end - u32::try_from(first.text(text).trim_start().len()).unwrap_or(0);
-        let mut place = diagnostic.place().unwrap_or(crate::source::Place {
-            file: crate::source::FileId(0),
-            span: Span::default(),
-        });
-        place.span = Span::new(at, at + u32::try_from(line.trim_end().len()).unwrap_or(0));
-        let title = "the body of this item is not indented";
-        *diagnostic = Diagnostic::new(codes::UNEXPECTED, title, place, "stands in column 0")
-            .note("what stands in column 0 starts an item; indent the body by two blanks");
-        let from = first.start;
-        let mut kept = false;
+        if let Some(diagnostic) = found.get_mut(at)
+            && piece.text(text).trim_end().ends_with('{')
+        {
+            *diagnostic = not_indented(diagnostic, first, text);
+        }
+        let mut position = 0;
         found.retain(|d| {
-            !inside(d, from) || d.title == title && !std::mem::replace(&mut kept, true)
+            position += 1;
+            position == at + 1 || !inside(d, first.start, last.end)
         });
     }
+}
+
+fn not_indented(found: &Diagnostic, first: &Piece, text: &str) -> Diagnostic {
+    let line = first.text(text).trim_start();
+    let start = first.end.saturating_sub(u32::try_from(line.len()).unwrap_or(0));
+    let width = line.lines().next().map_or(0, |line| line.trim_end().len());
+    let span = Span::new(start, start + u32::try_from(width).unwrap_or(0));
+    let file = found.place().map_or(crate::source::FileId(0), |p| p.file);
+    let place = crate::source::Place { file, span };
+    let title = "the body of this item is not indented";
+    Diagnostic::new(codes::UNEXPECTED, title, place, "stands in column 0")
+        .note("what stands in column 0 starts an item; indent the body by two blanks")
 }
