@@ -1,5 +1,7 @@
 //! The syntax as a whole: what parses, what is said about what does not, and the layout.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -165,6 +167,35 @@ fn spans_count_from_the_piece_and_findings_from_the_file() {
 fn bytes_that_are_no_text_are_refused_and_a_mark_is_dropped() {
     assert_eq!(decode(b"\xef\xbb\xbfaxis a"), Ok("axis a".to_owned()));
     assert_eq!(decode(b"ab\xff"), Err(2));
+}
+
+#[test]
+fn time_grows_with_length_even_where_everything_is_wrong() {
+    for line in [
+        "chip X {\nx = 1\n}\n",
+        "  x = (\n",
+        "}\n",
+        "a {\n",
+        "chip X {\n",
+        "  x { \n",
+        "\"\n",
+        "x = 1, ",
+        "chip X { f( } ",
+        "  if a { b = 1 } else junk\n",
+        "x = [(",
+        "// c\n",
+        "  x = 1 +\n",
+        "use a.{",
+    ] {
+        let time = |n: usize| {
+            let text = format!("scenario s {{\n{}", line.repeat(n));
+            let start = std::time::Instant::now();
+            let _ = parse_file(&text, FILE);
+            start.elapsed().as_secs_f64()
+        };
+        let (small, large) = (time(500), time(4_000));
+        assert!(large < small * 8.0 * 4.0 + 0.05, "{line:?}: {small} s, then {large} s");
+    }
 }
 
 /// A small generator (xorshift), so that every run sees the same mutations.

@@ -53,12 +53,14 @@ pub fn decode(bytes: &[u8]) -> Result<String, usize> {
 pub fn parse_file(text: &str, file: FileId) -> ParsedFile {
     let pieces = split(text);
     let mut parsed = ParsedFile { file_docs: file_docs(text), ..ParsedFile::default() };
+    let mut found = Vec::with_capacity(pieces.len());
     for (index, piece) in pieces.iter().enumerate() {
         let part = parse_piece(piece.text(text), file, piece.start);
         parsed.items.extend(part.items.into_iter().map(|item| (index, item)));
-        parsed.diagnostics.extend(part.diagnostics);
+        found.push(part.diagnostics);
     }
-    recover::merge_unindented(text, &pieces, &mut parsed.diagnostics);
+    recover::merge_unindented(text, &pieces, &mut found);
+    parsed.diagnostics = found.into_iter().flatten().collect();
     parsed.pieces = pieces;
     parsed
 }

@@ -329,9 +329,7 @@ impl<'a> Layout<'a> {
         match token.text {
             "(" | "[" | "{" => {
                 let called = self.before.is_some_and(|b| match b.kind {
-                    Kind::Word => {
-                        !joins(b.text) && !(b.first && b.text != "(" && is_condition(b.text))
-                    }
+                    Kind::Word => !(joins(b.text) || b.first && is_condition(b.text)),
                     _ => matches!(b.text, ")" | "]"),
                 });
                 self.open.push(Open {
