@@ -107,7 +107,10 @@ fn too_nested(file: FileId, at: u32) -> Diagnostic {
         place,
         "one level too many",
     )
-    .note(format!("brackets nest at most {limit} deep, and one expression chains at most 500 operators; give parts of it names of their own"))
+    .note(format!(
+        "brackets nest at most {limit} deep, and one expression chains at most 500 operators; \
+         give parts of it names of their own"
+    ))
 }
 
 fn file_docs(text: &str) -> Option<Arc<str>> {

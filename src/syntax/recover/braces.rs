@@ -88,7 +88,7 @@ pub(in crate::syntax) fn merge_unindented(
     found: &mut [Vec<Diagnostic>],
 ) {
     for (index, piece) in pieces.iter().enumerate() {
-        let opens = |d: &Diagnostic| d.code == codes::UNCLOSED && d.title.contains('{');
+        let opens = |d: &Diagnostic| d.code == codes::UNCLOSED;
         let open = found.get(index).is_some_and(|found| found.iter().any(opens));
         if piece.kind.is_none() || !open {
             continue;

@@ -7,7 +7,7 @@ use pest::error::{Error, ErrorVariant, InputLocation};
 use super::super::grammar::Rule;
 use super::super::lower::Lower;
 use super::super::token::{Kind, Token};
-use super::unclosed;
+use super::{TEXT_ENDS, unclosed};
 use crate::diagnostic::{Diagnostic, Safety, codes};
 use crate::source::Place;
 
@@ -54,8 +54,7 @@ impl Broken<'_> {
         let token = self.tokens.iter().find(|t| t.kind == Kind::Text && !ends(self.text(t)))?;
         let title = "this text does not end on its line";
         let place = self.place(token);
-        let note = "a text ends with `\"` on the line where it starts; a quote inside it is written `\\\"`";
-        Some(Diagnostic::new(codes::UNTERMINATED_TEXT, title, place, "starts here").note(note))
+        Some(Diagnostic::new(codes::UNTERMINATED_TEXT, title, place, "starts here").note(TEXT_ENDS))
     }
 
     /// A bracket without its partner.

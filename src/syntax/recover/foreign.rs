@@ -99,7 +99,7 @@ impl Broken<'_> {
             ("=", "=" | "!" | "<" | ">") => None,
             ("+" | "-" | "*" | "/", _) if index > 0 && self.text_at(index + 1) == "=" => {
                 let before = self.text(token);
-                let title = format!("`{before}=` changes a value, and values in Mesa never change");
+                let title = format!("`{before}=` changes a value, and values never change");
                 let place = self.place(token);
                 let label = "give the result a name of its own";
                 Some(Diagnostic::new(codes::WRONG_WORD, title, place, label))

@@ -20,6 +20,10 @@ use super::words;
 use crate::diagnostic::{Diagnostic, Safety, codes};
 use crate::source::Span;
 
+/// How a text ends.
+pub(super) const TEXT_ENDS: &str =
+    "a text ends with `\"` on the line where it starts; a quote inside it is written `\\\"`";
+
 /// Whether an unreadable statement at `span` is only the rest of the one at `last`.
 pub(super) fn goes_on(text: &str, last: Span, span: Span) -> bool {
     let between = text.get(last.end as usize..span.start as usize).unwrap_or("");
