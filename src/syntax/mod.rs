@@ -4,6 +4,7 @@
 
 pub mod ast;
 mod depth;
+pub mod format;
 mod grammar;
 mod lower;
 pub mod parse;

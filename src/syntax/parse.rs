@@ -53,12 +53,14 @@ pub fn decode(bytes: &[u8]) -> Result<String, usize> {
 pub fn parse_file(text: &str, file: FileId) -> ParsedFile {
     let pieces = split(text);
     let mut parsed = ParsedFile { file_docs: file_docs(text), ..ParsedFile::default() };
+    let mut found = Vec::with_capacity(pieces.len());
     for (index, piece) in pieces.iter().enumerate() {
         let part = parse_piece(piece.text(text), file, piece.start);
         parsed.items.extend(part.items.into_iter().map(|item| (index, item)));
-        parsed.diagnostics.extend(part.diagnostics);
+        found.push(part.diagnostics);
     }
-    recover::merge_unindented(text, &pieces, &mut parsed.diagnostics);
+    recover::merge_unindented(text, &pieces, &mut found);
+    parsed.diagnostics = found.into_iter().flatten().collect();
     parsed.pieces = pieces;
     parsed
 }
@@ -105,7 +107,10 @@ fn too_nested(file: FileId, at: u32) -> Diagnostic {
         place,
         "one level too many",
     )
-    .note(format!("brackets nest at most {limit} deep, and one expression chains at most 500 operators; give parts of it names of their own"))
+    .note(format!(
+        "brackets nest at most {limit} deep, and one expression chains at most 500 operators; \
+         give parts of it names of their own"
+    ))
 }
 
 fn file_docs(text: &str) -> Option<Arc<str>> {

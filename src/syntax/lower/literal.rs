@@ -12,6 +12,7 @@ use crate::source::Span;
 use crate::syntax::ast::{Expr, ExprKind, Ident, Text, TextPart, UnitExpr};
 use crate::syntax::depth;
 use crate::syntax::grammar::Grammar;
+use crate::syntax::recover;
 
 impl Lower<'_> {
     /// `3.35 TB/s`, `70_553_706_496`, `10%`, and the foreign `.5`, `1.`, `80GB`, `1,000`.
@@ -135,7 +136,7 @@ impl Lower<'_> {
             self.place(at),
             "the text starts here",
         )
-        .note("a text ends with `\"` on the line where it starts; a quote inside it is written `\\\"`")
+        .note(recover::TEXT_ENDS)
         .fix("close the text", place, "\"", Safety::Review);
         self.report(diagnostic);
     }

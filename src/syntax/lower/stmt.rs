@@ -327,14 +327,18 @@ impl Lower<'_> {
         StmtKind::Shard { axes, over, within, schedule }
     }
 
-    /// Reports the braces and brackets of the piece that are never closed.
+    /// Reports the braces of the piece that are never closed, all at once.
     pub(super) fn unclosed(&mut self) {
         if self.diagnostics.iter().any(|d| d.code == codes::UNTERMINATED_TEXT) {
             return; // the text swallowed the brace
         }
-        for open in recover::unclosed_braces(self.text) {
-            let diagnostic = recover::unclosed(self, open, '{');
-            self.report(diagnostic);
+        let lost = recover::unclosed_braces(self.text);
+        let Some((&innermost, others)) = lost.split_last() else { return };
+        let mut diagnostic = recover::unclosed(self, innermost, '{');
+        for &open in others.iter().rev().take(3) {
+            let place = self.place(self.bytes(open, open + 1));
+            diagnostic = diagnostic.and(place, "nor is this one");
         }
+        self.report(diagnostic);
     }
 }
