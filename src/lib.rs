@@ -1,6 +1,15 @@
 //! Mesa: a declarative language for what large language models run on.
 //!
-//! source → syntax → checked IR → dataflow graph → one symbolic expression graph → readings
+//! The whole pipeline, each step one folder that knows only those before it:
+//!
+//! 1. [`source`]: texts, places, lines
+//! 2. [`syntax`]: text to items, with recovery; the formatter
+//! 3. [`check`]: names, types, dimensions, shapes: items to values and to [`ir`]
+//! 4. [`graph`]: model and plan to a dataflow with layouts and collectives
+//! 5. [`lower`]: dataflow, machine and workload to one [`expr`] graph, by the library's formulas
+//! 6. [`reading`], [`report`]: what that graph says, to people and to programs
+//!
+//! [`diagnostic`] is what all of them say of a mistake; [`cli`] is the command.
 
 pub mod arena;
 pub mod check;
@@ -12,6 +21,50 @@ pub mod ir;
 pub mod lower;
 pub mod name;
 pub mod quantity;
+pub mod reading;
 pub mod report;
 pub mod source;
 pub mod syntax;
+
+pub use check::{Checker, Program};
+pub use diagnostic::Diagnostic;
+pub use lower::Lowered;
+
+use syntax::ast::ItemKind;
+
+/// Everything that is wrong with the root files of a program, in source order.
+#[must_use]
+pub fn check(program: &Program) -> Vec<Diagnostic> {
+    let mut found = program.load_diagnostics.clone();
+    let roots: Vec<_> = program.roots.clone();
+    for &module in &roots {
+        found.extend(program.syntax_diagnostics(module));
+        let mut checker = Checker::new(program);
+        check::check_module(&mut checker, module);
+        found.append(&mut checker.diagnostics);
+        for scenario in scenarios(program, module) {
+            let mut checker = Checker::new(program);
+            evaluate(&mut checker, scenario);
+            found.append(&mut checker.diagnostics);
+        }
+    }
+    diagnostic::sort(&mut found);
+    found
+}
+
+/// The scenarios that a module declares, in order.
+#[must_use]
+pub fn scenarios(program: &Program, module: check::ModuleId) -> Vec<check::ItemRef<'_>> {
+    let kinds = [ItemKind::Scenario, ItemKind::Measured];
+    let items = program.items(module).filter(|i| kinds.contains(&i.item.kind));
+    items.filter(|i| !i.item.broken).collect()
+}
+
+/// Lowers one scenario on the graph of `checker`; `None` where it has errors (reported there).
+pub fn evaluate<'p>(
+    checker: &mut Checker<'p>,
+    scenario: check::ItemRef<'p>,
+) -> Option<Lowered> {
+    let object = checker.check_object(scenario)?;
+    lower::lower(checker, &object, None)
+}

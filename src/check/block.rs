@@ -49,6 +49,7 @@ pub(super) struct Builder<'p> {
     rounds: Option<ExprId>,
     index: Option<(Name, ExprId)>,
     axes: FxHashMap<Name, AxisId>,
+    pub(super) windowed: FxHashMap<(Name, Rc<[Name]>), AxisId>,
     blocks: Vec<ItemRef<'p>>,
     inputs_done: bool,
 }
@@ -71,6 +72,7 @@ impl Builder<'_> {
             rounds: None,
             index: None,
             axes: FxHashMap::default(),
+            windowed: FxHashMap::default(),
             blocks: Vec::new(),
             inputs_done: false,
         }
@@ -326,7 +328,7 @@ impl<'p> Checker<'p> {
     fn block_body(&mut self, body: &'p Body, env: &Env<'p>) -> Vec<TensorId> {
         let mut outputs = Vec::new();
         self.block_stmts(&body.stmts, env, &mut outputs);
-        let explicit = body.stmts.iter().any(|s| matches!(s.kind, StmtKind::Output(_)));
+        let explicit = has_output(&body.stmts);
         if !explicit && body.closed {
             let place = env.site().place(body.span);
             let open = Place {
@@ -672,7 +674,7 @@ impl<'p> Checker<'p> {
     }
 
     /// `require cond else "…"`.
-    pub(super) fn require(&mut self, cond: &'p Expr, clauses: &'p Clauses, env: &Env<'p>) {
+    pub(crate) fn require(&mut self, cond: &'p Expr, clauses: &'p Clauses, env: &Env<'p>) {
         let place = env.site().place(cond.span);
         let holds = match self.eval(cond, env) {
             Value::Truth(b) => Some(b),
@@ -1188,6 +1190,11 @@ impl<'p> Checker<'p> {
         if !self.builder.active {
             return Value::Word(name);
         }
+        // A windowed cache in this block renames to an axis of its own.
+        let key = (name, self.builder.scope.path.clone());
+        if let Some(axis) = self.builder.windowed.get(&key) {
+            return Value::Axis(*axis);
+        }
         Value::Axis(self.phase_axis(name, item.name_place()))
     }
 
@@ -1489,6 +1496,17 @@ impl<'p> Checker<'p> {
 struct BlockInputs<'p> {
     tensors: Vec<(Ident, TensorId)>,
     named: Vec<&'p Arg>,
+}
+
+/// Whether some arm of the statements has an `output`.
+fn has_output(stmts: &[Stmt]) -> bool {
+    stmts.iter().any(|s| match &s.kind {
+        StmtKind::Output(_) => true,
+        StmtKind::If { arms, otherwise } => {
+            arms.iter().map(|(_, b)| b).chain(otherwise).any(|b| has_output(&b.stmts))
+        }
+        _ => false,
+    })
 }
 
 /// `a` and `b` joined by a dot.

@@ -207,6 +207,14 @@ impl<'p> Checker<'p> {
                 if let Some(value) = self.field(&object.clone(), field) {
                     return value;
                 }
+                // A field that the kind has and this one does not say.
+                match super::schema::field(object.kind, &[field]) {
+                    Some(super::schema::Field::Is(super::Ty::Bool)) => return Value::Truth(false),
+                    Some(super::schema::Field::Is(_)) if object.owner.is_none() => {
+                        return Value::None;
+                    }
+                    _ => {}
+                }
                 let names = object.field_names(&[]);
                 self.unknown_field(field, place, &base.describe(), &names)
             }
@@ -367,6 +375,8 @@ impl<'p> Checker<'p> {
         let left = self.eval_operand(op, a, env, expected);
         let right = match (&left, &b.kind) {
             (Value::Word(_), ExprKind::Name(name)) => Value::Word(*name),
+            // What a bare word means cannot be told beside something unknown.
+            (Value::Error, ExprKind::Name(_)) => Value::Error,
             _ => self.eval_operand(op, b, env, expected),
         };
         let (pa, pb) = (env.site().place(a.span), env.site().place(b.span));
@@ -590,7 +600,7 @@ impl<'p> Checker<'p> {
         }
         Value::Error
     }
-    pub(super) fn not_a_condition(&mut self, value: Value<'p>, place: Place) -> Value<'p> {
+    pub(crate) fn not_a_condition(&mut self, value: Value<'p>, place: Place) -> Value<'p> {
         if !matches!(value, Value::Error) {
             let what = value.describe();
             self.report(
@@ -613,7 +623,7 @@ impl<'p> Checker<'p> {
 }
 
 /// Equality that needs no numbers; `None` where numbers decide.
-fn same_thing(a: &Value<'_>, b: &Value<'_>) -> Option<bool> {
+fn same_thing<'p>(a: &Value<'p>, b: &Value<'p>) -> Option<bool> {
     Some(match (a, b) {
         (Value::None, Value::None) => true,
         (Value::None, _) | (_, Value::None) => false,

@@ -278,7 +278,8 @@ impl<'p> Checker<'p> {
 
     fn check_entries(&mut self, object: &Rc<Object<'p>>) {
         let mut done: Vec<std::rc::Rc<[crate::name::Name]>> = Vec::new();
-        for entry in object.entries.clone() {
+        // Later settings win: only the last of a path is in force.
+        for entry in object.entries.clone().into_iter().rev() {
             if entry.value.is_none() || !entry.within.is_empty() || done.contains(&entry.path) {
                 continue;
             }
@@ -441,7 +442,7 @@ impl<'p> Checker<'p> {
     }
 
     /// `sentence` for a statement that has no meaning where it stands.
-    pub(super) fn report_misplaced(&mut self, stmt: &Stmt, where_: &str, env: &Env<'p>) {
+    pub(crate) fn report_misplaced(&mut self, stmt: &Stmt, where_: &str, env: &Env<'p>) {
         let word = statement_word(&stmt.kind);
         let place = env.site().place(stmt.span);
         let head = crate::source::Place {

@@ -302,6 +302,9 @@ impl<'p> Checker<'p> {
 
     /// What an item is as a value.
     pub fn item_value(&mut self, item: ItemRef<'p>, place: Place) -> Value<'p> {
+        if item.item.broken {
+            return Value::Error;
+        }
         match item.item.kind {
             ItemKind::Const | ItemKind::Assume => self.constant_item(item),
             ItemKind::Fn | ItemKind::Op | ItemKind::Block => Value::Item(item),

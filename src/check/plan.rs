@@ -224,7 +224,7 @@ impl<'p> Checker<'p> {
         true
     }
 
-    fn unknown_mesh_axis(&mut self, ident: &Ident, plan: &Plan, site: super::Site) {
+    pub(super) fn unknown_mesh_axis(&mut self, ident: &Ident, plan: &Plan, site: super::Site) {
         let known: Vec<&str> = plan.mesh.iter().map(|(_, m)| m.name.text()).collect();
         let mut diagnostic = Diagnostic::new(
             codes::UNKNOWN_MESH_AXIS,

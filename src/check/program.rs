@@ -102,10 +102,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// Loads root texts (`(name, text)`) with everything they import.
-    pub fn load(roots: Vec<(String, String)>, loader: &dyn Loader) -> Self {
+    /// Loads root files, already among `sources`, with everything they import.
+    pub fn load(sources: Sources, roots: &[FileId], loader: &dyn Loader) -> Self {
         let mut program = Self {
-            sources: Sources::default(),
+            sources,
             modules: Vec::new(),
             roots: Vec::new(),
             std_index: FxHashMap::default(),
@@ -115,12 +115,14 @@ impl Program {
         };
         for &(path, text) in library::FILES {
             let file = SourceFile::new(&format!("std/{path}.mesa"), text, Origin::Std);
+            let file = program.sources.add(file);
             let id = program.add(file, Some(path));
             program.std_index.insert(path, id);
         }
         let mut by_name = FxHashMap::default();
-        for (name, text) in roots {
-            let id = program.add(SourceFile::new(&name, &text, Origin::User), None);
+        for &file in roots {
+            let name = program.sources.file(file).name.to_string();
+            let id = program.add(file, None);
             by_name.insert(name, id);
             program.roots.push(id);
         }
@@ -132,13 +134,22 @@ impl Program {
         program
     }
 
-    /// Adds a text given on the command line, as a module of its own.
-    pub fn add_command(&mut self, name: &str, text: &str) -> ModuleId {
-        self.add(SourceFile::new(name, text, Origin::Command), None)
+    /// A program of one text that stands alone.
+    #[must_use]
+    pub fn of_text(name: &str, text: &str) -> Self {
+        let mut sources = Sources::default();
+        let file = sources.add(SourceFile::new(name, text, Origin::User));
+        Self::load(sources, &[file], &NoFiles)
     }
 
-    fn add(&mut self, file: SourceFile, std_path: Option<&'static str>) -> ModuleId {
-        let pieces = split(&file.text);
+    /// Adds a text given on the command line, as a module of its own.
+    pub fn add_command(&mut self, name: &str, text: &str) -> ModuleId {
+        let file = self.sources.add(SourceFile::new(name, text, Origin::Command));
+        self.add(file, None)
+    }
+
+    fn add(&mut self, file: FileId, std_path: Option<&'static str>) -> ModuleId {
+        let pieces = split(&self.sources.file(file).text);
         let mut names = FxHashMap::default();
         for (i, piece) in pieces.iter().enumerate() {
             if let (Some(name), Some(kind)) = (piece.name, piece.kind)
@@ -151,7 +162,6 @@ impl Program {
             pieces.into_iter().map(|piece| ModulePiece { piece, parsed: OnceCell::new() });
         let pieces = pieces.collect();
         let id = ModuleId(self.modules.len() as u32);
-        let file = self.sources.add(file);
         self.modules.push(Module { file, std_path, pieces, names, imports: FxHashMap::default() });
         id
     }
@@ -176,7 +186,9 @@ impl Program {
             match loader.load(&file_name, &path) {
                 Ok((name, text)) => {
                     let target = by_name.get(&name).copied().unwrap_or_else(|| {
-                        let target = self.add(SourceFile::new(&name, &text, Origin::User), None);
+                        let file = SourceFile::new(&name, &text, Origin::User);
+                        let file = self.sources.add(file);
+                        let target = self.add(file, None);
                         queue.push(target);
                         target
                     });

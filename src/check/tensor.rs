@@ -321,6 +321,8 @@ impl<'p> Checker<'p> {
                     let size = crate::ir::AxisSize::Phase(to);
                     let axis = self.new_axis(to, size, prelude.name_place());
                     self.builder.built.model.axes[axis].window = Some(window);
+                    let key = (to, self.builder.scope.path.clone());
+                    self.builder.windowed.insert(key, axis);
                     axis
                 }
             },
@@ -412,7 +414,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The right side of a setting in an op's declaration.
-    pub(super) fn op_expr(item: ItemRef<'p>, name: &str) -> Option<&'p Expr> {
+    pub(crate) fn op_expr(item: ItemRef<'p>, name: &str) -> Option<&'p Expr> {
         let body = item.item.body.as_ref()?;
         body.stmts.iter().find_map(|s| match &s.kind {
             StmtKind::Set { path, value, .. } if path.len() == 1 => {

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 
 use super::input::{self, Loaded};
 use super::screen::Screen;
-use super::{Outcome, not_available, output};
+use super::{Outcome, output};
 use crate::diagnostic::miette::{Outer, narrate};
 use crate::diagnostic::render::{self, render};
 use crate::diagnostic::{Diagnostic, Safety, Severity, fix, sort};
@@ -93,10 +93,12 @@ fn findings(loaded: &mut Loaded) -> Result<Vec<Diagnostic>, Outer> {
     Ok(findings)
 }
 
-/// Wired later: everything the compiler finds in the files. It may add the sources of imported
-/// modules.
-fn analyze(_loaded: &mut Loaded) -> Result<Vec<Diagnostic>, Outer> {
-    Err(not_available("check"))
+/// Everything the compiler finds in the files; the sources of imported modules are added.
+fn analyze(loaded: &mut Loaded) -> Result<Vec<Diagnostic>, Outer> {
+    let program = loaded.program();
+    let findings = crate::check(&program);
+    loaded.sources = program.sources;
+    Ok(findings)
 }
 
 /// Makes safe edits until none is left; what remains is returned.

@@ -63,7 +63,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     complain(screen, &loaded.sources, &loaded.findings);
     for entry in &loaded.files {
         let old = &*loaded.sources.file(entry.id).text;
-        match format(old, entry.id) {
+        match crate::syntax::format::format(old, entry.id) {
             Ok(new) => {
                 let is_changed = new != old;
                 tally.changed += usize::from(is_changed);
@@ -82,14 +82,6 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     let dry = args.check || args.diff;
     let is_fine = tally.failed == 0 && !(dry && tally.changed > 0);
     Ok(if is_fine { Outcome::Fine } else { Outcome::Findings })
-}
-
-/// Wired later to `crate::syntax::format::format`. Until then: no blanks at the ends of lines, one
-/// newline at the end of the file.
-#[allow(clippy::unnecessary_wraps)] // the real one fails on syntax errors
-fn format(text: &str, _file: FileId) -> Result<String, Vec<Diagnostic>> {
-    let lines: Vec<&str> = text.trim_end().lines().map(str::trim_end).collect();
-    Ok(if lines.is_empty() { String::new() } else { lines.join("\n") + "\n" })
 }
 
 /// Writes, prints, compares or lists one formatted file.

@@ -6,11 +6,13 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
+use crate::check::{Loader, Program};
 use crate::diagnostic::miette::Outer;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{FileId, Origin, Place, SourceFile, Sources, Span};
+use crate::syntax::parse::decode;
 
 /// The largest file that is read: 64 MB.
 const LARGEST: u64 = 64_000_000;
@@ -49,7 +51,42 @@ pub(super) fn load(args: &[PathBuf]) -> Result<Loaded, Outer> {
     Ok(loaded)
 }
 
+/// Reads files imported by others, relative to them.
+struct Disk;
+
+impl Loader for Disk {
+    fn load(&self, from: &str, path: &str) -> Result<(String, String), String> {
+        if from == STDIN {
+            return Err("standard input has no folder to import from".to_owned());
+        }
+        let folder = Path::new(from).parent().unwrap_or(Path::new(""));
+        let path = folder.join(path);
+        // `a/./b` and `a/x/../b` are the same module as `a/b`.
+        let mut clean = PathBuf::new();
+        for part in path.components() {
+            match part {
+                Component::CurDir => {}
+                Component::ParentDir
+                    if matches!(clean.components().next_back(), Some(Component::Normal(_))) =>
+                {
+                    clean.pop();
+                }
+                other => clean.push(other),
+            }
+        }
+        let file = fs::File::open(&clean).and_then(read_bounded).map_err(|e| e.to_string())?;
+        let text = decode(&file).map_err(|_| "it is not UTF-8 text".to_owned())?;
+        Ok((shown(&clean), text))
+    }
+}
+
 impl Loaded {
+    /// The program of all files, with what they import.
+    pub fn program(&self) -> Program {
+        let roots: Vec<FileId> = self.files.iter().map(|f| f.id).collect();
+        Program::load(self.sources.clone(), &roots, &Disk)
+    }
+
     fn read(&mut self, path: Option<PathBuf>) -> Result<(), Outer> {
         let name = path.as_deref().map_or_else(|| STDIN.to_owned(), shown);
         let bytes = match &path {

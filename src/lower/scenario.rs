@@ -13,7 +13,7 @@ use crate::check::{BuiltModel, Checker, Env, ItemRef, Machine, Object, Scope, Va
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Laid, lay_out};
-use crate::ir::{Plan, Role};
+use crate::ir::Plan;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;

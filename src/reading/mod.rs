@@ -1,0 +1,1 @@
+//! Readings of the expression graph, one file each.
