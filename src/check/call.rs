@@ -23,6 +23,33 @@ pub const BUILTINS: &[&str] = &[
 /// How deep functions may call each other.
 const MAX_DEPTH: usize = 64;
 
+/// An argument as a key: equal keys are the same value.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    None,
+    Number(ExprId),
+    Truth(bool),
+    Shared(usize),
+}
+
+/// Adds the key of an argument; no key at all where one has none.
+fn note_key(keys: &mut Option<Vec<Key>>, value: &Value<'_>) {
+    let key = match value {
+        Value::None => Key::None,
+        Value::Num(id) | Value::Bool(id) => Key::Number(*id),
+        Value::Truth(b) => Key::Truth(*b),
+        Value::Object(o) => Key::Shared(Rc::as_ptr(o) as usize),
+        Value::Record(r) => Key::Shared(Rc::as_ptr(r) as usize),
+        _ => {
+            *keys = None;
+            return;
+        }
+    };
+    if let Some(keys) = keys {
+        keys.push(key);
+    }
+}
+
 impl<'p> Checker<'p> {
     /// `callee(args)`.
     pub fn eval_call(
@@ -267,15 +294,39 @@ impl<'p> Checker<'p> {
 
     fn call_fn(&mut self, item: ItemRef<'p>, slots: &[Slot<'p>], _env: &Env<'p>) -> Value<'p> {
         let inner = self.item_env(item).names();
+        let mut keys = Some(Vec::with_capacity(slots.len()));
         for slot in slots {
             let value = self.slot_argument(slot, &inner);
             if matches!(value, Value::Error) {
                 // The argument is reported; the call has no value.
                 return Value::Error;
             }
+            note_key(&mut keys, &value);
             inner.bind(slot.param.name.name, value);
         }
-        self.run_fn(item, &inner)
+        self.run_fn_once(item, &inner, keys)
+    }
+
+    /// Runs a function, or takes what it gave for the same arguments before.
+    fn run_fn_once(
+        &mut self,
+        item: ItemRef<'p>,
+        inner: &Env<'p>,
+        keys: Option<Vec<Key>>,
+    ) -> Value<'p> {
+        let Some(keys) = keys else { return self.run_fn(item, inner) };
+        let key = (std::ptr::from_ref(item.item) as usize, keys);
+        if let Some(value) = self.calls.get(&key) {
+            return value.clone();
+        }
+        let value = self.run_fn(item, inner);
+        // What a key points to must live as long as the key.
+        for param in item.item.params.as_deref().unwrap_or_default() {
+            let argument = inner.local(param.name.name);
+            self.kept.extend(argument.filter(|a| matches!(a, Value::Object(_) | Value::Record(_))));
+        }
+        self.calls.insert(key, value.clone());
+        value
     }
 
     fn run_fn(&mut self, item: ItemRef<'p>, inner: &Env<'p>) -> Value<'p> {
@@ -322,20 +373,21 @@ impl<'p> Checker<'p> {
             return Value::Error;
         };
         let inner = self.item_env(item).names();
-        for (i, param) in item.item.params.as_deref().unwrap_or_default().iter().enumerate() {
+        let mut keys = Some(Vec::with_capacity(args.len()));
+        for param in item.item.params.as_deref().unwrap_or_default() {
             let given = args.iter().find(|(n, _)| param.name.name == *n).map(|(_, v)| v.clone());
             let value = match (given, &param.default) {
                 (Some(value), _) => value,
                 (None, Some(default)) => self.eval(default, &inner),
                 (None, None) => Value::None,
             };
-            let _ = i;
             let place = item.place(param.span);
             let kind = OriginKind::Inferred;
             let value = self.under_name(value, param.name.name, kind, place);
+            note_key(&mut keys, &value);
             inner.bind(param.name.name, value);
         }
-        self.run_fn(item, &inner)
+        self.run_fn_once(item, &inner, keys)
     }
 
     /// A number from [`Checker::call_library`].

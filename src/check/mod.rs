@@ -38,9 +38,9 @@ pub use value::{Env, Record, Scope, Site, Value};
 
 pub(crate) use crate::diagnostic::codes;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::expr::Graph;
+use crate::expr::{ExprId, Graph};
 use crate::ir::model::Instance;
-use crate::lower::{Frame, Results};
+use crate::lower::{Frame, Group, Results};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -67,7 +67,11 @@ pub struct Checker<'p> {
     constants: FxHashMap<usize, Value<'p>>,
     library_fns: FxHashMap<Name, ItemRef<'p>>,
     imports: FxHashMap<ModuleId, Rc<indexmap::IndexMap<Name, names::Imported<'p>>>>,
-    used_imports: FxHashSet<(ModuleId, Name)>,
+    /// Results of library functions by function and arguments.
+    calls: FxHashMap<(usize, Vec<call::Key>), Value<'p>>,
+    kept: Vec<Value<'p>>,
+    /// Groups of devices by mesh axes and size, of the scenario being lowered.
+    pub(crate) groups: FxHashMap<(Vec<crate::ir::MeshId>, ExprId), Rc<Group<'p>>>,
     used_names: FxHashSet<Name>,
     dtypes: FxHashMap<usize, (Rc<Object<'p>>, Rc<crate::ir::Dtype>)>,
     depth: usize,
@@ -91,7 +95,9 @@ impl<'p> Checker<'p> {
             constants: FxHashMap::default(),
             library_fns: FxHashMap::default(),
             imports: FxHashMap::default(),
-            used_imports: FxHashSet::default(),
+            calls: FxHashMap::default(),
+            kept: Vec::new(),
+            groups: FxHashMap::default(),
             used_names: FxHashSet::default(),
             dtypes: FxHashMap::default(),
             depth: 0,
@@ -112,6 +118,9 @@ impl<'p> Checker<'p> {
     pub fn set_runtime(&mut self, runtime: Option<Rc<Object<'p>>>) {
         self.runtime = runtime;
         self.constants.retain(|_, v| !matches!(v, Value::Num(_) | Value::Bool(_)));
+        self.calls.clear();
+        self.kept.clear();
+        self.groups.clear();
     }
 }
 

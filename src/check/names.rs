@@ -35,8 +35,10 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// What an import brings into a module.
 #[derive(Clone)]
 pub enum Imported<'p> {
-    /// An item.
-    Item(ItemRef<'p>),
+    /// An item, parsed when it is first looked at.
+    Item(ModuleId, Name),
+    /// What it became.
+    Parsed(ItemRef<'p>),
     /// A module or folder: its path below `std/`, or the module's number for a file.
     Module(Rc<str>),
     /// Something already reported.
@@ -48,14 +50,16 @@ impl<'p> Checker<'p> {
     pub fn module_name(&mut self, module: ModuleId, name: Name) -> Option<Imported<'p>> {
         let program = self.program;
         if let Some(item) = program.item(module, name) {
-            return Some(Imported::Item(item));
+            return Some(Imported::Parsed(item));
         }
         let imports = self.imports_of(module);
         if let Some(import) = imports.get(&name) {
-            self.used_imports.insert((module, name));
-            return Some(import.clone());
+            return Some(match import {
+                Imported::Item(module, name) => Imported::Parsed(program.item(*module, *name)?),
+                other => other.clone(),
+            });
         }
-        program.prelude_item(name).map(Imported::Item)
+        program.prelude_item(name).map(Imported::Parsed)
     }
 
     /// Everything that the `use` lines of a module bring in, resolved once.
@@ -203,8 +207,8 @@ impl<'p> Checker<'p> {
         whence: &str,
     ) -> Imported<'p> {
         let program = self.program;
-        if let Some(item) = modules.iter().find_map(|m| program.item(*m, name)) {
-            return Imported::Item(item);
+        if let Some(module) = modules.iter().find(|m| program.declares(**m, name)) {
+            return Imported::Item(*module, name);
         }
         let known = modules.iter().flat_map(|m| program.names(*m)).map(|(n, _)| n.text());
         let known: Vec<&str> = known.collect();
@@ -270,7 +274,8 @@ impl<'p> Checker<'p> {
                 }
                 Scope::Module => {
                     return match self.module_name(env.site().module, name)? {
-                        Imported::Item(item) => Some(self.item_value(item, place)),
+                        Imported::Parsed(item) => Some(self.item_value(item, place)),
+                        Imported::Item(..) => None,
                         Imported::Module(path) => Some(Value::Module(path)),
                         Imported::Error => Some(Value::Error),
                     };
@@ -289,7 +294,7 @@ impl<'p> Checker<'p> {
                 Scope::Names(names) if names.borrow().contains_key(&name) => return None,
                 Scope::Module => {
                     return match self.module_name(env.site().module, name)? {
-                        Imported::Item(item) => Some(item),
+                        Imported::Parsed(item) => Some(item),
                         _ => None,
                     };
                 }

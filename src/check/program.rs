@@ -255,6 +255,11 @@ impl Program {
         let piece = *self.module(id).names.get(&name)?;
         self.refs(id, piece).find(|i| i.item.name.name == name)
     }
+    /// Whether a module declares `name`, without parsing it.
+    #[must_use]
+    pub fn declares(&self, id: ModuleId, name: Name) -> bool {
+        self.module(id).names.contains_key(&name)
+    }
     /// All items of a module, parsed, in source order.
     pub fn items(&self, id: ModuleId) -> impl Iterator<Item = ItemRef<'_>> {
         (0..self.module(id).pieces.len()).flat_map(move |piece| self.refs(id, piece))

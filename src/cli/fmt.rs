@@ -14,7 +14,7 @@ use super::{Outcome, output};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::miette::{Outer, narrate};
 use crate::diagnostic::render::{self, render};
-use crate::source::{FileId, Sources};
+use crate::source::Sources;
 
 const EXAMPLES: &str = "\
 Examples:

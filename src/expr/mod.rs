@@ -64,6 +64,19 @@ impl Node {
     }
 }
 
+/// What [`Graph::substitute`] replaced by what.
+pub struct Substitution {
+    changed: FxHashMap<ExprId, ExprId>,
+}
+
+impl Substitution {
+    /// The node that stands for `id` now.
+    #[must_use]
+    pub fn of(&self, id: ExprId) -> ExprId {
+        self.changed.get(&id).copied().unwrap_or(id)
+    }
+}
+
 /// The graph. Values are those at the spec's own point, computed as nodes are made, so that
 /// structure (`if`, layouts, checks) can be decided while lowering; an unknown value is NaN.
 #[derive(Clone, Default)]
@@ -248,6 +261,32 @@ impl Graph {
         let mut ids = ids.into_iter();
         let first = ids.next()?;
         Some(ids.fold(first, |most, id| self.binary(Op::Max, most, id)))
+    }
+    /// The nodes made since `from` (a length of the graph) with `old` replaced by `new`: what it
+    /// would have been to make them with `new` in the first place.
+    pub fn substitute(&mut self, from: usize, old: ExprId, new: ExprId) -> Substitution {
+        let mut changed = FxHashMap::default();
+        changed.insert(old, new);
+        for index in from..self.nodes.len() {
+            let id = ExprId(index as u32);
+            let node = self.node(id);
+            let operands: Vec<ExprId> = node.operands().collect();
+            if !operands.iter().any(|o| changed.contains_key(o)) {
+                continue;
+            }
+            let map = |o: Option<&ExprId>| o.map_or(old, |o| *changed.get(o).unwrap_or(o));
+            let ids = [map(operands.first()), map(operands.get(1)), map(operands.get(2))];
+            let dimension = self.dimension(id);
+            let copy = if node.op == Op::Named {
+                let [a, ..] = ids;
+                let value = self.value(a);
+                self.push(Node { op: Op::Named, a: a.0, b: node.b, c: 0 }, dimension, value)
+            } else {
+                self.make(node.op, ids, dimension)
+            };
+            changed.insert(id, copy);
+        }
+        Substitution { changed }
     }
     /// Follows names down to the node that computes.
     #[must_use]

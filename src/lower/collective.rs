@@ -59,7 +59,11 @@ impl<'p> Checker<'p> {
         machine: &Machine<'p>,
         mesh: &[MeshId],
         n: ExprId,
-    ) -> Option<Group<'p>> {
+    ) -> Option<Rc<Group<'p>>> {
+        let key = (mesh.to_vec(), n);
+        if let Some(group) = self.groups.get(&key) {
+            return Some(group.clone());
+        }
         let stride = plan.mesh[*mesh.last()?].stride;
         let place = plan.mesh[*mesh.last()?].place;
         let one = self.counted(1.0, "1", place, "at least one device");
@@ -101,7 +105,9 @@ impl<'p> Checker<'p> {
             value = Value::Record(Rc::new(Record { what: "group of devices", fields }));
             outer = Some(total);
         }
-        Some(Group { value, levels })
+        let group = Rc::new(Group { value, levels });
+        self.groups.insert(key, group.clone());
+        Some(group)
     }
 
     /// A conversion in one phase, run `count` times.

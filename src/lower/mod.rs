@@ -13,7 +13,7 @@ mod results;
 mod scenario;
 
 pub use checks::check_model_expectations;
-pub use collective::CollectiveUse;
+pub use collective::{CollectiveUse, Group};
 pub use frame::Frame;
 pub use results::{Leaf, Results};
 pub use scenario::{Expectation, Lowered, lower};

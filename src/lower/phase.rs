@@ -53,8 +53,6 @@ pub struct KernelCost {
     pub time: ExprId,
     /// The peak that its matrix work runs at.
     pub peak: Option<ExprId>,
-    /// Where it is written.
-    pub place: Place,
 }
 
 /// A collective with the layer that it belongs to.
@@ -66,8 +64,6 @@ pub struct LayerCollective {
     pub stage: Stage,
     /// The collective; its `count` is that of the whole phase.
     pub collective: CollectiveUse,
-    /// How often it runs in a pass.
-    pub rounds: Option<ExprId>,
 }
 
 /// Everything costed in one phase.
@@ -81,6 +77,43 @@ pub struct PhaseCost {
     pub overhead: Option<ExprId>,
     /// Rounds of repeated layers, for the overhead.
     pub layers: Option<ExprId>,
+}
+
+impl PhaseCost {
+    /// The same phase with other numbers in it.
+    #[must_use]
+    pub fn map(&self, f: &impl Fn(ExprId) -> ExprId) -> Self {
+        let all = |row: [Option<ExprId>; 3]| row.map(|id| id.map(f));
+        let kernels = self.kernels.iter().map(|k| KernelCost {
+            rounds: k.rounds.map(f),
+            useful: all(k.useful),
+            even: all(k.even),
+            local: all(k.local),
+            compute: k.compute.map(f),
+            memory: k.memory.map(f),
+            time: f(k.time),
+            peak: k.peak.map(f),
+            ..k.clone()
+        });
+        let collectives = self.collectives.iter().map(|c| LayerCollective {
+            collective: CollectiveUse {
+                devices: f(c.collective.devices),
+                count: f(c.collective.count),
+                message: f(c.collective.message),
+                bytes: f(c.collective.bytes),
+                time: f(c.collective.time),
+                total: f(c.collective.total),
+                ..c.collective.clone()
+            },
+            ..c.clone()
+        });
+        Self {
+            kernels: kernels.collect(),
+            collectives: collectives.collect(),
+            overhead: self.overhead.map(f),
+            layers: self.layers.map(f),
+        }
+    }
 }
 
 /// What all phases of a scenario share.
@@ -252,8 +285,7 @@ impl<'p> Checker<'p> {
                 (None, Some(p)) => layer_of(&setting.model, p),
                 (None, None) => setting.model.tensors[conversion.tensor].name,
             };
-            let rounds = at.rounds;
-            cost.collectives.push(LayerCollective { layer, stage: at.stage, collective, rounds });
+            cost.collectives.push(LayerCollective { layer, stage: at.stage, collective });
         }
     }
 
@@ -285,9 +317,7 @@ impl<'p> Checker<'p> {
         let used = self.collective(&conversion, setting.plan, setting.machine, frame, borders);
         if let Some(collective) = used {
             let layer = Name::new("pipeline");
-            let rounds = Some(borders);
-            let stage = Stage::First;
-            cost.collectives.push(LayerCollective { layer, stage, collective, rounds });
+            cost.collectives.push(LayerCollective { layer, stage: Stage::First, collective });
         }
     }
 
@@ -446,7 +476,6 @@ impl<'p> Checker<'p> {
             memory,
             time,
             peak,
-            place,
         });
     }
 

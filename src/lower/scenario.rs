@@ -329,15 +329,29 @@ impl<'p> Checker<'p> {
                 &[("prompt", Value::Num(prompt)), ("output", Value::Num(output))],
             )
         };
-        let contexts = [
-            ("prefill", prompt, prompt),
-            ("decode.first", one, context(self, "context_first")?),
-            ("decode.mid", one, context(self, "context_mid")?),
-            ("decode.last", one, context(self, "context_last")?),
-        ];
-        for (phase, seq, ctx) in contexts {
-            let frame = frame(seq, ctx, share);
-            let cost = self.phase(setting, &frame);
+        let prefill = self.phase(setting, &frame(prompt, prompt, share));
+        self.phase_results("prefill", &prefill, setting, groups, pipeline.as_ref(), lowered)?;
+        // Decode steps differ only in how much they look back on: costed once, then substituted.
+        let mut contexts = Vec::new();
+        for which in ["context_first", "context_mid", "context_last"] {
+            let keys = context(self, which)?;
+            contexts.push(self.result_node("ctx", keys, place, "keys that this step looks back on"));
+        }
+        let from = self.graph.len();
+        let first = *contexts.first()?;
+        let decode = self.phase(setting, &frame(one, first, share));
+        let names = ["decode.first", "decode.mid", "decode.last"];
+        for (phase, ctx) in names.into_iter().zip(&contexts) {
+            let cost = if *ctx == first {
+                decode.clone()
+            } else {
+                let other = self.graph.substitute(from, first, *ctx);
+                let mut cost = decode.map(&|id| other.of(id));
+                for used in &mut cost.collectives {
+                    used.collective.algorithm = self.chosen(used.collective.time);
+                }
+                cost
+            };
             self.phase_results(phase, &cost, setting, groups, pipeline.as_ref(), lowered)?;
         }
         let longest = context(self, "context_kept")?;
