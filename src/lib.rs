@@ -41,12 +41,8 @@ pub fn check(program: &Program) -> Vec<Diagnostic> {
         found.extend(program.syntax_diagnostics(module));
         let mut checker = Checker::new(program);
         check::check_module(&mut checker, module);
+        check::check_scenarios(program, module, &mut checker);
         found.append(&mut checker.diagnostics);
-        for scenario in scenarios(program, module) {
-            let mut checker = Checker::new(program);
-            evaluate(&mut checker, scenario);
-            found.append(&mut checker.diagnostics);
-        }
     }
     diagnostic::sort(&mut found);
     found

@@ -462,6 +462,8 @@ impl<'p> Checker<'p> {
 
     fn unify_size(&mut self, axis: &AxisRef, id: AxisId, size: ExprId, env: &Env<'p>) {
         let Some(have) = self.axis_size(id) else { return };
+        let equal = self.graph.binary(Op::Eq, have, size);
+        self.decide(equal);
         let (x, y) = (self.graph.value(have), self.graph.value(size));
         if !x.is_nan() && !y.is_nan() && x != y {
             let at = env.site().place(axis.name.span);
@@ -639,6 +641,8 @@ impl<'p> Checker<'p> {
                 *slot = Some(axis);
             }
         } else if let (Some(whole), Some(product)) = (whole_size, product) {
+            let equal = self.graph.binary(Op::Eq, whole, product);
+            self.decide(equal);
             let (x, y) = (self.graph.value(whole), self.graph.value(product));
             if !x.is_nan() && !y.is_nan() && x != y {
                 self.report(Diagnostic::new(
@@ -678,7 +682,7 @@ impl<'p> Checker<'p> {
         let place = env.site().place(cond.span);
         let holds = match self.eval(cond, env) {
             Value::Truth(b) => Some(b),
-            Value::Bool(id) => self.graph.known(id).map(|v| v != 0.0),
+            Value::Bool(id) => self.decide(id),
             Value::Error => None,
             other => {
                 self.not_a_condition(other, place);
@@ -955,7 +959,7 @@ impl<'p> Checker<'p> {
             let place = env.site().place(condition.span);
             let holds = match self.eval(condition, env) {
                 Value::Truth(b) => Some(b),
-                Value::Bool(id) => self.graph.known(id).map(|v| v != 0.0),
+                Value::Bool(id) => self.decide(id),
                 Value::Error => return,
                 other => {
                     self.not_a_condition(other, place);
@@ -1014,9 +1018,7 @@ impl<'p> Checker<'p> {
     fn join_arms(&mut self, arms: &[Env<'p>], env: &Env<'p>) {
         let mut names: Vec<Name> = Vec::new();
         for arm in arms {
-            if let super::value::Scope::Names(bound) = arm.scope() {
-                names.extend(bound.borrow().keys().copied());
-            }
+            names.extend(arm.own_names());
         }
         names.sort_by_key(|n| n.text());
         names.dedup();
@@ -1082,6 +1084,7 @@ impl<'p> Checker<'p> {
         }
         // A chain: counted round by round, where all numbers are known.
         let total = self.graph.known(rounds)?;
+        self.rely(rounds);
         let mut counts = vec![0.0; conditions.len() + 1];
         for i in 0..(total as u64).min(100_000) {
             let inner = env.names();
@@ -1092,7 +1095,7 @@ impl<'p> Checker<'p> {
             for (k, condition) in conditions.iter().enumerate() {
                 let holds = match self.eval(condition, &inner) {
                     Value::Truth(b) => b,
-                    Value::Bool(id) => self.graph.known(id)? != 0.0,
+                    Value::Bool(id) => self.decide(id)?,
                     _ => return None,
                 };
                 if holds {
@@ -1210,6 +1213,9 @@ impl<'p> Checker<'p> {
 
     pub(super) fn new_axis(&mut self, name: Name, size: AxisSize, place: Place) -> AxisId {
         let path = self.builder.scope.path.clone();
+        if let AxisSize::Fixed(id) = size {
+            self.guards.push(super::Guard::AtLeastOne(id));
+        }
         if let AxisSize::Fixed(id) = size
             && let Some(v) = self.graph.known(id)
             && v < 1.0

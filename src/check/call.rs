@@ -1,6 +1,7 @@
 //! Calls: arguments to parameters, functions of the library, built-in functions.
 
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use super::object::{Given, Object, Slot, is_optional};
 use super::program::ItemRef;
@@ -19,6 +20,13 @@ pub const BUILTINS: &[&str] = &[
     "min", "max", "ceil", "floor", "sqrt", "log2", "gcd", "size", "bytes", "extent", "window",
     "origin", "best",
 ];
+
+/// The built-in function of this name.
+fn builtin(name: Name) -> Option<&'static str> {
+    static NAMES: LazyLock<Vec<(Name, &str)>> =
+        LazyLock::new(|| BUILTINS.iter().map(|b| (Name::new(b), *b)).collect());
+    NAMES.iter().find(|(n, _)| *n == name).map(|(_, b)| *b)
+}
 
 /// How deep functions may call each other.
 const MAX_DEPTH: usize = 64;
@@ -63,8 +71,8 @@ impl<'p> Checker<'p> {
         let callee_place = env.site().place(callee.span);
         let item = match &callee.kind {
             ExprKind::Name(name) => {
-                if env.local(*name).is_none()
-                    && let Some(&builtin) = BUILTINS.iter().find(|b| *name == **b)
+                if let Some(builtin) = builtin(*name)
+                    && env.local(*name).is_none()
                 {
                     return self.eval_builtin(builtin, args, place, env);
                 }

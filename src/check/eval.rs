@@ -350,8 +350,8 @@ impl<'p> Checker<'p> {
                     }
                     (Value::Bool(x), Value::Bool(y)) => Value::Bool(self.graph.select(c, x, y)),
                     (Value::Error, _) | (_, Value::Error) => Value::Error,
-                    (x, y) => match self.graph.known(c) {
-                        Some(0.0) => y,
+                    (x, y) => match self.decide(c) {
+                        Some(false) => y,
                         _ => x,
                     },
                 }
@@ -441,7 +441,10 @@ impl<'p> Checker<'p> {
             ));
             return Value::Error;
         }
-        if matches!(op, BinaryOp::Div | BinaryOp::Mod) && self.graph.known(y) == Some(0.0) {
+        if matches!(op, BinaryOp::Div | BinaryOp::Mod)
+            && self.graph.node(self.graph.unnamed(y)).op == Op::Const
+            && self.graph.known(y) == Some(0.0)
+        {
             let known = self.graph.origin_of(y).is_some();
             if known && self.graph.known(x).is_some() {
                 self.report(Diagnostic::new(

@@ -16,6 +16,9 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
     let program = checker.program;
     let mut seen: rustc_hash::FxHashMap<crate::name::Name, ItemRef<'p>> = Default::default();
     let _ = checker.imports_of(module);
+    let mut twins = super::twins::Twins::default();
+    let mut models = super::twins::Templates::default();
+    let mut sound: rustc_hash::FxHashSet<super::twins::Identity> = Default::default();
     for item in program.items(module) {
         if item.item.kind == ItemKind::Use {
             continue;
@@ -38,15 +41,29 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
         } else {
             seen.insert(name, item);
         }
-        if !item.item.broken {
+        if item.item.broken || matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured) {
+            continue;
+        }
+        // What was found sound once is sound wherever it is said again.
+        let identity = twins.identity(checker, item);
+        if sound.contains(&identity) {
+            continue;
+        }
+        let before = checker.diagnostics.len();
+        if item.item.kind == ItemKind::Model {
+            models.check(checker, &mut twins, item);
+        } else {
             checker.check_item(item);
+        }
+        if checker.diagnostics.len() == before {
+            sound.insert(identity);
         }
     }
     checker.lint_imports(module);
 }
 
 impl<'p> Checker<'p> {
-    fn check_item(&mut self, item: ItemRef<'p>) {
+    pub(super) fn check_item(&mut self, item: ItemRef<'p>) {
         match item.item.kind {
             ItemKind::Const => {
                 self.constant_item(item);

@@ -5,28 +5,164 @@ use super::codes;
 use super::program::{ItemRef, ModuleId};
 use crate::diagnostic::Diagnostic;
 use crate::name::Name;
-use crate::syntax::ast::{Body, Expr, ExprKind, ItemKind, Stmt, StmtKind, Text, TextPart};
+use rustc_hash::FxHashSet;
+
+use crate::syntax::ast::{
+    Body, Clauses, Expr, ExprKind, Item, ItemKind, Stmt, StmtKind, Text, TextPart,
+};
+
+/// A set of names, in order or not.
+pub trait Names: Extend<Name> {
+    /// Adds a name.
+    fn add(&mut self, name: Name);
+}
+
+impl Names for Vec<Name> {
+    fn add(&mut self, name: Name) {
+        if !self.contains(&name) {
+            self.push(name);
+        }
+    }
+}
+
+impl Names for FxHashSet<Name> {
+    fn add(&mut self, name: Name) {
+        self.insert(name);
+    }
+}
+
+/// All names that an item mentions.
+pub fn names_of_item(item: &Item, out: &mut FxHashSet<Name>) {
+    for param in item.params.iter().flatten() {
+        param.default.iter().for_each(|e| names_in(e, out));
+        out.extend(param.ty.iter().flat_map(|t| t.parts.iter().map(|(n, _)| n.name)));
+    }
+    out.extend(item.result.iter().flat_map(|t| t.parts.iter().map(|(n, _)| n.name)));
+    out.extend(item.of.iter().map(|n| n.name));
+    item.value.iter().chain(&item.clauses.range).for_each(|e| names_in(e, out));
+    item.body.iter().for_each(|b| names_in_body(b, out));
+}
+
+/// Visits every expression of an item, and those inside of them.
+pub fn each_expr<'a>(item: &'a Item, visit: &mut dyn FnMut(&'a Expr)) {
+    item.value.iter().chain(&item.clauses.range).for_each(|e| each_inside(e, visit));
+    for param in item.params.iter().flatten() {
+        param.default.iter().for_each(|e| each_inside(e, visit));
+    }
+    item.body.iter().for_each(|b| each_in_body(b, visit));
+}
+
+fn each_in_body<'a>(body: &'a Body, visit: &mut dyn FnMut(&'a Expr)) {
+    for stmt in &body.stmts {
+        match &stmt.kind {
+            StmtKind::Set { value, clauses, .. } => {
+                each_inside(value, visit);
+                each_in_clauses(clauses, visit);
+            }
+            StmtKind::Section { body, via, .. } => {
+                via.iter().for_each(|e| each_inside(e, visit));
+                each_in_body(body, visit);
+            }
+            StmtKind::Require { cond, clauses } | StmtKind::Expect { cond, clauses } => {
+                each_inside(cond, visit);
+                each_in_clauses(clauses, visit);
+            }
+            StmtKind::Input { clauses, .. } | StmtKind::Weight { clauses, .. } => {
+                each_in_clauses(clauses, visit);
+            }
+            StmtKind::Mesh(axes) => {
+                axes.iter().filter_map(|a| a.size.as_ref()).for_each(|e| each_inside(e, visit));
+            }
+            StmtKind::Output(e) | StmtKind::Where(e) => each_inside(e, visit),
+            StmtKind::Axis { value, .. }
+            | StmtKind::Fold { value, .. }
+            | StmtKind::Chip { value, .. }
+            | StmtKind::Grad { value, .. }
+            | StmtKind::Vary { values: value, .. } => each_inside(value, visit),
+            StmtKind::Fuse { body, .. } | StmtKind::Backward { body, .. } => {
+                each_in_body(body, visit);
+            }
+            StmtKind::Repeat { count, clauses, body, .. } => {
+                each_inside(count, visit);
+                each_in_clauses(clauses, visit);
+                each_in_body(body, visit);
+            }
+            StmtKind::If { arms, otherwise } => {
+                for (condition, body) in arms {
+                    each_inside(condition, visit);
+                    each_in_body(body, visit);
+                }
+                otherwise.iter().for_each(|b| each_in_body(b, visit));
+            }
+            StmtKind::Shard { schedule, .. } => {
+                schedule.iter().for_each(|e| each_inside(e, visit));
+            }
+            StmtKind::Level { parts, via, .. } => {
+                parts.iter().map(|(e, _)| e).chain(via).for_each(|e| each_inside(e, visit));
+            }
+            StmtKind::Objective { exprs, .. } => exprs.iter().for_each(|e| each_inside(e, visit)),
+            StmtKind::Zero { .. } | StmtKind::Overlap(_) | StmtKind::Error => {}
+        }
+    }
+}
+
+fn each_in_clauses<'a>(clauses: &'a Clauses, visit: &mut dyn FnMut(&'a Expr)) {
+    let exprs = clauses.range.iter().chain(&clauses.dtype).chain(&clauses.density);
+    exprs.for_each(|e| each_inside(e, visit));
+    let texts = [&clauses.because, &clauses.source, &clauses.from, &clauses.otherwise];
+    for part in texts.into_iter().flatten().flat_map(|t| &t.parts) {
+        if let TextPart::Hole(expr) = part {
+            each_inside(expr, visit);
+        }
+    }
+}
+
+fn each_inside<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+    visit(expr);
+    match &expr.kind {
+        ExprKind::Field(a, _)
+        | ExprKind::Unary(_, a)
+        | ExprKind::Paren(a)
+        | ExprKind::On(a, _) => each_inside(a, visit),
+        ExprKind::Call { callee, args, .. } => {
+            each_inside(callee, visit);
+            args.iter().filter_map(|a| a.value.as_ref()).for_each(|e| each_inside(e, visit));
+        }
+        ExprKind::Text(text) => {
+            for part in &text.parts {
+                if let TextPart::Hole(expr) = part {
+                    each_inside(expr, visit);
+                }
+            }
+        }
+        ExprKind::Binary(_, a, b)
+        | ExprKind::Range(a, b)
+        | ExprKind::Arrow(a, b)
+        | ExprKind::Per(a, b) => {
+            each_inside(a, visit);
+            each_inside(b, visit);
+        }
+        ExprKind::If(a, b, c) => [a, b, c].into_iter().for_each(|e| each_inside(e, visit)),
+        ExprKind::List(items) => items.iter().for_each(|e| each_inside(e, visit)),
+        ExprKind::With(base, body) => {
+            each_inside(base, visit);
+            each_in_body(body, visit);
+        }
+        _ => {}
+    }
+}
 
 /// All names that an expression mentions, each once, in order.
-pub fn names_in(expr: &Expr, out: &mut Vec<Name>) {
-    let mut add = |name: Name| {
-        if !out.contains(&name) {
-            out.push(name);
-        }
-    };
+pub fn names_in(expr: &Expr, out: &mut impl Names) {
     match &expr.kind {
-        ExprKind::Name(name) => add(*name),
+        ExprKind::Name(name) => out.add(*name),
         ExprKind::Field(base, _) => names_in(base, out),
         ExprKind::Call { callee, args, .. } => {
             names_in(callee, out);
             for arg in args {
                 match (&arg.value, arg.name) {
                     (Some(value), _) => names_in(value, out),
-                    (None, Some(name)) => {
-                        if !out.contains(&name.name) {
-                            out.push(name.name);
-                        }
-                    }
+                    (None, Some(name)) => out.add(name.name),
                     (None, None) => {}
                 }
             }
@@ -54,7 +190,7 @@ pub fn names_in(expr: &Expr, out: &mut Vec<Name>) {
     }
 }
 
-fn names_in_text(text: &Text, out: &mut Vec<Name>) {
+fn names_in_text(text: &Text, out: &mut impl Names) {
     for part in &text.parts {
         if let TextPart::Hole(expr) = part {
             names_in(expr, out);
@@ -62,14 +198,14 @@ fn names_in_text(text: &Text, out: &mut Vec<Name>) {
     }
 }
 
-fn names_in_body(body: &Body, out: &mut Vec<Name>) {
+fn names_in_body(body: &Body, out: &mut impl Names) {
     body.stmts.iter().for_each(|s| names_in_stmt(s, out));
 }
 
-fn names_in_stmt(stmt: &Stmt, out: &mut Vec<Name>) {
-    let axes = |axes: &[crate::syntax::ast::AxisRef], out: &mut Vec<Name>| {
+fn names_in_stmt(stmt: &Stmt, out: &mut impl Names) {
+    fn axes(axes: &[crate::syntax::ast::AxisRef], out: &mut impl Names) {
         out.extend(axes.iter().map(|a| a.name.name));
-    };
+    }
     match &stmt.kind {
         StmtKind::Set { axes: a, value, .. } => {
             axes(a.as_deref().unwrap_or_default(), out);
@@ -122,7 +258,7 @@ impl Checker<'_> {
     /// Names of a block that are bound and never looked at.
     pub(super) fn lint_block(&mut self, item: ItemRef<'_>) {
         let Some(body) = &item.item.body else { return };
-        let mut mentioned = Vec::new();
+        let mut mentioned = FxHashSet::default();
         names_in_body(body, &mut mentioned);
         let mut bound = Vec::new();
         bindings(body, &mut Vec::new(), &mut bound);
@@ -143,14 +279,14 @@ impl Checker<'_> {
 
     /// Imports of a user's file that nothing in it mentions.
     pub(super) fn lint_imports(&mut self, module: ModuleId) {
-        let mut mentioned = Vec::new();
+        let mut mentioned = FxHashSet::default();
         let mut uses = Vec::new();
         for item in self.program.items(module) {
             if item.item.kind == ItemKind::Use {
                 uses.push(item);
                 continue;
             }
-            names_in_item(item, &mut mentioned);
+            names_of_item(item.item, &mut mentioned);
         }
         for item in uses {
             let Some(import) = &item.item.import else { continue };
@@ -172,19 +308,6 @@ impl Checker<'_> {
             }
         }
     }
-}
-
-/// Names that an item mentions: in its types, values, clauses and body.
-fn names_in_item(item: ItemRef<'_>, out: &mut Vec<Name>) {
-    let item = item.item;
-    for param in item.params.iter().flatten() {
-        param.default.iter().for_each(|e| names_in(e, out));
-        out.extend(param.ty.iter().flat_map(|t| t.parts.iter().map(|(n, _)| n.name)));
-    }
-    out.extend(item.result.iter().flat_map(|t| t.parts.iter().map(|(n, _)| n.name)));
-    out.extend(item.of.iter().map(|n| n.name));
-    item.value.iter().chain(&item.clauses.range).for_each(|e| names_in(e, out));
-    item.body.iter().for_each(|b| names_in_body(b, out));
 }
 
 fn bindings(

@@ -17,13 +17,14 @@ mod program;
 mod schema;
 mod system;
 mod tensor;
+mod twins;
 mod types;
 pub mod units;
 mod value;
 
 use std::rc::Rc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 pub use block::BuiltModel;
 pub use items::check_module;
@@ -33,6 +34,7 @@ pub use plan::show_path as show_rule;
 pub use precision::Precision;
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
 pub use system::Machine;
+pub use twins::{Guard, check_scenarios};
 pub use types::{Ty, divisors};
 pub use value::{Env, Record, Scope, Site, Value};
 
@@ -63,6 +65,8 @@ pub struct Checker<'p> {
     pub frame: Option<Frame>,
     /// Library formulas that were asked for and are not there: a broken library.
     pub broken_library: Vec<Name>,
+    /// What was relied on so far.
+    pub guards: Vec<Guard>,
     evaluating: Vec<Circle>,
     constants: FxHashMap<usize, Value<'p>>,
     library_fns: FxHashMap<Name, ItemRef<'p>>,
@@ -72,7 +76,7 @@ pub struct Checker<'p> {
     kept: Vec<Value<'p>>,
     /// Groups of devices by mesh axes and size, of the scenario being lowered.
     pub(crate) groups: FxHashMap<(Vec<crate::ir::MeshId>, ExprId), Rc<Group<'p>>>,
-    used_names: FxHashSet<Name>,
+    types: FxHashMap<usize, Ty>,
     dtypes: FxHashMap<usize, (Rc<Object<'p>>, Rc<crate::ir::Dtype>)>,
     depth: usize,
     builder: block::Builder<'p>,
@@ -91,6 +95,7 @@ impl<'p> Checker<'p> {
             results: None,
             frame: None,
             broken_library: Vec::new(),
+            guards: Vec::new(),
             evaluating: Vec::new(),
             constants: FxHashMap::default(),
             library_fns: FxHashMap::default(),
@@ -98,7 +103,7 @@ impl<'p> Checker<'p> {
             calls: FxHashMap::default(),
             kept: Vec::new(),
             groups: FxHashMap::default(),
-            used_names: FxHashSet::default(),
+            types: FxHashMap::default(),
             dtypes: FxHashMap::default(),
             depth: 0,
             builder: block::Builder::new(),
@@ -108,6 +113,17 @@ impl<'p> Checker<'p> {
     /// Adds a finding.
     pub fn report(&mut self, diagnostic: Diagnostic) {
         self.diagnostics.push(diagnostic);
+    }
+    /// Whether a condition holds at the spec's own point, if that is known; it is relied on.
+    pub fn decide(&mut self, condition: ExprId) -> Option<bool> {
+        let holds = self.graph.known(condition)? != 0.0;
+        self.guards.push(Guard::Holds(condition, holds));
+        Some(holds)
+    }
+    /// A value that is relied on to stay as it is.
+    pub fn rely(&mut self, id: ExprId) -> f64 {
+        self.guards.push(Guard::Same(id));
+        self.graph.value(id)
     }
     /// How many errors were found so far.
     #[must_use]

@@ -246,10 +246,9 @@ impl<'p> Checker<'p> {
         let mut current = Some(env);
         while let Some(env) = current {
             match env.scope() {
-                Scope::Names(names) => {
-                    if let Some(value) = names.borrow().get(&name) {
-                        self.used_names.insert(name);
-                        return Some(value.clone());
+                Scope::Names(_) => {
+                    if let Some(value) = env.own(name) {
+                        return Some(value);
                     }
                 }
                 Scope::Fields { object, path } => {
@@ -291,7 +290,7 @@ impl<'p> Checker<'p> {
         let mut current = Some(env);
         while let Some(env) = current {
             match env.scope() {
-                Scope::Names(names) if names.borrow().contains_key(&name) => return None,
+                Scope::Names(_) if env.own(name).is_some() => return None,
                 Scope::Module => {
                     return match self.module_name(env.site().module, name)? {
                         Imported::Parsed(item) => Some(item),

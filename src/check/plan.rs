@@ -145,6 +145,7 @@ impl<'p> Checker<'p> {
             let value = self.expect_type(value, super::types::Ty::Count, place, &what);
             match value {
                 Value::Num(id) => {
+                    self.guards.push(super::Guard::AtLeastOne(id));
                     if self.graph.known(id).is_some_and(|v| v < 1.0) {
                         good = false;
                         let at = self.graph.origin_of(id).map_or(place, |o| o.place);

@@ -61,6 +61,16 @@ impl Ty {
 impl<'p> Checker<'p> {
     /// The type that is written; `None` (reported) where there is no such type.
     pub fn resolve_type(&mut self, ty: &Type, env: &Env<'p>) -> Option<Ty> {
+        let key = std::ptr::from_ref(ty) as usize;
+        if let Some(known) = self.types.get(&key) {
+            return Some(*known);
+        }
+        let resolved = self.resolve_new_type(ty, env)?;
+        self.types.insert(key, resolved);
+        Some(resolved)
+    }
+
+    fn resolve_new_type(&mut self, ty: &Type, env: &Env<'p>) -> Option<Ty> {
         if let [(name, 1)] = ty.parts.as_slice() {
             let plain = match name.name.text() {
                 "Count" => Some(Ty::Count),
@@ -120,7 +130,29 @@ impl<'p> Checker<'p> {
             return value;
         }
         let Some(resolved) = self.resolve_type(ty, site) else { return value };
+        if self.is_of(&value, resolved) {
+            if let (Value::Num(id), Ty::Count) = (&value, resolved) {
+                self.guards.push(super::Guard::Whole(*id));
+            }
+            return value;
+        }
         self.expect_type(value, resolved, place, &format!("`{}`", param.name.name))
+    }
+
+    /// Whether a value is of a type as it stands: the common case, without words for an error.
+    fn is_of(&self, value: &Value<'p>, ty: Ty) -> bool {
+        match (value, ty) {
+            (Value::Num(id), Ty::Quantity(wanted)) => self.graph.dimension(*id) == wanted,
+            (Value::Num(id), Ty::Count) => {
+                let v = self.graph.value(*id);
+                let whole = v.is_nan() || (v >= 0.0 && libm::floor(v) == v);
+                whole && self.graph.dimension(*id).is_none()
+            }
+            (Value::Object(o), Ty::Kind(kind)) => o.kind == kind && o.owner.is_none(),
+            (Value::Bool(_) | Value::Truth(_), Ty::Bool) | (Value::Tensor(_), Ty::Tensor) => true,
+            (_, Ty::Any) => true,
+            _ => false,
+        }
     }
 
     /// The value, if it is of this type; otherwise an error is reported at `place`.
@@ -153,6 +185,7 @@ impl<'p> Checker<'p> {
                     self.report(dimension_error(what, Dimension::NONE, got, place));
                     return Value::Error;
                 }
+                self.guards.push(super::Guard::Whole(id));
                 if let Some(v) = self.graph.known(id)
                     && (v < 0.0 || libm::floor(v) != v)
                 {

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use rustc_hash::FxHashMap;
 
 use super::object::Object;
 use super::program::{ItemRef, ModuleId};
@@ -139,7 +138,7 @@ pub enum Scope<'p> {
     /// The items and imports of a module, then the prelude.
     Module,
     /// Local names; later bindings shadow earlier ones.
-    Names(RefCell<FxHashMap<Name, Value<'p>>>),
+    Names(RefCell<Vec<(Name, Value<'p>)>>),
     /// The fields of an object, seen from the setting at `path` in it (which does not see itself).
     Fields {
         /// The object.
@@ -186,7 +185,11 @@ impl<'p> Env<'p> {
     /// Binds a local name in the innermost scope of names.
     pub fn bind(&self, name: Name, value: Value<'p>) {
         if let Scope::Names(names) = self.scope() {
-            names.borrow_mut().insert(name, value);
+            let mut names = names.borrow_mut();
+            match names.iter_mut().find(|(n, _)| *n == name) {
+                Some(slot) => slot.1 = value,
+                None => names.push((name, value)),
+            }
         } else if let Some(parent) = self.parent() {
             parent.bind(name, value);
         }
@@ -196,9 +199,9 @@ impl<'p> Env<'p> {
         let mut env = Some(self);
         while let Some(e) = env {
             if let Scope::Names(names) = e.scope()
-                && let Some(slot) = names.borrow_mut().get_mut(&name)
+                && let Some(slot) = names.borrow_mut().iter_mut().find(|(n, _)| *n == name)
             {
-                *slot = value;
+                slot.1 = value;
                 return;
             }
             env = e.parent();
@@ -210,14 +213,24 @@ impl<'p> Env<'p> {
     pub fn local(&self, name: Name) -> Option<Value<'p>> {
         let mut env = Some(self);
         while let Some(e) = env {
-            if let Scope::Names(names) = e.scope()
-                && let Some(value) = names.borrow().get(&name)
-            {
-                return Some(value.clone());
+            if let Some(value) = e.own(name) {
+                return Some(value);
             }
             env = e.parent();
         }
         None
+    }
+    /// A name bound in the innermost scope itself.
+    #[must_use]
+    pub fn own(&self, name: Name) -> Option<Value<'p>> {
+        let Scope::Names(names) = self.scope() else { return None };
+        names.borrow().iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone())
+    }
+    /// The names bound in the innermost scope itself.
+    #[must_use]
+    pub fn own_names(&self) -> Vec<Name> {
+        let Scope::Names(names) = self.scope() else { return Vec::new() };
+        names.borrow().iter().map(|(n, _)| *n).collect()
     }
     /// All local names, innermost first.
     #[must_use]
@@ -226,7 +239,7 @@ impl<'p> Env<'p> {
         let mut env = Some(self);
         while let Some(e) = env {
             if let Scope::Names(names) = e.scope() {
-                out.extend(names.borrow().keys().copied());
+                out.extend(names.borrow().iter().map(|(n, _)| *n));
             }
             env = e.parent();
         }

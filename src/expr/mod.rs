@@ -110,6 +110,10 @@ impl Graph {
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
+    /// All ids, operands before users.
+    pub fn ids(&self) -> impl Iterator<Item = ExprId> + use<> {
+        (0..self.nodes.len()).map(|i| ExprId(i as u32))
+    }
     /// A node.
     #[must_use]
     #[allow(clippy::indexing_slicing)] // ids come from this graph

@@ -43,7 +43,7 @@ impl<'p> Checker<'p> {
     fn model_expectation(&mut self, cond: &'p Expr, clauses: &'p Clauses, env: &Env<'p>) {
         let place = env.site().place(cond.span);
         match self.eval(cond, env) {
-            Value::Bool(id) if self.graph.value(id) == 0.0 => {
+            Value::Bool(id) if self.decide(id) == Some(false) => {
                 let diagnostic = self.failed(cond, clauses, env, place);
                 self.report(diagnostic);
             }
@@ -150,6 +150,7 @@ impl<'p> Checker<'p> {
         };
         let (Some(total), Some(capacity)) = (number("total"), number("capacity")) else { return };
         let fits = self.graph.binary(Op::Le, total, capacity);
+        self.decide(fits);
         lowered.constraints.push(("memory".into(), fits));
         let (have, need) = (self.graph.value(capacity), self.graph.value(total));
         if need <= have {
@@ -322,6 +323,7 @@ impl<'p> Checker<'p> {
             let rest = self.graph.binary(Op::Mod, size, divisor.parts);
             let zero = self.counted(0.0, "0", rule.place, "no remainder");
             let even = self.graph.binary(Op::Eq, rest, zero);
+            self.decide(even);
             constraints.push((format!("{} % {}", axis.name, mesh_names(plan, divisor.rule)), even));
             let (s, n) = (self.graph.value(size), self.graph.value(divisor.parts));
             let size_place = self.graph.origin_of(size).map_or(axis.place, |o| o.place);
@@ -350,7 +352,8 @@ impl<'p> Checker<'p> {
                 continue;
             }
             if !axis.parts.is_empty() {
-                self.check_parts(built, plan, divisor.rule, divisor.axis, n, size_place);
+                let parts = divisor.parts;
+                self.check_parts(built, plan, divisor.rule, divisor.axis, parts, size_place);
             }
         }
     }
@@ -449,14 +452,19 @@ impl<'p> Checker<'p> {
         plan: &Plan,
         rule_index: usize,
         whole: AxisId,
-        n: f64,
+        divisor_parts: ExprId,
         size_place: Place,
     ) {
+        let n = self.graph.value(divisor_parts);
         let model = &built.model;
         let Some(rule) = plan.rules.get(rule_index) else { return };
         let axis = &model.axes[whole];
         let Some((&major, minors)) = axis.parts.split_first() else { return };
         let AxisSize::Fixed(size) = model.axes[major].size else { return };
+        let parts = divisor_parts;
+        let common = self.graph.binary(Op::Gcd, parts, size);
+        let all = self.graph.binary(Op::Eq, common, parts);
+        self.decide(all);
         let m = self.graph.value(size);
         let shards = Op::Gcd.apply(n, m, 0.0);
         let copies = n / shards;
@@ -540,12 +548,15 @@ impl<'p> Checker<'p> {
     ) {
         let have = self.graph.value(machine.devices);
         let Some(devices) = plan.devices else {
+            self.rely(machine.devices);
             if have > 1.0 {
                 self.report_idle(machine, place, place, 1.0, have);
             }
             return;
         };
         let fits = self.graph.binary(Op::Le, devices, machine.devices);
+        let full = self.graph.binary(Op::Eq, devices, machine.devices);
+        self.decide(full);
         constraints.push(("mesh".into(), fits));
         let wanted = self.graph.value(devices);
         let mesh_place = plan.mesh.iter().next().map_or(place, |(_, m)| m.place);
@@ -626,6 +637,13 @@ impl<'p> Checker<'p> {
         for (_, axis) in plan.mesh.iter() {
             let (n, stride) = (self.graph.value(axis.size), self.graph.value(axis.stride));
             for level in &machine.system.levels {
+                let span = self.graph.mul(axis.size, axis.stride);
+                let inside = self.graph.binary(Op::Le, span, level.devices);
+                if self.decide(inside) == Some(false) {
+                    self.rely(axis.size);
+                    self.rely(axis.stride);
+                    self.rely(level.devices);
+                }
                 let devices = self.graph.value(level.devices);
                 if n <= 1.0 || stride >= devices || n * stride <= devices {
                     continue;

@@ -251,6 +251,7 @@ impl<'p> Checker<'p> {
         for field in ["batch", "prompt", "output"] {
             match self.field_path(scenario, &["serve", field]) {
                 Some(Value::Num(id)) => {
+                    self.guards.push(crate::check::Guard::AtLeastOne(id));
                     if self.graph.known(id).is_some_and(|v| v < 1.0) {
                         let at = self.graph.origin_of(id).map_or(
                             scenario.item.map(|i| i.name_place())?,
@@ -785,7 +786,7 @@ impl<'p> Checker<'p> {
             }
         };
         let text = self.program.sources.text(place).to_owned();
-        if self.graph.value(holds) == 0.0 {
+        if self.decide(holds) == Some(false) {
             self.report_expectation(cond, clauses, env, &text, lowered);
         }
         lowered.expectations.push(Expectation { text, holds, place });
