@@ -52,6 +52,8 @@ pub(super) struct Builder<'p> {
     pub(super) windowed: FxHashMap<(Name, Rc<[Name]>), AxisId>,
     blocks: Vec<ItemRef<'p>>,
     inputs_done: bool,
+    /// Whether a requirement of the block being built does not hold.
+    failed: bool,
 }
 
 impl Builder<'_> {
@@ -75,6 +77,7 @@ impl Builder<'_> {
             windowed: FxHashMap::default(),
             blocks: Vec::new(),
             inputs_done: false,
+            failed: false,
         }
     }
     pub(super) fn push_step(&mut self, step: Step) {
@@ -300,7 +303,7 @@ impl<'p> Checker<'p> {
                 env: env.clone(),
             });
             let site = self.item_env(item);
-            let slot = super::object::Slot { param, site, given };
+            let slot = super::object::Slot { param, site, given, open: false };
             if slot.given.is_none() && param.default.is_none() && !super::object::is_optional(param)
             {
                 good = false;
@@ -327,7 +330,11 @@ impl<'p> Checker<'p> {
 
     fn block_body(&mut self, body: &'p Body, env: &Env<'p>) -> Vec<TensorId> {
         let mut outputs = Vec::new();
+        let outer = std::mem::replace(&mut self.builder.failed, false);
         self.block_stmts(&body.stmts, env, &mut outputs);
+        if std::mem::replace(&mut self.builder.failed, outer) {
+            return Vec::new();
+        }
         let explicit = has_output(&body.stmts);
         if !explicit && body.closed {
             let place = env.site().place(body.span);
@@ -347,6 +354,9 @@ impl<'p> Checker<'p> {
 
     fn block_stmts(&mut self, stmts: &'p [Stmt], env: &Env<'p>, outputs: &mut Vec<TensorId>) {
         for stmt in stmts {
+            if self.builder.failed {
+                return;
+            }
             self.block_stmt(stmt, env, outputs);
         }
     }
@@ -359,7 +369,10 @@ impl<'p> Checker<'p> {
                 self.weight(*name, axes, clauses, place, env);
             }
             StmtKind::Axis { name, value } => self.axis_statement(*name, value, env),
-            StmtKind::Require { cond, clauses } => self.require(cond, clauses, env),
+            // What does not hold makes the rest meaningless: it is not built.
+            StmtKind::Require { cond, clauses } => {
+                self.builder.failed |= !self.require(cond, clauses, env);
+            }
             StmtKind::Output(expr) => match self.eval(expr, env) {
                 Value::Tensor(tensor) => outputs.push(tensor),
                 Value::Error => {}
@@ -425,6 +438,7 @@ impl<'p> Checker<'p> {
                 .and(made, format!("this tensor is [{shown}]"))
                 .and(self.builder.scope.place, "passed in here"),
             );
+            self.bind_errors(name, axes, env);
             return;
         }
         for (axis, id) in axes.iter().zip(&have) {
@@ -458,6 +472,18 @@ impl<'p> Checker<'p> {
             }
         }
         env.bind(name.name, Value::Tensor(tensor));
+    }
+
+    /// An input that is wrong, and axes that only it could tell.
+    fn bind_errors(&mut self, name: Ident, axes: &[AxisRef], env: &Env<'p>) {
+        env.bind(name.name, Value::Error);
+        for axis in axes {
+            let known = env.local(axis.name.name).is_some()
+                || self.program.prelude_item(axis.name.name).is_some();
+            if !known {
+                env.bind(axis.name.name, Value::Error);
+            }
+        }
     }
 
     fn unify_size(&mut self, axis: &AxisRef, id: AxisId, size: ExprId, env: &Env<'p>) {
@@ -628,6 +654,34 @@ impl<'p> Checker<'p> {
                 return;
             };
             let size = self.graph.div(whole, product);
+            self.guards.push(super::Guard::Whole(size));
+            if let Some(v) = self.graph.known(size)
+                && libm::floor(v) != v
+            {
+                let (x, y) = (self.graph.value(whole), self.graph.value(product));
+                let mut diagnostic = Diagnostic::new(
+                    codes::COMPOSITE_MISMATCH,
+                    format!(
+                        "`{}` is {}, and {} does not divide it",
+                        name.name,
+                        super::show_number(x),
+                        super::show_number(y)
+                    ),
+                    place,
+                    format!("`{factor_name}` would be {}", super::show_number(v)),
+                );
+                for (label, at) in self.origins_in(value, env) {
+                    diagnostic = diagnostic.and(at, label);
+                }
+                if let Some(origin) = self.graph.origin_of(whole) {
+                    let label = format!("`{}` is {}", name.name, super::show_number(x));
+                    diagnostic = diagnostic.and(origin.place, label);
+                }
+                self.report(diagnostic);
+                env.bind(name.name, Value::Error);
+                env.bind(factor_name, Value::Error);
+                return;
+            }
             let origin = Origin {
                 name: factor_name,
                 kind: OriginKind::Inferred,
@@ -677,9 +731,16 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// `require cond else "…"`.
-    pub(crate) fn require(&mut self, cond: &'p Expr, clauses: &'p Clauses, env: &Env<'p>) {
+    /// `require cond else "…"`; false where it does not hold.
+    pub(crate) fn require(
+        &mut self,
+        cond: &'p Expr,
+        clauses: &'p Clauses,
+        env: &Env<'p>,
+    ) -> bool {
         let place = env.site().place(cond.span);
+        // The text is looked at although it may never be shown.
+        let text = clauses.otherwise.as_ref().map(|text| self.eval_text(text, env));
         let holds = match self.eval(cond, env) {
             Value::Truth(b) => Some(b),
             Value::Bool(id) => self.decide(id),
@@ -690,10 +751,9 @@ impl<'p> Checker<'p> {
             }
         };
         if holds == Some(false) {
-            let title = match &clauses.otherwise {
-                Some(text) => self.eval_text(text, env),
-                None => "this requirement does not hold".into(),
-            };
+            let title = text.unwrap_or_else(|| {
+                format!("`{}` does not hold", self.program.sources.text(place))
+            });
             let mut diagnostic =
                 Diagnostic::new(codes::REQUIRE_FAILED, title, place, "required here");
             for (label, at) in self.origins_in(cond, env) {
@@ -704,6 +764,7 @@ impl<'p> Checker<'p> {
             }
             self.report(diagnostic);
         }
+        holds != Some(false)
     }
 
     /// Where the names of a condition got their values.
@@ -955,25 +1016,36 @@ impl<'p> Checker<'p> {
             self.if_by_layer(arms, otherwise, env, outputs);
             return;
         }
+        let mut decided = None;
+        let mut unknown = false;
         for (condition, body) in arms {
             let place = env.site().place(condition.span);
             let holds = match self.eval(condition, env) {
                 Value::Truth(b) => Some(b),
                 Value::Bool(id) => self.decide(id),
-                Value::Error => return,
                 other => {
                     self.not_a_condition(other, place);
-                    return;
+                    None
                 }
             };
-            match holds {
-                Some(true) => return self.block_stmts(&body.stmts, env, outputs),
-                Some(false) => {}
-                // Unknown: the block is checked without values; look at this arm.
-                None => return self.block_stmts(&body.stmts, env, outputs),
+            unknown |= holds.is_none();
+            if holds == Some(true) {
+                decided = decided.or(Some(body));
             }
         }
-        if let Some(body) = otherwise {
+        if unknown {
+            // A block that is checked without values: any arm may be meant, all are looked at.
+            let bodies = arms.iter().map(|(_, body)| Some(body)).chain([otherwise]);
+            let mut results = Vec::new();
+            for body in bodies {
+                let inner = env.names();
+                if let Some(body) = body {
+                    self.block_stmts(&body.stmts, &inner, outputs);
+                }
+                results.push((body, inner));
+            }
+            self.join_arms(&results, env);
+        } else if let Some(body) = decided.or(otherwise) {
             self.block_stmts(&body.stmts, env, outputs);
         }
     }
@@ -1008,25 +1080,30 @@ impl<'p> Checker<'p> {
             if !steps.is_empty() {
                 self.builder.push_step(Step::Some { count, body: steps });
             }
-            results.push(inner);
+            results.push((body, inner));
         }
         self.builder.rounds = outer_rounds;
         self.join_arms(&results, env);
     }
 
     /// Names that every arm binds (or has from before) to tensors of equal axes.
-    fn join_arms(&mut self, arms: &[Env<'p>], env: &Env<'p>) {
+    fn join_arms(&mut self, arms: &[(Option<&'p Body>, Env<'p>)], env: &Env<'p>) {
         let mut names: Vec<Name> = Vec::new();
-        for arm in arms {
+        for (_, arm) in arms {
             names.extend(arm.own_names());
         }
         names.sort_by_key(|n| n.text());
         names.dedup();
         for name in names {
-            let tensors: Vec<TensorId> = arms
+            let bound: Vec<Value<'p>> = arms.iter().filter_map(|(_, e)| e.local(name)).collect();
+            if bound.iter().any(|v| matches!(v, Value::Error)) {
+                env.bind(name, Value::Error);
+                continue;
+            }
+            let tensors: Vec<TensorId> = bound
                 .iter()
-                .filter_map(|arm| match arm.local(name) {
-                    Some(Value::Tensor(t)) => Some(t),
+                .filter_map(|value| match value {
+                    Value::Tensor(t) => Some(*t),
                     _ => None,
                 })
                 .collect();
@@ -1036,21 +1113,29 @@ impl<'p> Checker<'p> {
             let Some(&first) = tensors.first() else { continue };
             let model = &self.builder.built.model;
             let axes = &model.tensors[first].axes;
-            let differing = tensors.iter().find(|t| {
-                let other = &model.tensors[**t].axes;
+            let differing = tensors.iter().position(|t| {
+                let other = &model.tensors[*t].axes;
                 other.len() != axes.len() || !other.iter().all(|a| axes.contains(a))
             });
-            if let Some(&other) = differing {
-                let (pa, pb) = (model.tensors[first].place, model.tensors[other].place);
-                self.report(
-                    Diagnostic::new(
-                        codes::ARMS_DIFFER,
-                        format!("`{name}` has different axes in the arms of this `if`"),
-                        pa,
-                        "here",
-                    )
-                    .and(pb, "and here"),
-                );
+            if let Some(other) = differing {
+                let place_of = |i: usize| {
+                    let (body, _) = arms.get(i)?;
+                    let span = binding_span(&body.as_ref()?.stmts, name)?;
+                    Some(env.site().place(span))
+                };
+                let other_tensor = tensors.get(other).copied().unwrap_or(first);
+                let pa = place_of(0).unwrap_or(model.tensors[first].place);
+                let pb = place_of(other).unwrap_or(model.tensors[other_tensor].place);
+                let shown = |t: TensorId| self.show_axes(&model.tensors[t].axes);
+                let diagnostic = Diagnostic::new(
+                    codes::ARMS_DIFFER,
+                    format!("`{name}` has different axes in the arms of this `if`"),
+                    pa,
+                    format!("here it is [{}]", shown(first)),
+                )
+                .and(pb, format!("and here [{}]", shown(other_tensor)));
+                self.report(diagnostic);
+                env.bind(name, Value::Error);
                 continue;
             }
             let place = model.tensors[first].place;
@@ -1332,7 +1417,7 @@ impl<'p> Checker<'p> {
         let outer = std::mem::replace(&mut self.builder, builder);
         let env = self.item_env(block).names();
         for param in block.item.params.as_deref().unwrap_or_default() {
-            let value = self.unknown_param(block, param, &env);
+            let value = self.block_param(block, param, &env);
             env.bind(param.name.name, value);
         }
         if let Some(body) = &block.item.body {
@@ -1351,34 +1436,19 @@ impl<'p> Checker<'p> {
     }
 
     /// A value for a parameter of a block that is checked by itself.
-    fn unknown_param(
+    fn block_param(
         &mut self,
         block: ItemRef<'p>,
         param: &'p crate::syntax::ast::Param,
         env: &Env<'p>,
     ) -> Value<'p> {
-        use super::types::Ty;
-        let ty = param.ty.as_ref().and_then(|t| self.resolve_type(t, env));
-        let dimension = match ty {
-            Some(Ty::Quantity(dimension)) => dimension,
-            Some(Ty::Count) => crate::quantity::Dimension::NONE,
-            _ => {
-                return match &param.default {
-                    Some(default) => self.eval(default, env),
-                    None => Value::Error,
-                };
-            }
-        };
-        if param.ty.as_ref().is_some_and(|t| t.optional) {
+        if super::object::is_optional(param) {
             return Value::None;
         }
-        let origin = Origin {
-            name: param.name.name,
-            kind: OriginKind::Inferred,
-            place: block.place(param.span),
-            rule: Some("a parameter"),
-        };
-        Value::Num(self.graph.constant(f64::NAN, dimension, origin))
+        match (self.unknown_param(block, param), &param.default) {
+            (Value::Error, Some(default)) => self.eval(default, env),
+            (value, _) => value,
+        }
     }
 
     /// Inputs of a block that is checked by itself have axes of unknown length.
@@ -1472,30 +1542,33 @@ impl<'p> Checker<'p> {
                 None
             }
             None => {
-                let names = self.visible_names(env);
-                let mut diagnostic = Diagnostic::new(
-                    codes::UNKNOWN_AXIS,
-                    format!("there is no axis `{}` here", axis.name.name),
-                    place,
-                    "not an axis",
-                )
-                .note(
-                    "an axis is a `Count` parameter, an axis of an input, one declared with \
-                     `axis`, or `batch`, `seq`, `ctx`",
-                );
-                let names = names.iter().map(|n| n.text());
-                if let Some(best) = super::names::closest(axis.name.name.text(), names) {
-                    diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                        format!("write `{best}`"),
-                        place,
-                        best,
-                        crate::diagnostic::Safety::Review,
-                    );
-                }
-                self.report(diagnostic);
+                self.report_unknown_axis(axis.name.name, place, env);
                 None
             }
         }
+    }
+
+    pub(super) fn report_unknown_axis(&mut self, name: Name, place: Place, env: &Env<'p>) {
+        let names = self.visible_names(env);
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_AXIS,
+            format!("there is no axis `{name}` here"),
+            place,
+            "not an axis",
+        );
+        diagnostic = match super::names::closest(name.text(), names.iter().map(|n| n.text())) {
+            Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                crate::diagnostic::Safety::Review,
+            ),
+            None => diagnostic.note(
+                "an axis is a `Count` parameter, an axis of an input, one declared with `axis`, \
+                 or `batch`, `seq`, `ctx`",
+            ),
+        };
+        self.report(diagnostic);
     }
 }
 
@@ -1504,13 +1577,26 @@ struct BlockInputs<'p> {
     named: Vec<&'p Arg>,
 }
 
+/// Where a name is bound last among statements.
+fn binding_span(stmts: &[Stmt], wanted: Name) -> Option<crate::source::Span> {
+    stmts.iter().rev().find_map(|stmt| match &stmt.kind {
+        StmtKind::Set { path, .. } => match path.as_slice() {
+            [name] if name.name == wanted => Some(name.span),
+            _ => None,
+        },
+        StmtKind::Fuse { body, .. } => binding_span(&body.stmts, wanted),
+        _ => None,
+    })
+}
+
 /// Whether some arm of the statements has an `output`.
-fn has_output(stmts: &[Stmt]) -> bool {
+pub(super) fn has_output(stmts: &[Stmt]) -> bool {
     stmts.iter().any(|s| match &s.kind {
         StmtKind::Output(_) => true,
         StmtKind::If { arms, otherwise } => {
             arms.iter().map(|(_, b)| b).chain(otherwise).any(|b| has_output(&b.stmts))
         }
+        StmtKind::Error => true,
         _ => false,
     })
 }

@@ -160,7 +160,7 @@ impl<'p> Checker<'p> {
         let site = self.item_env(item);
         let mut slots: Vec<Slot<'p>> = params
             .iter()
-            .map(|param| Slot { param, site: site.clone(), given: None })
+            .map(|param| Slot { param, site: site.clone(), given: None, open: false })
             .collect();
         let mut good = true;
         for (i, arg) in args.iter().enumerate() {
@@ -265,6 +265,7 @@ impl<'p> Checker<'p> {
         let (value, place, kind) = match &slot.given {
             Some(given) => {
                 let value = match given.expr {
+                    Some(expr) if wants_axis(slot.param) => self.eval_axis(expr, &given.env),
                     Some(expr) => self.eval(expr, &given.env),
                     None => self.eval_name(given.name, given.place, &given.env),
                 };
@@ -280,6 +281,24 @@ impl<'p> Checker<'p> {
         };
         let value = self.check_param_type(slot.param, &slot.site, value, place);
         self.under_name(value, name, kind, place)
+    }
+
+    /// An argument where an axis is wanted: a name that is none is an unknown axis.
+    fn eval_axis(&mut self, expr: &'p Expr, env: &Env<'p>) -> Value<'p> {
+        let ExprKind::Name(name) = &expr.kind else { return self.eval(expr, env) };
+        let place = env.site().place(expr.span);
+        match self.find_name(*name, place, env) {
+            Some(Value::Num(_)) => {
+                let ident = crate::syntax::ast::Ident { name: *name, span: expr.span };
+                let axis = crate::syntax::ast::AxisRef { name: ident, spread: false };
+                self.axis_named(&axis, env).map_or(Value::Error, Value::Axis)
+            }
+            Some(value) => value,
+            None => {
+                self.report_unknown_axis(*name, place, env);
+                Value::Error
+            }
+        }
     }
 
     /// A number under a name, unless it already goes by it.
@@ -678,4 +697,10 @@ impl<'p> Checker<'p> {
         };
         self.graph.constant(value, Dimension::NONE, origin)
     }
+}
+
+/// Whether a parameter is declared as `Axis`.
+fn wants_axis(param: &crate::syntax::ast::Param) -> bool {
+    let parts = param.ty.as_ref().map(|ty| ty.parts.as_slice()).unwrap_or_default();
+    matches!(parts, [(name, 1)] if name.name == "Axis")
 }

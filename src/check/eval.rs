@@ -250,6 +250,7 @@ impl<'p> Checker<'p> {
                     }
                 }
             }
+            Value::Unknown(kind, path) => self.field_of_unknown(*kind, path, field, place),
             other => {
                 let what = other.describe();
                 self.unknown_field(field, place, &what, &[])
@@ -257,7 +258,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn unknown_field(
+    pub(super) fn unknown_field(
         &mut self,
         field: Name,
         place: Place,
@@ -313,7 +314,7 @@ impl<'p> Checker<'p> {
                 self.check_amended_paths(&object, &shell);
                 Value::Object(Rc::new(object.amended(shell.entries)))
             }
-            Value::Error => Value::Error,
+            Value::Error | Value::Unknown(..) => base,
             other => {
                 let what = other.describe();
                 self.report(Diagnostic::new(
@@ -356,6 +357,12 @@ impl<'p> Checker<'p> {
                     },
                 }
             }
+            Value::Error => {
+                // Either might be meant: both are looked at, and neither is the value.
+                self.eval_for(a, env, expected);
+                self.eval_for(b, env, expected);
+                Value::Error
+            }
             other => self.not_a_condition(other, env.site().place(condition.span)),
         }
     }
@@ -376,7 +383,11 @@ impl<'p> Checker<'p> {
         let right = match (&left, &b.kind) {
             (Value::Word(_), ExprKind::Name(name)) => Value::Word(*name),
             // What a bare word means cannot be told beside something unknown.
-            (Value::Error, ExprKind::Name(_)) => Value::Error,
+            (Value::Error, ExprKind::Name(_))
+                if matches!(op, BinaryOp::Eq | BinaryOp::Ne) =>
+            {
+                Value::Error
+            }
             _ => self.eval_operand(op, b, env, expected),
         };
         let (pa, pb) = (env.site().place(a.span), env.site().place(b.span));

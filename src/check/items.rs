@@ -4,10 +4,9 @@ use std::rc::Rc;
 
 use super::object::Object;
 use super::program::{ItemRef, ModuleId};
-use super::value::{Env, Value, with_article};
+use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
-use crate::expr::{Origin, OriginKind};
 use crate::quantity::Dimension;
 use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
 
@@ -41,7 +40,7 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
         } else {
             seen.insert(name, item);
         }
-        if item.item.broken || matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured) {
+        if item.item.broken || item.item.kind == ItemKind::Scenario {
             continue;
         }
         // What was found sound once is sound wherever it is said again.
@@ -64,6 +63,7 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
 
 impl<'p> Checker<'p> {
     pub(super) fn check_item(&mut self, item: ItemRef<'p>) {
+        self.check_params(item);
         match item.item.kind {
             ItemKind::Const => {
                 self.constant_item(item);
@@ -108,7 +108,11 @@ impl<'p> Checker<'p> {
                 self.lint_block(item);
                 self.check_block(item);
             }
-            _ => {}
+            ItemKind::Op => self.check_op(item),
+            ItemKind::Metric => self.check_metric(item),
+            ItemKind::Measured => self.check_measured(item),
+            ItemKind::Sweep => self.check_sweep(item),
+            ItemKind::Use | ItemKind::Axis | ItemKind::Scenario => {}
         }
     }
 
@@ -148,57 +152,26 @@ impl<'p> Checker<'p> {
     /// Evaluates the body of a function with parameters of unknown value.
     fn check_fn(&mut self, item: ItemRef<'p>) {
         let env = self.item_env(item).names();
-        let mut opaque = true;
         for param in item.item.params.as_deref().unwrap_or_default() {
-            let ty = param.ty.as_ref().and_then(|t| self.resolve_type(t, &env));
-            let value = match ty {
-                Some(super::Ty::Quantity(dimension)) => self.unknown(item, param, dimension),
-                Some(super::Ty::Count) => self.unknown(item, param, Dimension::NONE),
-                None if param.ty.is_some() => Value::Error,
-                // Objects have fields of unknown shape; the body is checked where it is called.
-                _ => {
-                    opaque = false;
-                    Value::Error
-                }
-            };
+            let optional = super::object::is_optional(param);
+            let value = if optional { Value::Error } else { self.unknown_param(item, param) };
             env.bind(param.name.name, value);
         }
-        if let Some(result) = &item.item.result {
-            let result = self.resolve_type(result, &env);
-            if opaque
-                && let (Some(ty), Some(body)) = (result, &item.item.value)
-            {
-                let value = self.eval(body, &env);
-                let what = format!("the result of `{}`", item.item.name.name);
-                self.expect_type(value, ty, item.place(body.span), &what);
-                return;
-            }
-        }
-        if let Some(body) = &item.item.value {
-            self.eval(body, &env);
-        } else {
+        let result = item.item.result.as_ref().and_then(|ty| self.resolve_type(ty, &env));
+        let Some(body) = &item.item.value else {
             self.report(Diagnostic::new(
                 codes::MISSING_VALUE,
                 format!("function `{}` has no body", item.item.name.name),
                 item.name_place(),
                 "write `= …` after it",
             ));
-        }
-    }
-
-    fn unknown(
-        &mut self,
-        item: ItemRef<'p>,
-        param: &crate::syntax::ast::Param,
-        dimension: Dimension,
-    ) -> Value<'p> {
-        let origin = Origin {
-            name: param.name.name,
-            kind: OriginKind::Inferred,
-            place: item.place(param.span),
-            rule: Some("a parameter"),
+            return;
         };
-        Value::Num(self.graph.constant(f64::NAN, dimension, origin))
+        let value = self.eval(body, &env);
+        if let Some(ty) = result {
+            let what = format!("the result of `{}`", item.item.name.name);
+            self.expect_type(value, ty, item.place(body.span), &what);
+        }
     }
 
     fn check_unit(&mut self, item: ItemRef<'p>) {
@@ -222,11 +195,13 @@ impl<'p> Checker<'p> {
         // Parameters without a default have unknown values here.
         let params = item.item.params.as_deref().unwrap_or_default();
         let open = params.iter().any(|p| p.default.is_none() && !super::object::is_optional(p));
-        if open {
-            self.check_open_object(item);
-            return None;
-        }
-        let Value::Object(object) = self.object_item(item) else { return None };
+        let value = if open {
+            let slots = self.open_slots(item);
+            self.instantiate(item, Some(slots))
+        } else {
+            self.object_item(item)
+        };
+        let Value::Object(object) = value else { return None };
         if item.item.value.is_none() && item.item.body.is_none() {
             self.report(Diagnostic::new(
                 codes::MISSING_VALUE,
@@ -240,57 +215,6 @@ impl<'p> Checker<'p> {
         self.check_entries(&object);
         self.check_needed(item, &object);
         Some(object)
-    }
-
-    /// Only the shape of a plan or system that waits for arguments.
-    fn check_open_object(&mut self, item: ItemRef<'p>) {
-        let mut object = Object::empty(item.item.kind, item.item.name.name, Some(item));
-        let env = self.item_env(item);
-        if let Some(body) = &item.item.body {
-            object.extend(body, &env, false);
-        }
-        let params = item.item.params.as_deref().unwrap_or_default();
-        object.slots = params
-            .iter()
-            .map(|param| super::object::Slot { param, site: env.clone(), given: None })
-            .collect();
-        for param in params {
-            if let Some(ty) = &param.ty {
-                self.resolve_type(ty, &env);
-            }
-        }
-        super::schema::check_names(self, &object);
-        if item.item.kind == ItemKind::Plan {
-            let mut mesh = Vec::new();
-            for statement in &object.stmts {
-                match &statement.stmt.kind {
-                    StmtKind::Mesh(axes) => mesh.extend(axes.iter().map(|a| a.name.name)),
-                    StmtKind::Shard { over, .. } | StmtKind::Zero { over, .. } => {
-                        let mut plan = crate::ir::Plan::default();
-                        let one = self.counted(1.0, "1", item.name_place(), "unknown");
-                        for name in &mesh {
-                            plan.mesh.push(crate::ir::MeshAxis {
-                                name: *name,
-                                size: one,
-                                stride: one,
-                                place: item.name_place(),
-                                across: None,
-                            });
-                        }
-                        for ident in over {
-                            if !mesh.contains(&ident.name) {
-                                self.unknown_mesh_axis_in(ident, &plan, env.site());
-                            }
-                        }
-                    }
-                    StmtKind::Overlap(_)
-                    | StmtKind::Fold { .. }
-                    | StmtKind::Require { .. }
-                    | StmtKind::Section { .. } => {}
-                    _ => self.report_misplaced(statement.stmt, "a plan", &env),
-                }
-            }
-        }
     }
 
     fn check_entries(&mut self, object: &Rc<Object<'p>>) {
@@ -445,13 +369,8 @@ impl<'p> Checker<'p> {
 
     /// Builds a block by itself, with sizes that are not known.
     fn check_block(&mut self, item: ItemRef<'p>) {
-        let env = self.item_env(item);
         let mut object = Object::empty(ItemKind::Model, item.item.name.name, Some(item));
-        let params = item.item.params.as_deref().unwrap_or_default();
-        object.slots = params
-            .iter()
-            .map(|param| super::object::Slot { param, site: env.clone(), given: None })
-            .collect();
+        object.slots = self.open_slots(item);
         object.block = Some(item);
         let object = Rc::new(object);
         let precision = self.precision_of(None, &object);
@@ -477,15 +396,6 @@ impl<'p> Checker<'p> {
         ));
     }
 
-    pub(super) fn unknown_mesh_axis_in(
-        &mut self,
-        ident: &crate::syntax::ast::Ident,
-        plan: &crate::ir::Plan,
-        site: super::Site,
-    ) {
-        self.unknown_mesh_axis(ident, plan, site);
-    }
-
     /// Amending a field that the object does not have.
     pub(super) fn check_amended_paths(&mut self, object: &Object<'p>, shell: &Object<'p>) {
         for entry in shell.entries.iter().filter(|e| e.value.is_some()) {
@@ -509,7 +419,6 @@ impl<'p> Checker<'p> {
             }
             self.report(diagnostic);
         }
-        let _ = with_article;
     }
 }
 

@@ -186,6 +186,9 @@ pub fn names_in(expr: &Expr, out: &mut impl Names) {
             names_in_body(body, out);
         }
         ExprKind::Text(text) => names_in_text(text, out),
+        ExprKind::Number { unit: Some(unit), .. } => {
+            unit.parts.iter().for_each(|(part, _)| out.add(part.name));
+        }
         _ => {}
     }
 }
@@ -258,6 +261,10 @@ impl Checker<'_> {
     /// Names of a block that are bound and never looked at.
     pub(super) fn lint_block(&mut self, item: ItemRef<'_>) {
         let Some(body) = &item.item.body else { return };
+        // Without an output nothing is used, and that is said already.
+        if !super::block::has_output(&body.stmts) {
+            return;
+        }
         let mut mentioned = FxHashSet::default();
         names_in_body(body, &mut mentioned);
         let mut bound = Vec::new();

@@ -11,15 +11,19 @@ pub mod library;
 mod lint;
 mod names;
 mod object;
+mod op;
+mod outline;
 mod plan;
 mod precision;
 mod program;
+mod readers;
 mod schema;
 mod system;
 mod tensor;
 mod twins;
 mod types;
 pub mod units;
+mod unknown;
 mod value;
 
 use std::rc::Rc;
@@ -79,6 +83,8 @@ pub struct Checker<'p> {
     types: FxHashMap<usize, Ty>,
     dtypes: FxHashMap<usize, (Rc<Object<'p>>, Rc<crate::ir::Dtype>)>,
     depth: usize,
+    /// Results without values, of the module that asked last.
+    outline: Option<(ModuleId, Results)>,
     builder: block::Builder<'p>,
     block_inputs_bound: Vec<(crate::syntax::ast::Ident, crate::ir::TensorId)>,
 }
@@ -106,6 +112,7 @@ impl<'p> Checker<'p> {
             types: FxHashMap::default(),
             dtypes: FxHashMap::default(),
             depth: 0,
+            outline: None,
             builder: block::Builder::new(),
             block_inputs_bound: Vec::new(),
         }

@@ -32,6 +32,8 @@ pub struct Object<'p> {
     pub stmts: Vec<Statement<'p>>,
     /// Parameters with what they were given.
     pub slots: Vec<Slot<'p>>,
+    /// For a measurement: what was measured, by path of the result.
+    pub measurements: Vec<Entry<'p>>,
     /// For a model: the block that it instantiates.
     pub block: Option<ItemRef<'p>>,
     /// For a section: the object it is part of, and where in it.
@@ -76,6 +78,8 @@ pub struct Slot<'p> {
     pub site: Env<'p>,
     /// The argument, if given.
     pub given: Option<Given<'p>>,
+    /// Whether a value is still to come: the item is checked by itself.
+    pub open: bool,
 }
 
 /// An argument.
@@ -102,6 +106,7 @@ impl<'p> Object<'p> {
             entries: Vec::new(),
             stmts: Vec::new(),
             slots: Vec::new(),
+            measurements: Vec::new(),
             block: None,
             owner: None,
             memo: RefCell::default(),
@@ -364,7 +369,13 @@ impl<'p> Checker<'p> {
             }
             None => {
                 let place = slot.site.site().place(slot.param.span);
-                let Some(default) = &slot.param.default else { return Value::Error };
+                let Some(default) = &slot.param.default else {
+                    return match root.item.filter(|_| slot.open) {
+                        _ if is_optional(slot.param) => Value::None,
+                        Some(item) => self.unknown_param(item, slot.param),
+                        None => Value::Error,
+                    };
+                };
                 let path: Rc<[Name]> = [name].into();
                 let env = slot.site.inner(Scope::Fields { object: root.clone(), path });
                 (self.eval(default, &env), place, OriginKind::Default)
@@ -480,8 +491,15 @@ impl<'p> Checker<'p> {
         object.kind = item.item.kind;
         object.name = item.item.name.name;
         object.item = Some(item);
-        if let Some(body) = &item.item.body {
-            object.extend(body, &module, false);
+        match &item.item.body {
+            // The body of a measurement holds results, not inputs.
+            Some(body) if item.item.kind == ItemKind::Measured => {
+                let mut figures = Object::empty(item.item.kind, item.item.name.name, Some(item));
+                figures.extend(body, &module, false);
+                object.measurements = figures.entries;
+            }
+            Some(body) => object.extend(body, &module, false),
+            None => {}
         }
         Value::Object(Rc::new(object))
     }
@@ -502,7 +520,8 @@ impl<'p> Checker<'p> {
                 )),
             );
         }
-        params.iter().map(|param| Slot { param, site: env.clone(), given: None }).collect()
+        let slot = |param| Slot { param, site: env.clone(), given: None, open: false };
+        params.iter().map(slot).collect()
     }
 
     /// The scope in which an item's own text is evaluated.

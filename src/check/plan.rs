@@ -7,9 +7,15 @@ use super::value::Value;
 use super::{Checker, Machine, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::{ExprId, Origin, OriginKind};
-use crate::ir::{MeshAxis, Plan, ShardRule};
+use crate::ir::{MeshAxis, MeshId, Plan, ShardRule};
 use crate::name::Name;
-use crate::syntax::ast::{ExprKind, Ident, StmtKind};
+use crate::quantity::Dimension;
+use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Ident, StmtKind};
+
+/// What `zero … over` may keep once.
+const ZERO: [&str; 3] = ["optimizer", "gradients", "weights"];
+/// What `overlap` may hide behind compute.
+const OVERLAP: [&str; 3] = ["gradients", "weights", "activations"];
 
 impl<'p> Checker<'p> {
     /// The mesh and the rules of a plan on a machine (`rest` needs one).
@@ -19,6 +25,7 @@ impl<'p> Checker<'p> {
         machine: Option<&Machine<'p>>,
     ) -> Option<Plan> {
         let mut plan = Plan { name: Some(object.name), ..Plan::default() };
+        let mut folds: Vec<(Name, Vec<MeshId>)> = Vec::new();
         let mut good = true;
         for statement in object.stmts.clone() {
             let outer = statement.outer.clone();
@@ -29,17 +36,10 @@ impl<'p> Checker<'p> {
                     good &= self.mesh(axes, object, machine, &env, &mut plan);
                 }
                 StmtKind::Shard { axes, over, within, schedule: _ } => {
-                    let mut group = Vec::new();
-                    for ident in over {
-                        match plan.mesh.iter().find(|(_, m)| m.name == ident.name) {
-                            Some((id, _)) => group.push(id),
-                            None => {
-                                good = false;
-                                self.unknown_mesh_axis(ident, &plan, site);
-                            }
-                        }
-                    }
-                    let group: Rc<[_]> = group.into();
+                    let Some(group) = self.mesh_group(over, &plan, &folds, site) else {
+                        good = false;
+                        continue;
+                    };
                     for axis in axes {
                         let span = axis.iter().map(|i| i.span).reduce(|a, b| a.to(b));
                         let place = site.place(span.unwrap_or(statement.stmt.span));
@@ -77,16 +77,21 @@ impl<'p> Checker<'p> {
                         });
                     }
                 }
-                StmtKind::Require { cond, clauses } => self.require(cond, clauses, &env),
-                StmtKind::Zero { over, .. } => {
-                    for ident in over {
-                        if !plan.mesh.iter().any(|(_, m)| m.name == ident.name) {
-                            good = false;
-                            self.unknown_mesh_axis(ident, &plan, site);
-                        }
+                StmtKind::Require { cond, clauses } => good &= self.require(cond, clauses, &env),
+                StmtKind::Zero { what, over } => {
+                    good &= self.known_role(what, &ZERO, site);
+                    good &= self.mesh_group(over, &plan, &folds, site).is_some();
+                }
+                StmtKind::Overlap(what) => {
+                    for ident in what {
+                        good &= self.known_role(ident, &OVERLAP, site);
                     }
                 }
-                StmtKind::Overlap(_) | StmtKind::Fold { .. } | StmtKind::Section { .. } => {}
+                StmtKind::Fold { name, value } => match self.fold(value, &plan, site) {
+                    Some(axes) => folds.push((name.name, axes)),
+                    None => good = false,
+                },
+                StmtKind::Section { .. } => {}
                 _ => self.report_misplaced(statement.stmt, "a plan", &outer),
             }
         }
@@ -102,80 +107,48 @@ impl<'p> Checker<'p> {
         plan: &mut Plan,
     ) -> bool {
         let site = env.site();
+        // Sizes in order; `None` takes what is left. A wrong one is unknown, and its axis is there.
         let mut sizes: Vec<Option<ExprId>> = Vec::new();
         let mut good = true;
         for (i, axis) in axes.iter().enumerate() {
             let place = site.place(axis.name.span);
-            if axes.iter().take(i).any(|a| a.name.name == axis.name.name) {
+            if let Some(first) = axes.iter().take(i).find(|a| a.name.name == axis.name.name) {
                 good = false;
-                self.report(Diagnostic::new(
-                    codes::DUPLICATE_NAME,
-                    format!("the mesh has `{}` twice", axis.name.name),
-                    place,
-                    "again here",
-                ));
+                self.report(
+                    Diagnostic::new(
+                        codes::DUPLICATE_NAME,
+                        format!("the mesh has `{}` twice", axis.name.name),
+                        place,
+                        "again here",
+                    )
+                    .and(site.place(first.name.span), "here first"),
+                );
             }
-            let value = match &axis.size {
-                Some(expr) if matches!(expr.kind, ExprKind::Name(n) if n == "rest") => {
-                    sizes.push(None);
-                    continue;
-                }
-                Some(expr) => self.eval(expr, env),
-                None => match self.field(object, axis.name.name) {
-                    Some(value) => value,
-                    None => {
-                        good = false;
-                        self.report(
-                            Diagnostic::new(
-                                codes::UNKNOWN_NAME,
-                                format!("mesh axis `{}` has no size", axis.name.name),
-                                place,
-                                "no parameter or setting of the plan has this name",
-                            )
-                            .note(format!(
-                                "add a parameter `{0}: Count`, or write `{0} = 8`",
-                                axis.name.name
-                            )),
-                        );
-                        continue;
-                    }
-                },
-            };
-            let what = format!("mesh axis `{}`", axis.name.name);
-            let value = self.expect_type(value, super::types::Ty::Count, place, &what);
-            match value {
-                Value::Num(id) => {
-                    self.guards.push(super::Guard::AtLeastOne(id));
-                    if self.graph.known(id).is_some_and(|v| v < 1.0) {
-                        good = false;
-                        let at = self.graph.origin_of(id).map_or(place, |o| o.place);
-                        self.report(
-                            Diagnostic::new(
-                                codes::OUT_OF_RANGE,
-                                format!("{what} needs at least one device"),
-                                at,
-                                "less than 1",
-                            )
-                            .and(place, "the mesh axis"),
-                        );
-                    }
-                    sizes.push(Some(id));
-                }
-                _ => {
-                    good = false;
-                    sizes.push(None);
-                }
+            if let (Some(level), Some(machine)) = (&axis.across, machine) {
+                good &= self.known_level(level, machine, site);
             }
-        }
-        if !good || sizes.len() != axes.len() {
-            return false;
+            if matches!(&axis.size, Some(e) if matches!(e.kind, ExprKind::Name(n) if n == "rest")) {
+                sizes.push(None);
+                continue;
+            }
+            let size = self.mesh_size(axis, object, env);
+            good &= size.is_some();
+            let name = axis.name.name;
+            sizes.push(size.or_else(|| {
+                Some(self.unknown_number(name, Dimension::NONE, place, "a size that is wrong"))
+            }));
         }
         // `rest` takes what the other axes leave of the machine.
         let fixed = self.graph.product(sizes.iter().flatten().copied());
         for (axis, size) in axes.iter().zip(sizes.iter_mut()) {
             if size.is_none() {
-                let Some(machine) = machine else { return false };
                 let place = site.place(axis.name.span);
+                let Some(machine) = machine else {
+                    let rule = "the machine decides";
+                    let name = axis.name.name;
+                    *size = Some(self.unknown_number(name, Dimension::NONE, place, rule));
+                    continue;
+                };
                 let origin = Origin {
                     name: axis.name.name,
                     kind: OriginKind::Inferred,
@@ -222,7 +195,159 @@ impl<'p> Checker<'p> {
             rule: Some("the product of the mesh axes"),
         };
         plan.devices = Some(self.graph.named(devices, origin));
-        true
+        good
+    }
+
+    /// The size of one mesh axis: what is written, or the parameter or setting of its name.
+    fn mesh_size(
+        &mut self,
+        axis: &'p crate::syntax::ast::MeshAxis,
+        object: &Rc<Object<'p>>,
+        env: &super::Env<'p>,
+    ) -> Option<ExprId> {
+        let place = env.site().place(axis.name.span);
+        let name = axis.name.name;
+        let value = match &axis.size {
+            Some(expr) => self.eval(expr, env),
+            None => match self.field(object, name) {
+                Some(value) => value,
+                None => {
+                    self.report(
+                        Diagnostic::new(
+                            codes::UNKNOWN_NAME,
+                            format!("mesh axis `{name}` has no size"),
+                            place,
+                            "no parameter or setting of the plan has this name",
+                        )
+                        .note(format!("add a parameter `{name}: Count`, or write `{name} = 8`")),
+                    );
+                    return None;
+                }
+            },
+        };
+        let what = format!("mesh axis `{name}`");
+        let value_place = axis.size.as_ref().map_or(place, |e| env.site().place(e.span));
+        let value = self.expect_type(value, super::types::Ty::Count, value_place, &what);
+        let Value::Num(id) = value else { return None };
+        self.guards.push(super::Guard::AtLeastOne(id));
+        if self.graph.known(id).is_some_and(|v| v < 1.0) {
+            let at = self.graph.origin_of(id).map_or(place, |o| o.place);
+            self.report(
+                Diagnostic::new(
+                    codes::OUT_OF_RANGE,
+                    format!("{what} needs at least one device"),
+                    at,
+                    "less than 1",
+                )
+                .and(place, "the mesh axis"),
+            );
+            return None;
+        }
+        Some(id)
+    }
+
+    /// Whether `across LEVEL` names a level of the machine.
+    fn known_level(&mut self, level: &Ident, machine: &Machine<'p>, site: super::Site) -> bool {
+        let levels: Vec<&str> = machine.system.levels.iter().map(|l| l.name.text()).collect();
+        if levels.contains(&level.name.text()) {
+            return true;
+        }
+        let mut diagnostic = Diagnostic::new(
+            codes::NO_SUCH_LEVEL,
+            format!("`{}` has no level `{}`", machine.object.name, level.name),
+            site.place(level.span),
+            "not a level of this machine",
+        )
+        .and(machine.place, "declared here");
+        diagnostic = match super::closest(level.name.text(), levels.iter().copied()) {
+            Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                site.place(level.span),
+                best,
+                crate::diagnostic::Safety::Review,
+            ),
+            None => diagnostic.note(format!("its levels: {}", levels.join(", "))),
+        };
+        self.report(diagnostic);
+        false
+    }
+
+    /// Mesh axes by name, products of them included; unknown ones are reported.
+    fn mesh_group(
+        &mut self,
+        over: &[Ident],
+        plan: &Plan,
+        folds: &[(Name, Vec<MeshId>)],
+        site: super::Site,
+    ) -> Option<Rc<[MeshId]>> {
+        let mut group = Vec::new();
+        let mut good = true;
+        for ident in over {
+            if let Some((id, _)) = plan.mesh.iter().find(|(_, m)| m.name == ident.name) {
+                group.push(id);
+            } else if let Some((_, fold)) = folds.iter().find(|(n, _)| *n == ident.name) {
+                group.extend(fold);
+            } else {
+                good = false;
+                self.unknown_mesh_axis(ident, plan, site);
+            }
+        }
+        good.then(|| group.into())
+    }
+
+    /// `fold ep = dp * tp`: the mesh axes of the product.
+    fn fold(&mut self, value: &Expr, plan: &Plan, site: super::Site) -> Option<Vec<MeshId>> {
+        match &value.kind {
+            ExprKind::Binary(BinaryOp::Mul, a, b) => {
+                let mut axes = self.fold(a, plan, site)?;
+                axes.extend(self.fold(b, plan, site)?);
+                Some(axes)
+            }
+            ExprKind::Paren(inner) => self.fold(inner, plan, site),
+            ExprKind::Name(name) => {
+                let ident = Ident { name: *name, span: value.span };
+                let group = self.mesh_group(&[ident], plan, &[], site)?;
+                Some(group.to_vec())
+            }
+            ExprKind::Error => None,
+            _ => {
+                self.report(
+                    Diagnostic::new(
+                        codes::UNKNOWN_MESH_AXIS,
+                        "a fold is a product of mesh axes",
+                        site.place(value.span),
+                        "not a mesh axis",
+                    )
+                    .note("write the names of mesh axes: `fold ep = dp * tp`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Whether a word names something that a plan can keep once (or overlap).
+    fn known_role(&mut self, ident: &Ident, known: &[&str], site: super::Site) -> bool {
+        if known.iter().any(|k| ident.name == *k) {
+            return true;
+        }
+        let place = site.place(ident.span);
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_ROLE,
+            format!("`{}` is no role of tensors that fits here", ident.name),
+            place,
+            "not one of them",
+        );
+        diagnostic = match super::closest(ident.name.text(), known.iter().copied()) {
+            Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                crate::diagnostic::Safety::Review,
+            ),
+            None => diagnostic.note(format!("it may be: {}", known.join(", "))),
+        };
+        self.report(diagnostic);
+        false
     }
 
     pub(super) fn unknown_mesh_axis(&mut self, ident: &Ident, plan: &Plan, site: super::Site) {

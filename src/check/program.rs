@@ -83,6 +83,8 @@ pub struct Module {
     pieces: Vec<ModulePiece>,
     /// Name to piece, first declaration wins.
     names: FxHashMap<Name, usize>,
+    /// The same for units, which have names of their own.
+    units: FxHashMap<Name, usize>,
     /// Imported files: the text of the import to the module.
     imports: FxHashMap<String, ModuleId>,
 }
@@ -130,8 +132,33 @@ impl Program {
         while let Some(id) = queue.pop() {
             program.load_imports(id, loader, &mut by_name, &mut queue);
         }
+        program.find_circles();
         crate::diagnostic::sort(&mut program.load_diagnostics);
         program
+    }
+
+    /// Reports files that import each other, each circle once, with every `use` in it.
+    fn find_circles(&mut self) {
+        let mut walk = Circles { program: self, done: Vec::new(), open: Vec::new(), found: Vec::new() };
+        for module in walk.program.roots.clone() {
+            walk.visit(module);
+        }
+        let found = walk.found;
+        self.load_diagnostics.extend(found);
+    }
+
+    /// Every import of a file in a module that could be read: where it stands, what it reads.
+    fn file_imports(&self, id: ModuleId) -> Vec<(Place, ModuleId)> {
+        let mut imports = Vec::new();
+        for item in self.items_of_kind(id, ItemKind::Use) {
+            if let Some(import) = &item.item.import
+                && let ImportSource::File(text, _) = &import.from
+                && let Some(target) = self.imported(id, &text.plain())
+            {
+                imports.push((item.place(text.span), target));
+            }
+        }
+        imports
     }
 
     /// A program of one text that stands alone.
@@ -150,19 +177,22 @@ impl Program {
 
     fn add(&mut self, file: FileId, std_path: Option<&'static str>) -> ModuleId {
         let pieces = split(&self.sources.file(file).text);
-        let mut names = FxHashMap::default();
+        let (mut names, mut units) = (FxHashMap::default(), FxHashMap::default());
         for (i, piece) in pieces.iter().enumerate() {
-            if let (Some(name), Some(kind)) = (piece.name, piece.kind)
-                && kind != ItemKind::Use
-            {
-                names.entry(name).or_insert(i);
-            }
+            match (piece.name, piece.kind) {
+                (Some(name), Some(ItemKind::Unit)) => units.entry(name).or_insert(i),
+                (Some(name), Some(kind)) if kind != ItemKind::Use => {
+                    names.entry(name).or_insert(i)
+                }
+                _ => continue,
+            };
         }
         let pieces =
             pieces.into_iter().map(|piece| ModulePiece { piece, parsed: OnceCell::new() });
         let pieces = pieces.collect();
         let id = ModuleId(self.modules.len() as u32);
-        self.modules.push(Module { file, std_path, pieces, names, imports: FxHashMap::default() });
+        let imports = FxHashMap::default();
+        self.modules.push(Module { file, std_path, pieces, names, units, imports });
         id
     }
 
@@ -249,7 +279,13 @@ impl Program {
         let items = self.parsed(id, piece).0.iter();
         items.map(move |item| ItemRef { module: id, offset, file, item })
     }
-    /// The item called `name` declared in a module.
+    /// The unit called `name` declared in a module.
+    #[must_use]
+    pub fn unit_item(&self, id: ModuleId, name: Name) -> Option<ItemRef<'_>> {
+        let piece = *self.module(id).units.get(&name)?;
+        self.refs(id, piece).find(|i| i.item.name.name == name)
+    }
+    /// The item called `name` declared in a module (units are apart).
     #[must_use]
     pub fn item(&self, id: ModuleId, name: Name) -> Option<ItemRef<'_>> {
         let piece = *self.module(id).names.get(&name)?;
@@ -309,5 +345,49 @@ impl Program {
             let inside = p.strip_prefix(path).is_some_and(|r| r.is_empty() || r.starts_with('/'));
             if path.is_empty() || inside { self.std_module(p) } else { None }
         })
+    }
+}
+
+/// A walk along imports of files, for circles.
+struct Circles<'a> {
+    program: &'a Program,
+    done: Vec<ModuleId>,
+    /// The files from the root to here, each with the `use` that leads on.
+    open: Vec<(ModuleId, Place)>,
+    found: Vec<Diagnostic>,
+}
+
+impl Circles<'_> {
+    fn visit(&mut self, module: ModuleId) {
+        if self.done.contains(&module) {
+            return;
+        }
+        self.done.push(module);
+        for (place, target) in self.program.file_imports(module) {
+            self.open.push((module, place));
+            match self.open.iter().position(|(m, _)| *m == target) {
+                Some(start) => self.report(start),
+                None => self.visit(target),
+            }
+            self.open.pop();
+        }
+    }
+    fn report(&mut self, start: usize) {
+        let circle = self.open.get(start..).unwrap_or_default();
+        let sources = &self.program.sources;
+        let name = |id: ModuleId| sources.file(self.program.module(id).file).name.to_string();
+        let Some(((first, place), rest)) = circle.split_first() else { return };
+        let title = match rest {
+            [] => format!("`{}` imports itself", name(*first)),
+            _ => format!("`{}` is imported by what it imports", name(*first)),
+        };
+        let mut names: Vec<String> = circle.iter().map(|(id, _)| name(*id)).collect();
+        names.push(name(*first));
+        let label = if rest.is_empty() { "this is the same file" } else { "the circle starts here" };
+        let mut diagnostic = Diagnostic::new(codes::CYCLIC_IMPORT, title, *place, label);
+        for (_, place) in rest {
+            diagnostic = diagnostic.and(*place, "and goes on here");
+        }
+        self.found.push(diagnostic.note(names.join(" -> ")));
     }
 }

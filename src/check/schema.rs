@@ -132,6 +132,24 @@ pub fn field(kind: ItemKind, path: &[Name]) -> Option<Field> {
     find(false).or_else(|| find(true))
 }
 
+/// The names of fields that a kind has directly below a path.
+#[must_use]
+pub fn names_below(kind: ItemKind, path: &[Name]) -> Vec<Name> {
+    let mut names: Vec<Name> = Vec::new();
+    for (pattern, _) in fields(kind).unwrap_or_default() {
+        let parts: Vec<&str> = pattern.split('.').collect();
+        let inside = parts.len() == path.len() + 1
+            && parts.iter().zip(path).all(|(p, n)| *p == "*" || *n == *p);
+        if let (true, Some(last)) = (inside, parts.last())
+            && *last != "*"
+            && !names.iter().any(|n| *n == *last)
+        {
+            names.push(Name::new(last));
+        }
+    }
+    names
+}
+
 /// Whether a bare word is wanted at a path, so that an unknown name is no mistake.
 #[must_use]
 pub fn wants_word(kind: ItemKind, path: &[Name]) -> bool {

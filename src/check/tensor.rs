@@ -145,7 +145,16 @@ impl<'p> Checker<'p> {
         } else {
             result_axes
         };
-        self.record_op(item, bindings, result_axes, place)
+        // What keeps the axes of a product is still a product, for one around it.
+        let passing = passing_params(item);
+        let product = bindings.operands.iter().any(|o| {
+            passing.contains(&o.param.name.name) && self.builder.products.contains(&o.tensor)
+        });
+        let value = self.record_op(item, bindings, result_axes, place);
+        if let (Value::Tensor(tensor), true) = (&value, product) {
+            self.builder.products.insert(*tensor);
+        }
+        value
     }
 
     /// Binds the names of `Tensor[rows, ..E]` to the axes of an operand.

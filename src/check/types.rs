@@ -201,6 +201,11 @@ impl<'p> Checker<'p> {
             | (Value::Axis(_) | Value::Axes(_) | Value::List(_), Ty::Axis)
             | (Value::Arrow(_), Ty::Rename) => value,
             (Value::Object(o), Ty::Dtype) if o.kind == ItemKind::Dtype => value,
+            (Value::Unknown(kind, path), Ty::Kind(wanted))
+                if *kind == wanted && path.is_empty() =>
+            {
+                value
+            }
             (Value::Object(o), Ty::Kind(kind))
                 if (o.kind == kind
                     || (o.kind == ItemKind::Measured && kind == ItemKind::Scenario))

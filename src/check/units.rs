@@ -51,15 +51,15 @@ impl Program {
             return *known;
         }
         units.known.borrow_mut().insert(name, None);
-        let unit = self.unit_item(name).and_then(|item| self.declared_unit(item));
+        let unit = self.any_unit(name).and_then(|item| self.declared_unit(item));
         units.known.borrow_mut().insert(name, unit);
         unit
     }
-    fn unit_item(&self, name: Name) -> Option<ItemRef<'_>> {
+    fn any_unit(&self, name: Name) -> Option<ItemRef<'_>> {
         let std = self.std_module("units").into_iter();
         let users = self.modules().filter(|(_, m)| m.std_path.is_none()).map(|(id, _)| id);
         let mut modules = std.chain(users);
-        modules.find_map(|m| self.item(m, name).filter(|i| i.item.kind == ItemKind::Unit))
+        modules.find_map(|m| self.unit_item(m, name))
     }
     fn declared_unit(&self, item: ItemRef<'_>) -> Option<Unit> {
         if let Some(value) = &item.item.value {

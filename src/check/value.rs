@@ -56,6 +56,8 @@ pub enum Value<'p> {
     Module(Rc<str>),
     /// Part of the tree of results: `decode` in `decode.mid.time`.
     Results(Rc<str>),
+    /// An object of this kind (or a section of one) of which nothing else is known.
+    Unknown(ItemKind, Rc<[Name]>),
 }
 
 /// Fields made by the compiler.
@@ -90,6 +92,11 @@ impl Value<'_> {
             Self::Item(item) => with_article(item.item.kind),
             Self::Module(_) => "a module".into(),
             Self::Results(_) => "a group of results".into(),
+            Self::Unknown(kind, path) if path.is_empty() => with_article(*kind),
+            Self::Unknown(kind, path) => {
+                let path: Vec<_> = path.iter().map(|n| n.text()).collect();
+                format!("the section `{}` of {}", path.join("."), with_article(*kind))
+            }
         }
     }
 }

@@ -14,6 +14,6 @@ mod scenario;
 
 pub use checks::check_model_expectations;
 pub use collective::{CollectiveUse, Group};
-pub use frame::Frame;
+pub use frame::{Frame, View};
 pub use results::{Leaf, Results};
 pub use scenario::{Expectation, Lowered, lower};

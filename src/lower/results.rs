@@ -15,6 +15,8 @@ pub enum Leaf {
     Flag(ExprId),
     /// A word: what binds a time.
     Text(String),
+    /// Something whose formula is wrong (already reported).
+    Error,
 }
 
 /// Results by path, in the order of the report.
@@ -22,6 +24,8 @@ pub enum Leaf {
 pub struct Results {
     /// Leaves by dotted path.
     pub leaves: IndexMap<String, Leaf>,
+    /// Whether values are not known: what depends on the model may have any path.
+    pub open: bool,
 }
 
 impl Results {
@@ -68,6 +72,10 @@ impl<'p> Checker<'p> {
             Some(Leaf::Number(id)) => Some(Value::Num(*id)),
             Some(Leaf::Flag(id)) => Some(Value::Bool(*id)),
             Some(Leaf::Text(text)) => Some(Value::Word(Name::new(text))),
+            Some(Leaf::Error) => Some(Value::Error),
+            None if results.open && ["layers", "collectives"].contains(&path) => {
+                Some(Value::Error)
+            }
             None if results.is_group(path) => Some(Value::Results(path.into())),
             None => None,
         }
