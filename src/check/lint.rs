@@ -120,10 +120,9 @@ fn each_in_clauses<'a>(clauses: &'a Clauses, visit: &mut dyn FnMut(&'a Expr)) {
 fn each_inside<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     visit(expr);
     match &expr.kind {
-        ExprKind::Field(a, _)
-        | ExprKind::Unary(_, a)
-        | ExprKind::Paren(a)
-        | ExprKind::On(a, _) => each_inside(a, visit),
+        ExprKind::Field(a, _) | ExprKind::Unary(_, a) | ExprKind::Paren(a) | ExprKind::On(a, _) => {
+            each_inside(a, visit)
+        }
         ExprKind::Call { callee, args, .. } => {
             each_inside(callee, visit);
             args.iter().filter_map(|a| a.value.as_ref()).for_each(|e| each_inside(e, visit));
@@ -317,11 +316,7 @@ impl Checker<'_> {
     }
 }
 
-fn bindings(
-    body: &Body,
-    carry: &mut Vec<Name>,
-    out: &mut Vec<(Name, crate::source::Span)>,
-) {
+fn bindings(body: &Body, carry: &mut Vec<Name>, out: &mut Vec<(Name, crate::source::Span)>) {
     for stmt in &body.stmts {
         match &stmt.kind {
             StmtKind::Set { path, .. } => {

@@ -89,7 +89,8 @@ impl<'p> Checker<'p> {
                                 of_place,
                                 "not declared before",
                             );
-                            if let Some(best) = super::closest(of.name.text(), known.iter().copied())
+                            if let Some(best) =
+                                super::closest(of.name.text(), known.iter().copied())
                             {
                                 diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
                             } else if !known.is_empty() {
@@ -189,6 +190,7 @@ impl<'p> Checker<'p> {
                 ..e.clone()
             })
             .collect();
+        self.check_amended(&chip, &below);
         if below.is_empty() { chip } else { Rc::new(chip.amended(below)) }
     }
 }

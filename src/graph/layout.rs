@@ -381,9 +381,10 @@ impl Walk<'_> {
             now.shards.extend(scatter.cloned());
         }
         let groups: Vec<Rc<[MeshId]>> = {
-            let lost = now.shards.iter().filter(|s| {
-                !wanted.iter().any(|w| w.axis == s.axis && w.group == s.group)
-            });
+            let lost = now
+                .shards
+                .iter()
+                .filter(|s| !wanted.iter().any(|w| w.axis == s.axis && w.group == s.group));
             let mut groups: Vec<Rc<[MeshId]>> = Vec::new();
             for shard in lost {
                 if !groups.contains(&shard.group) {
@@ -393,9 +394,11 @@ impl Walk<'_> {
             groups
         };
         for group in groups {
-            let (lost, kept): (Vec<Shard>, Vec<Shard>) = now.shards.iter().cloned().partition(|s| {
-                s.group == group && !wanted.iter().any(|w| w.axis == s.axis && w.group == s.group)
-            });
+            let (lost, kept): (Vec<Shard>, Vec<Shard>) =
+                now.shards.iter().cloned().partition(|s| {
+                    s.group == group
+                        && !wanted.iter().any(|w| w.axis == s.axis && w.group == s.group)
+                });
             let Some(count) = self.graph.product(lost.iter().map(|s| s.count)) else { continue };
             let rule = lost.first().map_or(0, |s| s.rule);
             let gains = wanted

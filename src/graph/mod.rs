@@ -6,5 +6,5 @@
 mod layout;
 mod rules;
 
-pub use layout::{Conversion, Kind, LaidOp, LaidStep, Laid, Layout, Partial, Shard, lay_out};
+pub use layout::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Partial, Shard, lay_out};
 pub use rules::{Conflict, Divisor, scope_matches};

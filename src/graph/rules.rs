@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::layout::Shard;
 use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
 use crate::ir::model::Instance;
-use crate::ir::{AxisId, Model, MeshId, Plan};
+use crate::ir::{AxisId, MeshId, Model, Plan};
 use crate::name::Name;
 use crate::source::Place;
 

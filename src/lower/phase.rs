@@ -153,9 +153,8 @@ pub fn escaping(laid: &[LaidStep], model: &Model) -> FxHashSet<TensorId> {
     for (id, op) in model.ops.iter() {
         for (_, tensor) in &op.operands {
             let producer = model.tensors[*tensor].producer;
-            let same = producer.is_some_and(|p| {
-                inside.get(&p).is_some() && inside.get(&p) == inside.get(&id)
-            });
+            let same = producer
+                .is_some_and(|p| inside.get(&p).is_some() && inside.get(&p) == inside.get(&id));
             if !same {
                 out.insert(*tensor);
             }
@@ -238,15 +237,21 @@ impl<'p> Checker<'p> {
                         None => repeat.count,
                         Some(outer) => self.graph.mul(outer, repeat.count),
                     };
-                    let inner =
-                        At { stage: Stage::Layers, outer: at.rounds, rounds: Some(rounds) };
+                    let inner = At { stage: Stage::Layers, outer: at.rounds, rounds: Some(rounds) };
                     self.phase_steps(body, setting, frame, inner, cost);
                     cost.layers = Some(match cost.layers {
                         None => rounds,
                         Some(sum) => self.graph.add(sum, rounds),
                     });
                     if let (Some(shard), Some(carried)) = (stages, repeat.carried.first()) {
-                        self.pipeline_send(shard, carried.start, repeat.place, setting, frame, cost);
+                        self.pipeline_send(
+                            shard,
+                            carried.start,
+                            repeat.place,
+                            setting,
+                            frame,
+                            cost,
+                        );
                     }
                     if at.stage == Stage::First {
                         at.stage = Stage::Last;
@@ -401,12 +406,8 @@ impl<'p> Checker<'p> {
         for (v, view) in [View::Whole, View::Even, View::Local].into_iter().enumerate() {
             for laid in ops {
                 let Some(env) = self.formula_env(setting, laid.op) else { continue };
-                let inner = Frame {
-                    view,
-                    shards: laid.shards.clone(),
-                    seen: mask,
-                    ..frame.clone()
-                };
+                let inner =
+                    Frame { view, shards: laid.shards.clone(), seen: mask, ..frame.clone() };
                 let saved = self.frame.replace(inner);
                 let flops = self.formula(setting, laid.op, "flops", &env);
                 let matrix = self.engine(setting, laid.op) == "matrix";
@@ -537,9 +538,7 @@ impl<'p> Checker<'p> {
                 };
                 let place = instance.place;
                 let cached = match only(Role::Cache) {
-                    Some((_, t)) if instance.stores.is_none() => {
-                        self.frame_number(*t, place)
-                    }
+                    Some((_, t)) if instance.stores.is_none() => self.frame_number(*t, place),
                     _ => None,
                 };
                 let narrow = match only(Role::Weights) {
@@ -706,11 +705,9 @@ impl<'p> Checker<'p> {
             rule: Some("nothing of this kind is moved"),
         };
         let plain = traffic.plain?;
-        let mut args =
-            vec![("plain", Value::Num(plain)), ("bandwidth", Value::Num(bandwidth))];
+        let mut args = vec![("plain", Value::Num(plain)), ("bandwidth", Value::Num(bandwidth))];
         for (name, part) in [("cached", traffic.cached), ("narrow", traffic.narrow)] {
-            let part =
-                part.unwrap_or_else(|| self.graph.constant(0.0, Dimension::BYTES, none()));
+            let part = part.unwrap_or_else(|| self.graph.constant(0.0, Dimension::BYTES, none()));
             args.push((name, Value::Num(part)));
         }
         self.library_number("memory_time", &args)
