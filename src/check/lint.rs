@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::codes;
+use super::names::Imported;
 use super::program::{ItemRef, ModuleId};
 use crate::diagnostic::Diagnostic;
 use crate::name::Name;
@@ -302,8 +303,11 @@ impl Checker<'_> {
                 crate::syntax::ast::ImportSource::File(_, parts) => parts.last().copied(),
             };
             let single = import.alias.or(path).filter(|_| import.names.is_none());
+            let imports = self.imports_of(module);
             for ident in listed.chain(single) {
-                if !mentioned.contains(&ident.name) {
+                // What could not be imported is reported already.
+                let found = !matches!(imports.get(&ident.name), Some(Imported::Error) | None);
+                if found && !mentioned.contains(&ident.name) {
                     self.report(Diagnostic::new(
                         codes::UNUSED_IMPORT,
                         format!("`{}` is imported and never used", ident.name),
