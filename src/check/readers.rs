@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::object::Object;
 use super::program::{ItemRef, ModuleId};
+use super::schema::Field;
 use super::types::Ty;
 use super::value::{Env, Scope, Value, with_article};
 use super::{Checker, codes};
@@ -72,7 +73,10 @@ impl<'p> Checker<'p> {
                 Value::Bool(id) => Leaf::Flag(id),
                 Value::Error => Leaf::Error,
                 other => {
-                    let what = other.describe();
+                    let what = match other {
+                        Value::Word(_) => "a word".to_owned(),
+                        other => other.describe(),
+                    };
                     self.report(Diagnostic::new(
                         codes::WRONG_TYPE,
                         format!("a metric is a number or a condition, and `{path}` is {what}"),
@@ -395,7 +399,7 @@ impl<'p> Checker<'p> {
         let slot = owner.slots.iter().find(|s| *s.param.name.name.text() == *last.name.text());
         let slot = slot.filter(|_| inside.len() == 1).cloned();
         let field = super::schema::field(owner.kind, &inside);
-        if slot.is_none() && !matches!(field, Some(super::schema::Field::Is(_))) {
+        if slot.is_none() && !matches!(field, Some(Field::Is(_) | Field::AtLeastOne)) {
             let names = owner.field_names(&[]);
             let mut diagnostic = Diagnostic::new(
                 codes::UNKNOWN_PATH,

@@ -15,6 +15,8 @@ use crate::syntax::ast::ItemKind;
 pub enum Field {
     /// A value of this type.
     Is(Ty),
+    /// A count of at least one.
+    AtLeastOne,
     /// A section; its fields are listed with longer paths.
     Section,
 }
@@ -105,9 +107,9 @@ const SCENARIO: &[(&str, Field)] = &[
     ("precision.optimizer", Field::Is(Ty::Dtype)),
     ("precision.compute", Field::Is(Ty::Dtype)),
     ("serve", Field::Section),
-    ("serve.batch", Field::Is(Ty::Count)),
-    ("serve.prompt", Field::Is(Ty::Count)),
-    ("serve.output", Field::Is(Ty::Count)),
+    ("serve.batch", Field::AtLeastOne),
+    ("serve.prompt", Field::AtLeastOne),
+    ("serve.output", Field::AtLeastOne),
     ("source", Field::Is(Ty::Text)),
 ];
 
@@ -171,12 +173,36 @@ pub fn check_field<'p>(
     value: Value<'p>,
     place: Place,
 ) -> Value<'p> {
+    let name: Vec<_> = path.iter().map(|n| n.text()).collect();
+    let name = format!("`{}`", name.join("."));
     match field(kind, path) {
-        Some(Field::Is(ty)) => {
-            let name: Vec<_> = path.iter().map(|n| n.text()).collect();
-            checker.expect_type(value, ty, place, &format!("`{}`", name.join(".")))
+        Some(Field::Is(ty)) => checker.expect_type(value, ty, place, &name),
+        Some(Field::AtLeastOne) => {
+            let value = checker.expect_type(value, Ty::Count, place, &name);
+            checker.at_least_one(value, place, &name)
         }
-        _ => value,
+        Some(Field::Section) => match value {
+            Value::Object(ref object) if object.owner.is_some() => value,
+            Value::Error | Value::Unknown(..) => value,
+            other => {
+                let names = names_below(kind, path);
+                let what = other.describe();
+                let mut diagnostic = Diagnostic::new(
+                    codes::WRONG_TYPE,
+                    format!("{name} holds settings of its own, and this is {what}"),
+                    place,
+                    "not settings",
+                );
+                if let Some(first) = names.first() {
+                    let path = name.trim_matches('`');
+                    diagnostic =
+                        diagnostic.note(format!("set what is in it: `{path}.{first} = …`"));
+                }
+                checker.report(diagnostic);
+                Value::Error
+            }
+        },
+        None => value,
     }
 }
 

@@ -8,7 +8,7 @@ use super::scenario::Lowered;
 use crate::check::{
     BuiltModel, Checker, Env, Machine, Object, Scope, Value, divisors, show_number,
 };
-use crate::diagnostic::{Diagnostic, Safety, codes};
+use crate::diagnostic::{Diagnostic, Safety, Severity, codes};
 use crate::expr::{ExprId, Op};
 use crate::graph::Laid;
 use crate::ir::{AxisId, AxisSize, Plan};
@@ -219,11 +219,20 @@ impl<'p> Checker<'p> {
         place: Place,
         constraints: &mut Vec<(String, ExprId)>,
     ) -> bool {
-        let before = self.errors();
+        let (before, found) = (self.errors(), self.diagnostics.len());
         self.check_rules(built, plan, laid);
         self.check_divisors(built, plan, laid, machine, constraints);
         self.check_mesh(plan, machine, place, constraints);
-        self.errors() == before
+        let sound = self.errors() == before;
+        if !sound {
+            // Idle devices and padding of a plan that cannot be are no news.
+            let mut kept = 0;
+            self.diagnostics.retain(|d| {
+                kept += 1;
+                kept <= found || d.severity == Severity::Error
+            });
+        }
+        sound
     }
 
     fn check_rules(&mut self, built: &BuiltModel<'p>, plan: &Plan, laid: &Laid) {
@@ -590,6 +599,12 @@ impl<'p> Checker<'p> {
             )
             .and(machine.place, format!("{} devices", show_number(have)))
             .and(place, "in this scenario");
+            for (_, axis) in plan.mesh.iter() {
+                if let Some(at) = self.literal_place(axis.size) {
+                    let size = show_number(self.graph.value(axis.size));
+                    diagnostic = diagnostic.and(at, format!("{} is {size}", axis.name));
+                }
+            }
             if let Some(param) = machine.object.slots.iter().find(|s| s.param.default.is_some()) {
                 let per = have.max(1.0);
                 let need = libm::ceil(wanted / per);
@@ -684,6 +699,13 @@ fn mesh_names(plan: &Plan, rule: usize) -> String {
         .map(|r| r.over.iter().map(|m| plan.mesh[*m].name.text()).collect())
         .unwrap_or_default();
     names.join(" * ")
+}
+
+/// Whether an expression reads results below a root.
+pub(super) fn reads(expr: &Expr, root: &str) -> bool {
+    let mut names = Vec::new();
+    dotted_names(expr, &mut names);
+    names.iter().any(|n| n.split('.').next() == Some(root))
 }
 
 fn dotted_names(expr: &Expr, out: &mut Vec<String>) {
