@@ -50,7 +50,7 @@ pub(super) struct Builder<'p> {
     index: Option<(Name, ExprId)>,
     axes: FxHashMap<Name, AxisId>,
     pub(super) windowed: FxHashMap<(Name, Rc<[Name]>), AxisId>,
-    blocks: Vec<ItemRef<'p>>,
+    pub(super) blocks: Vec<ItemRef<'p>>,
     inputs_done: bool,
     /// Whether a requirement of the block being built does not hold.
     failed: bool,
@@ -133,16 +133,11 @@ impl<'p> Checker<'p> {
         if !self.builder.active {
             return self.model_of_block(item, args, place, env);
         }
-        if self.builder.blocks.contains(&item) {
-            self.report(
-                Diagnostic::new(
-                    codes::CYCLE,
-                    format!("block `{}` contains itself", item.item.name.name),
-                    place,
-                    "called here, inside of itself",
-                )
-                .and(item.name_place(), "declared here"),
-            );
+        if let Some(start) = self.builder.blocks.iter().position(|b| *b == item) {
+            self.report_block_circle(item, start, place);
+            return Value::Error;
+        }
+        if self.too_large(item, place) {
             return Value::Error;
         }
         let Some(inputs) = self.block_inputs(item, args, place, env) else { return Value::Error };
@@ -188,6 +183,30 @@ impl<'p> Checker<'p> {
             [one] => Value::Tensor(*one),
             many => Value::List(many.iter().map(|t| Value::Tensor(*t)).collect()),
         }
+    }
+
+    /// A block inside of itself: said once of all blocks of the circle.
+    fn report_block_circle(&mut self, item: ItemRef<'p>, start: usize, place: Place) {
+        let circle = self.builder.blocks.get(start..).unwrap_or_default().to_vec();
+        let keys: Vec<usize> = circle.iter().map(|b| super::limits::key(*b)).collect();
+        let known = keys.iter().any(|key| self.limits.reported.contains(key));
+        self.limits.reported.extend(keys);
+        if known {
+            return;
+        }
+        let name = item.item.name.name;
+        let mut path: Vec<&str> = circle.iter().map(|b| b.item.name.name.text()).collect();
+        path.push(name.text());
+        let mut diagnostic = Diagnostic::new(
+            codes::CYCLE,
+            format!("block `{name}` contains itself"),
+            place,
+            "called here, inside of itself",
+        );
+        for block in circle {
+            diagnostic = diagnostic.and(block.name_place(), "this block");
+        }
+        self.report(diagnostic.note(path.join(" -> ")).note("what repeats is a `repeat`"));
     }
 
     fn block_inputs(
@@ -484,7 +503,9 @@ impl<'p> Checker<'p> {
             env.bind(axis.name.name, Value::Axis(*id));
             let path = self.builder.scope.path.clone();
             let aliases = &mut self.builder.built.model.axes[*id].aliases;
-            if !aliases.iter().any(|(n, p)| *n == axis.name.name && *p == path) {
+            // Aliases of one instance stand together at the end.
+            let mut own = aliases.iter().rev().take_while(|(_, p)| *p == path);
+            if !own.any(|(n, _)| *n == axis.name.name) {
                 aliases.push((axis.name.name, path));
             }
         }
@@ -776,10 +797,10 @@ impl<'p> Checker<'p> {
         let holds = match self.eval(cond, env) {
             Value::Truth(b) => Some(b),
             Value::Bool(id) => self.decide(id),
-            Value::Error => None,
             other => {
                 self.not_a_condition(other, place);
-                None
+                // In a model what follows would only repeat the mistake; alone it is looked at.
+                return !self.builder.active || self.builder.inputs_done;
             }
         };
         if holds == Some(false) {

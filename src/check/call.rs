@@ -28,9 +28,6 @@ fn builtin(name: Name) -> Option<&'static str> {
     NAMES.iter().find(|(n, _)| *n == name).map(|(_, b)| *b)
 }
 
-/// How deep functions may call each other.
-const MAX_DEPTH: usize = 64;
-
 /// An argument as a key: equal keys are the same value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Key {
@@ -359,6 +356,14 @@ impl<'p> Checker<'p> {
             note_key(&mut keys, &value);
             inner.bind(slot.param.name.name, value);
         }
+        // A function that is checked by itself relies on what others say of themselves.
+        if self.limits.alone
+            && let Some(ty) = &item.item.result
+        {
+            let site = self.item_env(item);
+            let Some(ty) = self.resolve_type(ty, &site) else { return Value::Error };
+            return self.unknown_of(ty, item.item.name.name, item.name_place());
+        }
         self.run_fn_once(item, &inner, keys)
     }
 
@@ -386,21 +391,7 @@ impl<'p> Checker<'p> {
 
     fn run_fn(&mut self, item: ItemRef<'p>, inner: &Env<'p>) -> Value<'p> {
         let Some(body) = &item.item.value else { return Value::Error };
-        if self.depth >= MAX_DEPTH {
-            self.report(
-                Diagnostic::new(
-                    codes::CYCLE,
-                    format!("`{}` calls itself without end", item.item.name.name),
-                    item.name_place(),
-                    "this function",
-                )
-                .note(format!("functions may call each other {MAX_DEPTH} deep")),
-            );
-            return Value::Error;
-        }
-        self.depth += 1;
-        let value = self.eval(body, inner);
-        self.depth -= 1;
+        let value = self.calling(item, |checker| checker.eval(body, inner));
         let place = item.place(body.span);
         let value = match &item.item.result {
             Some(ty) => {
@@ -498,8 +489,18 @@ impl<'p> Checker<'p> {
                 let Some(x) = self.only_number(builtin, &values, place) else {
                     return Value::Error;
                 };
+                if op == Op::Sqrt && self.graph.dimension(x).root().is_none() {
+                    let dimension = self.graph.dimension(x);
+                    self.report(Diagnostic::new(
+                        codes::WRONG_DIMENSION,
+                        format!("{dimension} has no square root"),
+                        place,
+                        format!("the operand is {dimension}"),
+                    ));
+                    return Value::Error;
+                }
                 let value = self.graph.unary(op, x);
-                if self.graph.known(x).is_some()
+                if self.graph.known(x).is_some_and(f64::is_finite)
                     && self.graph.known(value).is_none_or(f64::is_infinite)
                 {
                     let shown = super::show_number(self.graph.value(x));

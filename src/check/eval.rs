@@ -35,6 +35,16 @@ impl<'p> Checker<'p> {
         expected: Option<&[AxisId]>,
     ) -> Value<'p> {
         let place = env.site().place(expr.span);
+        self.deeper(place, |checker| checker.eval_kind(expr, place, env, expected))
+    }
+
+    fn eval_kind(
+        &mut self,
+        expr: &'p Expr,
+        place: Place,
+        env: &Env<'p>,
+        expected: Option<&[AxisId]>,
+    ) -> Value<'p> {
         match &expr.kind {
             ExprKind::Number { value, unit, .. } => {
                 self.eval_number(*value, unit.as_ref(), place, env)
@@ -120,18 +130,25 @@ impl<'p> Checker<'p> {
             Some(unit) => match self.program.unit_expr(unit) {
                 Ok(unit) => (unit.scale(value), unit.dimension),
                 Err(part) => {
-                    self.report_unit(unit, part, env);
+                    // A unit that means nothing is reported where it is declared.
+                    let declared = unit.parts.get(part).map(|(part, _)| part.name);
+                    if declared.is_none_or(|name| self.program.any_unit(name).is_none()) {
+                        self.report_unit(unit, part, env);
+                    }
                     return Value::Error;
                 }
             },
         };
         if !value.is_finite() {
-            self.report(Diagnostic::new(
-                codes::NOT_FINITE,
-                "this number is larger than can be represented",
-                place,
-                "not finite",
-            ));
+            // A number that is too large as written was reported when it was read.
+            if unit.is_some() {
+                self.report(Diagnostic::new(
+                    codes::NOT_FINITE,
+                    "this number is larger than can be represented",
+                    place,
+                    "not finite in base units",
+                ));
+            }
             return Value::Error;
         }
         let name = Name::new("value");
@@ -459,18 +476,36 @@ impl<'p> Checker<'p> {
             ));
             return Value::Error;
         }
+        if op == BinaryOp::Pow && !self.graph.dimension(x).is_none() {
+            // The exponent decides the dimension: it is known and whole.
+            let exponent = self.graph.known(y).filter(|e| libm::floor(*e) == *e);
+            if exponent.is_none_or(|e| e.abs() > 16.0) {
+                let got = self.graph.dimension(x);
+                self.report(Diagnostic::new(
+                    codes::WRONG_DIMENSION,
+                    format!("{got} can be raised to a known, small whole number only"),
+                    env.site().place(b.span),
+                    "the exponent",
+                ));
+                return Value::Error;
+            }
+            self.rely(y);
+        }
         if matches!(op, BinaryOp::Div | BinaryOp::Mod)
             && self.graph.node(self.graph.unnamed(y)).op == Op::Const
             && self.graph.known(y) == Some(0.0)
         {
             let known = self.graph.origin_of(y).is_some();
             if known && self.graph.known(x).is_some() {
-                self.report(Diagnostic::new(
-                    codes::NOT_FINITE,
-                    "division by zero",
-                    env.site().place(b.span),
-                    "this is 0",
-                ));
+                let place = env.site().place(b.span);
+                let mut diagnostic =
+                    Diagnostic::new(codes::NOT_FINITE, "division by zero", place, "this is 0");
+                if let Some(origin) = self.graph.origin_of(y).filter(|o| o.place != place)
+                    && self.graph.named_operand(y).is_some()
+                {
+                    diagnostic = diagnostic.and(origin.place, format!("`{}` is 0", origin.name));
+                }
+                self.report(diagnostic);
                 return Value::Error;
             }
         }

@@ -62,6 +62,13 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
     checker.lint_imports(module);
 }
 
+/// Whether a file imports itself, which is reported when it is loaded.
+fn imports_itself(program: &super::Program, item: &ItemRef<'_>) -> bool {
+    let Some(import) = &item.item.import else { return false };
+    let crate::syntax::ast::ImportSource::File(text, _) = &import.from else { return false };
+    program.imported(item.module, &text.plain()) == Some(item.module)
+}
+
 /// Names that a module imports twice, or imports and declares.
 fn check_imports(checker: &mut Checker<'_>, module: ModuleId) {
     let program = checker.program;
@@ -72,6 +79,7 @@ fn check_imports(checker: &mut Checker<'_>, module: ModuleId) {
             let before = seen.iter().find(|(name, _)| *name == ident.name).map(|(_, p)| *p);
             seen.push((ident.name, place));
             let declared = program.item(module, ident.name).map(|i| i.name_place());
+            let declared = declared.filter(|_| !imports_itself(program, &item));
             let (title, other) = match (before, declared) {
                 (Some(before), _) => (format!("`{}` is imported twice", ident.name), before),
                 (_, Some(at)) => (format!("`{}` is imported and declared", ident.name), at),
@@ -110,6 +118,7 @@ impl<'p> Checker<'p> {
                         .note("base dimensions are those of the language"),
                     );
                 }
+                self.check_dimension(item);
             }
             ItemKind::Chip | ItemKind::Link | ItemKind::Runtime | ItemKind::Dtype => {
                 self.check_object(item);
@@ -206,11 +215,60 @@ impl<'p> Checker<'p> {
             ));
             return;
         };
+        self.limits.alone = true;
         let value = self.eval(body, &env);
+        self.limits.alone = false;
         if let Some(ty) = result {
             let what = format!("the result of `{}`", item.item.name.name);
             self.expect_type(value, ty, item.place(body.span), &what);
         }
+    }
+
+    /// A dimension is made of dimensions that exist, and not of itself.
+    fn check_dimension(&mut self, item: ItemRef<'p>) {
+        let Some(value) = &item.item.value else { return };
+        let mut unknown = false;
+        let env = self.item_env(item);
+        super::lint::each_inside(value, &mut |expr| {
+            if let ExprKind::Name(name) = &expr.kind
+                && !self.program.names_dimension(*name)
+            {
+                unknown = true;
+                self.report_unknown_type(name.text(), env.site().place(expr.span));
+            }
+        });
+        let name = item.item.name.name;
+        if unknown || self.program.dimension_named(name, 0).is_some() {
+            return;
+        }
+        if !self.limits.reported.insert(super::limits::key(item)) {
+            return;
+        }
+        // The others of the circle are not said again.
+        let mut at = item;
+        let mut path = vec![name];
+        let mut places = Vec::new();
+        while let Some(next) = self.program.unresolved_part(at) {
+            if next.item.name.name == name || !self.limits.reported.insert(super::limits::key(next))
+            {
+                break;
+            }
+            path.push(next.item.name.name);
+            places.push(next.name_place());
+            at = next;
+        }
+        let mut diagnostic = Diagnostic::new(
+            codes::CYCLE,
+            format!("dimension `{name}` depends on itself"),
+            item.name_place(),
+            "the circle starts here",
+        );
+        for (part, place) in path.iter().skip(1).zip(places) {
+            diagnostic = diagnostic.and(place, format!("which needs `{part}`"));
+        }
+        path.push(name);
+        let shown: Vec<&str> = path.iter().map(|n| n.text()).collect();
+        self.report(diagnostic.note(shown.join(" -> ")));
     }
 
     fn check_unit(&mut self, item: ItemRef<'p>) {
@@ -223,15 +281,33 @@ impl<'p> Checker<'p> {
         {
             return;
         }
-        self.report(
-            Diagnostic::new(
+        let Some(circle) = self.program.unit_circle(item.item.name.name) else {
+            self.report(Diagnostic::new(
                 codes::UNKNOWN_UNIT,
                 format!("`{}` does not resolve to a unit", item.item.name.name),
                 place,
                 "a number of known units is wanted, such as `1024 MiB` or `J / s`",
-            )
-            .note("a unit must not depend on itself"),
+            ));
+            return;
+        };
+        let places = circle.iter().filter_map(|n| Some(self.program.any_unit(*n)?.name_place()));
+        let places: Vec<_> = places.collect();
+        // One circle, one finding: at the unit that stands first.
+        if places.iter().min() != places.first() {
+            return;
+        }
+        let name = item.item.name.name;
+        let mut diagnostic = Diagnostic::new(
+            codes::CYCLE,
+            format!("unit `{name}` depends on itself"),
+            item.name_place(),
+            "the circle starts here",
         );
+        for (unit, place) in circle.iter().zip(&places).skip(1) {
+            diagnostic = diagnostic.and(*place, format!("which needs `{unit}`"));
+        }
+        let shown: Vec<&str> = circle.iter().chain([&name]).map(|n| n.text()).collect();
+        self.report(diagnostic.note(shown.join(" -> ")));
     }
 
     /// Units in the value of a unit that are not known; whether there were any.
@@ -241,7 +317,7 @@ impl<'p> Checker<'p> {
         super::lint::each_inside(value, &mut |expr| match &expr.kind {
             ExprKind::Number { unit: Some(unit), .. } => {
                 let unknown = unit.parts.iter().position(|(part, _)| {
-                    part.name != item.item.name.name && self.program.unit(part.name).is_none()
+                    part.name != "%" && self.program.any_unit(part.name).is_none()
                 });
                 if let Some(part) = unknown {
                     found = true;
@@ -249,7 +325,7 @@ impl<'p> Checker<'p> {
                 }
             }
             ExprKind::Name(name)
-                if *name != item.item.name.name && self.program.unit(*name).is_none() =>
+                if self.program.any_unit(*name).is_none() =>
             {
                 found = true;
                 let ident = crate::syntax::ast::Ident { name: *name, span: expr.span };
@@ -290,13 +366,15 @@ impl<'p> Checker<'p> {
     }
 
     fn check_entries(&mut self, object: &Rc<Object<'p>>) {
-        let mut done: Vec<std::rc::Rc<[crate::name::Name]>> = Vec::new();
+        let mut done: rustc_hash::FxHashSet<Rc<[crate::name::Name]>> = Default::default();
         // Later settings win: only the last of a path is in force.
         for entry in object.entries.clone().into_iter().rev() {
-            if entry.value.is_none() || !entry.within.is_empty() || done.contains(&entry.path) {
+            if entry.value.is_none()
+                || !entry.within.is_empty()
+                || !done.insert(entry.path.clone())
+            {
                 continue;
             }
-            done.push(entry.path.clone());
             let mut value = Some(Value::Object(object.clone()));
             for part in entry.path.iter() {
                 value = match value {

@@ -8,7 +8,8 @@ mod call;
 mod eval;
 mod items;
 pub mod library;
-mod lint;
+mod limits;
+pub(crate) mod lint;
 mod names;
 mod object;
 mod op;
@@ -85,7 +86,7 @@ pub struct Checker<'p> {
     pub(crate) groups: FxHashMap<(Vec<crate::ir::MeshId>, ExprId), Rc<Group<'p>>>,
     types: FxHashMap<usize, Ty>,
     dtypes: FxHashMap<usize, (Rc<Object<'p>>, Rc<crate::ir::Dtype>)>,
-    depth: usize,
+    limits: limits::Limits,
     /// How many errors there were before the scenario that is being lowered was looked at.
     pub(crate) baseline: Option<usize>,
     /// Results without values, of the module that asked last.
@@ -117,7 +118,7 @@ impl<'p> Checker<'p> {
             groups: FxHashMap::default(),
             types: FxHashMap::default(),
             dtypes: FxHashMap::default(),
-            depth: 0,
+            limits: limits::Limits::default(),
             baseline: None,
             outline: None,
             builder: block::Builder::new(),

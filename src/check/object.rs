@@ -195,6 +195,15 @@ impl<'p> Object<'p> {
                 copy
             }
         };
+        // What is set again is not kept: chains of amending stay as long as what they hold.
+        let replaced: rustc_hash::FxHashSet<Rc<[Name]>> = entries
+            .iter()
+            .filter(|e| e.value.is_some() && e.within.is_empty())
+            .map(|e| e.path.clone())
+            .collect();
+        copy.entries.retain(|e| {
+            e.value.is_none() || !e.within.is_empty() || !replaced.contains(&e.path)
+        });
         copy.entries.extend(entries);
         copy.memo = RefCell::default();
         copy

@@ -158,7 +158,7 @@ impl Twins {
         if library || !self.open.insert(address) {
             return self.intern(alone(address));
         }
-        let (text, _) = self.spelling(checker, item, false);
+        let (text, _) = super::limits::on_stack(|| self.spelling(checker, item, false));
         self.open.remove(&address);
         let identity = self.intern((item.item.kind, text));
         self.identities.insert(address, identity);

@@ -2,7 +2,7 @@
 
 use super::value::{Value, with_article};
 use super::{Checker, codes};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Safety};
 use crate::expr::Op;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -98,27 +98,19 @@ impl<'p> Checker<'p> {
         if let Some(dimension) = self.program.dimension(ty) {
             return Some(Ty::Quantity(dimension));
         }
-        let place = env.site().place(ty.span);
-        let name = ty.parts.first().map_or("", |(n, _)| n.name.text());
+        // A dimension that means nothing is reported where it is declared.
+        let unknown = ty.parts.iter().find(|(part, _)| !self.program.names_dimension(part.name));
+        if let Some((part, _)) = unknown {
+            let place = env.site().place(part.span);
+            self.report_unknown_type(part.name.text(), place);
+        }
+        None
+    }
+
+    pub(super) fn report_unknown_type(&mut self, name: &str, place: Place) {
         let known = [
-            "Count",
-            "Number",
-            "Bool",
-            "Text",
-            "Dtype",
-            "Tensor",
-            "Axis",
-            "Link",
-            "Chip",
-            "Bytes",
-            "Time",
-            "Flop",
-            "Energy",
-            "Money",
-            "Tokens",
-            "Devices",
-            "Bandwidth",
-            "Power",
+            "Count", "Number", "Bool", "Text", "Dtype", "Tensor", "Axis", "Link", "Chip", "Bytes",
+            "Time", "Flop", "Energy", "Money", "Tokens", "Devices", "Bandwidth", "Power",
         ];
         let mut diagnostic = Diagnostic::new(
             codes::UNKNOWN_TYPE,
@@ -127,10 +119,14 @@ impl<'p> Checker<'p> {
             "not a type",
         );
         if let Some(best) = super::names::closest(name, known.iter().copied()) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
+            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                Safety::Review,
+            );
         }
         self.report(diagnostic);
-        None
     }
 
     /// Checks an argument against the declared type of its parameter.

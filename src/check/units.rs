@@ -51,11 +51,37 @@ impl Program {
             return *known;
         }
         units.known.borrow_mut().insert(name, None);
-        let unit = self.any_unit(name).and_then(|item| self.declared_unit(item));
+        let unit = super::limits::on_stack(|| {
+            self.any_unit(name).and_then(|item| self.declared_unit(item))
+        });
         units.known.borrow_mut().insert(name, unit);
         unit
     }
-    fn any_unit(&self, name: Name) -> Option<ItemRef<'_>> {
+    /// The names from a unit back to itself, if it depends on itself.
+    #[must_use]
+    pub fn unit_circle(&self, name: Name) -> Option<Vec<Name>> {
+        let mut path = vec![name];
+        loop {
+            let item = self.any_unit(*path.last()?)?;
+            let mut parts = Vec::new();
+            crate::check::lint::each_expr(item.item, &mut |expr| match &expr.kind {
+                ExprKind::Number { unit: Some(unit), .. } => {
+                    parts.extend(unit.parts.iter().map(|(part, _)| part.name));
+                }
+                ExprKind::Name(name) => parts.push(*name),
+                _ => {}
+            });
+            let next = parts.into_iter().find(|part| self.unit(*part).is_none())?;
+            if next == name {
+                return Some(path);
+            }
+            if path.contains(&next) {
+                return None;
+            }
+            path.push(next);
+        }
+    }
+    pub(super) fn any_unit(&self, name: Name) -> Option<ItemRef<'_>> {
         let std = self.std_module("units").into_iter();
         let users = self.modules().filter(|(_, m)| m.std_path.is_none()).map(|(id, _)| id);
         let mut modules = std.chain(users);
@@ -121,18 +147,42 @@ impl Program {
         }
         Some(product)
     }
-    fn dimension_named(&self, name: Name, depth: u8) -> Option<Dimension> {
+    /// Whether a name is that of a dimension, sound or not.
+    pub(super) fn names_dimension(&self, name: Name) -> bool {
+        name == "Number"
+            || name == "Count"
+            || Dimension::base(name.text()).is_some()
+            || self.dimension_item(name).is_some()
+    }
+    /// The dimension that keeps another one from having a meaning.
+    pub(super) fn unresolved_part(&self, item: ItemRef<'_>) -> Option<ItemRef<'_>> {
+        let mut found = None;
+        crate::check::lint::each_expr(item.item, &mut |expr| {
+            if let ExprKind::Name(name) = &expr.kind
+                && found.is_none()
+                && self.dimension_named(*name, 0).is_none()
+            {
+                found = self.dimension_item(*name);
+            }
+        });
+        found
+    }
+    fn dimension_item(&self, name: Name) -> Option<ItemRef<'_>> {
+        let item = self.std_module("units").and_then(|m| self.item(m, name)).or_else(|| {
+            let mut users = self.modules().filter(|(_, m)| m.std_path.is_none());
+            users.find_map(|(id, _)| self.item(id, name))
+        })?;
+        (item.item.kind == ItemKind::Dimension).then_some(item)
+    }
+    pub(super) fn dimension_named(&self, name: Name, depth: u8) -> Option<Dimension> {
         if name == "Number" || name == "Count" {
             return Some(Dimension::NONE);
         }
         if let Some(base) = Dimension::base(name.text()) {
             return Some(base);
         }
-        let item = self.std_module("units").and_then(|m| self.item(m, name)).or_else(|| {
-            let mut users = self.modules().filter(|(_, m)| m.std_path.is_none());
-            users.find_map(|(id, _)| self.item(id, name))
-        })?;
-        if item.item.kind != ItemKind::Dimension || depth > 16 {
+        let item = self.dimension_item(name)?;
+        if depth > 16 {
             return None;
         }
         self.dimension_of(item.item.value.as_ref()?, depth + 1)

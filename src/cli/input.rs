@@ -101,14 +101,14 @@ impl Loaded {
             self.findings.push(too_large(id, &name));
             return Ok(());
         }
-        match String::from_utf8(bytes) {
+        match decode(&bytes) {
             Ok(text) => {
                 let id = add(&text);
                 self.files.push(Entry { id, path });
             }
-            Err(error) => {
+            Err(at) => {
                 let id = add("");
-                self.findings.push(not_text(id, &name, &error));
+                self.findings.push(not_text(id, &name, &bytes, at));
             }
         }
         Ok(())
@@ -188,12 +188,11 @@ fn too_large(id: FileId, name: &str) -> Diagnostic {
     )
 }
 
-fn not_text(id: FileId, name: &str, error: &std::string::FromUtf8Error) -> Diagnostic {
+fn not_text(id: FileId, name: &str, bytes: &[u8], at: usize) -> Diagnostic {
     let place = Place { file: id, span: Span::default() };
-    let at = error.utf8_error().valid_up_to();
-    let before = error.as_bytes().get(..at).unwrap_or_default();
+    let before = bytes.get(..at).unwrap_or_default();
     let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-    let byte = error.as_bytes().get(at).copied().unwrap_or_default();
+    let byte = bytes.get(at).copied().unwrap_or_default();
     let label = format!("byte {at}, in line {line}, is 0x{byte:02X}, which is no UTF-8 here");
     Diagnostic::new(codes::NOT_TEXT, format!("`{name}` is not UTF-8 text"), place, label)
 }

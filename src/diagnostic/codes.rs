@@ -45,7 +45,7 @@ codes! {
     // E00: files and text
     NOT_TEXT = "E0001", "the file is not UTF-8 text";
     TOO_LARGE = "E0002", "the file is larger than Mesa reads";
-    TOO_NESTED = "E0003", "brackets are nested too deeply";
+    TOO_NESTED = "E0003", "something is nested too deeply";
     CANNOT_READ = "E0004", "a file cannot be read";
     // E01: syntax
     UNEXPECTED = "E0101", "something else was expected here";
