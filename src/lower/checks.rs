@@ -256,6 +256,10 @@ impl<'p> Checker<'p> {
             }
             self.report(diagnostic);
         }
+        for &rule in &laid.unscoped {
+            let Some(rule) = plan.rules.get(rule) else { continue };
+            self.report_scope(built, rule);
+        }
         let mut seen: Vec<[usize; 2]> = Vec::new();
         for conflict in &laid.conflicts {
             let [(a, ra), (b, rb)] = conflict.axes;
@@ -301,6 +305,34 @@ impl<'p> Checker<'p> {
                 .note("leave this axis out of the plan, or say `within` where the rule holds"),
             );
         }
+    }
+
+    /// A scoped rule that holds nowhere: no such block, or nothing in it has the axis.
+    fn report_scope(&mut self, built: &BuiltModel<'p>, rule: &crate::ir::ShardRule) {
+        let axis = crate::check::show_rule(&rule.axis);
+        let within: Vec<String> = rule.within.iter().map(|w| crate::check::show_rule(w)).collect();
+        let title = format!("nothing within {} has axis `{axis}`", within.join(", "));
+        let mut diagnostic =
+            Diagnostic::new(codes::SHARD_MATCHES_NOTHING, title, rule.place, "holds nowhere");
+        let mut known: Vec<&str> = vec!["residual"];
+        for (_, op) in built.model.ops.iter() {
+            known.extend(op.scope.blocks.iter().chain(op.scope.path.iter()).map(|n| n.text()));
+        }
+        known.sort_unstable();
+        known.dedup();
+        let single = rule.within.iter().filter_map(|w| match w.as_slice() {
+            [only] if !known.contains(&only.text()) => Some(only.text()),
+            _ => None,
+        });
+        for name in single.collect::<Vec<_>>() {
+            if let Some(best) = crate::check::closest(name, known.iter().copied()) {
+                diagnostic = diagnostic.note(format!("there is no `{name}`; did you mean `{best}`?"));
+            } else {
+                let list = known.join(", ");
+                diagnostic = diagnostic.note(format!("there is no `{name}`; there are {list}"));
+            }
+        }
+        self.report(diagnostic);
     }
 
     fn check_divisors(

@@ -64,7 +64,6 @@ impl<'p> Checker<'p> {
         if let Some(group) = self.groups.get(&key) {
             return Some(group.clone());
         }
-        let stride = plan.mesh[*mesh.last()?].stride;
         let place = plan.mesh[*mesh.last()?].place;
         let one = self.counted(1.0, "1", place, "at least one device");
         let mut inside = one;
@@ -74,17 +73,24 @@ impl<'p> Checker<'p> {
             let reach = if i == last {
                 n
             } else {
-                // Neighbours are `stride` apart: of a level's devices every stride-th takes part.
-                let share = self.graph.div(level.devices, stride);
-                let share = self.graph.binary(Op::Min, n, share);
-                self.graph.binary(Op::Max, one, share)
+                // Neighbours on a mesh axis are its stride apart: of a level's devices every
+                // stride-th takes part.
+                let mut reach = one;
+                for id in mesh {
+                    let axis = &plan.mesh[*id];
+                    let share = self.graph.div(level.devices, axis.stride);
+                    let share = self.graph.binary(Op::Min, axis.size, share);
+                    let share = self.graph.binary(Op::Max, one, share);
+                    reach = if reach == one { share } else { self.graph.mul(reach, share) };
+                }
+                self.graph.binary(Op::Min, n, reach)
             };
             let here = self.graph.div(reach, inside);
             let origin = Origin {
                 name: Name::new(&format!("devices_per_{}", level.name)),
                 kind: OriginKind::Inferred,
                 place,
-                rule: Some("max(1, min(n, devices of the level / stride)), over the level inside"),
+                rule: Some("max(1, min(size, devices of the level / stride)) of each mesh axis, over the level inside"),
             };
             let here = self.graph.named(here, origin);
             levels.push((here, link.clone()));

@@ -7,6 +7,7 @@
 mod checks;
 mod collective;
 mod frame;
+mod liveness;
 mod memory;
 mod phase;
 mod results;

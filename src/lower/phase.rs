@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Shard};
 use crate::ir::model::Instance;
-use crate::ir::{Dtype, Model, OpId, Plan, Role, TensorId};
+use crate::ir::{Dtype, Model, OpId, Plan, Role, Tensor, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -184,9 +184,10 @@ fn carried_tensors(steps: &[LaidStep], out: &mut FxHashSet<TensorId>) {
     for step in steps {
         match step {
             LaidStep::Repeat { repeat, body, .. } => {
-                out.extend(repeat.carried.iter().map(|c| c.end));
+                out.extend(repeat.carried.iter().flat_map(|c| [c.before, c.end]));
                 carried_tensors(body, out);
             }
+            LaidStep::Join { arms, .. } => out.extend(arms.iter().map(|v| v.tensor)),
             LaidStep::Some { body, .. } => carried_tensors(body, out),
             _ => {}
         }
@@ -233,7 +234,8 @@ impl<'p> Checker<'p> {
                 LaidStep::Convert(conversion) => {
                     self.phase_collective(conversion, setting, frame, at, cost);
                 }
-                LaidStep::Repeat { repeat, body, stages } => {
+                LaidStep::Join { .. } => {}
+                LaidStep::Repeat { repeat, body, stages, .. } => {
                     let rounds = match at.rounds {
                         None => repeat.count,
                         Some(outer) => self.graph.mul(outer, repeat.count),
@@ -304,6 +306,8 @@ impl<'p> Checker<'p> {
         let conversion = Conversion {
             kind: Kind::Send,
             tensor,
+            from: 0,
+            to: 0,
             group: stages.group.clone(),
             count: stages.count,
             message: Layout { shards: message.shards, partial: Vec::new() },
@@ -399,6 +403,7 @@ impl<'p> Checker<'p> {
         let mut vector_times = Vec::new();
         let mut peak = None;
         for (v, view) in [View::Whole, View::Even, View::Local].into_iter().enumerate() {
+            let mut entered: Vec<TensorId> = Vec::new();
             for laid in ops {
                 let Some(env) = self.formula_env(setting, laid.op) else { continue };
                 let inner = Frame {
@@ -430,7 +435,8 @@ impl<'p> Checker<'p> {
                     };
                     vector_times.extend(time);
                 }
-                let bytes = self.op_bytes(setting, laid.op, ops, &env, fused, view, &mut traffic);
+                let moved = &mut Moved { view, entered: &mut entered, traffic: &mut traffic };
+                let bytes = self.op_bytes(setting, laid.op, ops, &env, moved);
                 if let Some(row) = work.get_mut(v)
                     && let Some(cell) = row.get_mut(2)
                 {
@@ -512,82 +518,63 @@ impl<'p> Checker<'p> {
         None
     }
 
-    /// Bytes that an op moves: what its declaration says, or inside of a fused kernel only what
-    /// enters and leaves it.
-    #[allow(clippy::too_many_arguments)]
+    /// Bytes that an op moves: what its declaration says, but inside of a fused kernel only what
+    /// enters it (once) and leaves it.
     fn op_bytes(
         &mut self,
         setting: &Setting<'_, 'p>,
         op: OpId,
         ops: &[LaidOp],
         env: &Env<'p>,
-        fused: bool,
-        view: View,
-        traffic: &mut Traffic,
+        moved: &mut Moved<'_>,
     ) -> Option<ExprId> {
         let instance = &setting.model.ops[op];
-        if !fused {
-            let reads = self.formula(setting, op, "reads", env);
-            let writes = self.formula(setting, op, "writes", env);
-            if view == View::Local {
-                // Weights of few bits and what was cached are read at rates of their own.
-                let only = |role: Role| {
-                    let operands = &instance.operands;
-                    operands.iter().find(|(_, t)| setting.model.tensors[*t].role == role)
-                };
-                let place = instance.place;
-                let cached = match only(Role::Cache) {
-                    Some((_, t)) if instance.stores.is_none() => {
-                        self.frame_number(*t, place)
-                    }
-                    _ => None,
-                };
-                let narrow = match only(Role::Weights) {
-                    Some((_, t)) if setting.model.tensors[*t].dtype.bits < 8.0 => {
-                        self.frame_number(*t, place)
-                    }
-                    _ => None,
-                };
-                let all = self.plus(reads, writes);
-                let mut rest = all;
-                for part in [cached, narrow].into_iter().flatten() {
-                    rest = rest.map(|r| self.graph.sub(r, part));
-                }
-                traffic.plain = self.plus(traffic.plain, rest);
-                traffic.cached = self.plus(traffic.cached, cached);
-                traffic.narrow = self.plus(traffic.narrow, narrow);
-            }
-            return self.plus(reads, writes);
-        }
-        let inside = |tensor: TensorId| {
+        let made_here = |tensor: TensorId| {
             let producer = setting.model.tensors[tensor].producer;
             producer.is_some_and(|p| ops.iter().any(|o| o.op == p))
         };
-        let mut total = None;
-        let mut seen: Vec<TensorId> = Vec::new();
+        let new = |t: &TensorId| !made_here(*t) && !moved.entered.contains(t);
+        let mut entering: Vec<TensorId> = Vec::new();
         for (_, tensor) in &instance.operands {
-            if inside(*tensor) || seen.contains(tensor) {
-                continue;
-            }
-            seen.push(*tensor);
-            let bytes = self.frame_number(*tensor, instance.place);
-            total = self.plus(total, bytes);
-            if view == View::Local {
-                if setting.model.tensors[*tensor].role == Role::Cache {
-                    traffic.cached = self.plus(traffic.cached, bytes);
-                } else {
-                    traffic.plain = self.plus(traffic.plain, bytes);
-                }
+            if new(tensor) && !entering.contains(tensor) {
+                entering.push(*tensor);
             }
         }
-        if setting.escaping.contains(&instance.result) {
-            let bytes = self.frame_number(instance.result, instance.place);
-            total = self.plus(total, bytes);
-            if view == View::Local {
-                traffic.plain = self.plus(traffic.plain, bytes);
+        let leaves = ops.len() == 1 || setting.escaping.contains(&instance.result);
+        // The declaration knows more than the sizes: rows of a table, what is added to a cache.
+        let reads = if entering.len() == instance.operands.len() {
+            self.formula(setting, op, "reads", env)
+        } else {
+            let mut sum = None;
+            for tensor in &entering {
+                let bytes = self.frame_number(*tensor, instance.place);
+                sum = self.plus(sum, bytes);
             }
+            sum
+        };
+        let writes = if leaves { self.formula(setting, op, "writes", env) } else { None };
+        let all = self.plus(reads, writes);
+        moved.entered.extend(&entering);
+        if moved.view == View::Local {
+            // Weights of few bits and what was cached are read at rates of their own.
+            let find = |wanted: &dyn Fn(&Tensor) -> bool| {
+                entering.iter().copied().find(|t| wanted(&setting.model.tensors[*t]))
+            };
+            let cached = find(&|t| t.role == Role::Cache).filter(|_| instance.stores.is_none());
+            let narrow = find(&|t| t.role == Role::Weights && t.dtype.bits < 8.0);
+            let narrow = narrow.filter(|_| self.engine(setting, op) == "matrix");
+            let cached = cached.and_then(|t| self.frame_number(t, instance.place));
+            let narrow = narrow.and_then(|t| self.frame_number(t, instance.place));
+            let mut rest = all;
+            for part in [cached, narrow].into_iter().flatten() {
+                rest = rest.map(|r| self.graph.sub(r, part));
+            }
+            let traffic = &mut *moved.traffic;
+            traffic.plain = self.plus(traffic.plain, rest);
+            traffic.cached = self.plus(traffic.cached, cached);
+            traffic.narrow = self.plus(traffic.narrow, narrow);
         }
-        total
+        all
     }
 
     fn frame_number(&mut self, tensor: TensorId, place: Place) -> Option<ExprId> {
@@ -611,7 +598,10 @@ impl<'p> Checker<'p> {
             ("peak", Value::Num(peak)),
             ("bits", Value::Num(bits)),
         ];
-        if fused {
+        // Inside of a kernel such as flash attention both factors are made on the way.
+        let operands = &setting.model.ops[op].operands;
+        let weights = operands.iter().any(|(_, t)| setting.model.tensors[*t].role == Role::Weights);
+        if fused && !weights {
             return (self.library_number("fused_matrix_time", &args), Some(peak));
         }
         for (arg, name) in [("m", "m"), ("n", "n"), ("k", "k"), ("batches", "batches")] {
@@ -705,10 +695,10 @@ impl<'p> Checker<'p> {
             place,
             rule: Some("nothing of this kind is moved"),
         };
-        let plain = traffic.plain?;
-        let mut args =
-            vec![("plain", Value::Num(plain)), ("bandwidth", Value::Num(bandwidth))];
-        for (name, part) in [("cached", traffic.cached), ("narrow", traffic.narrow)] {
+        let mut args = vec![("bandwidth", Value::Num(bandwidth))];
+        let parts =
+            [("plain", traffic.plain), ("cached", traffic.cached), ("narrow", traffic.narrow)];
+        for (name, part) in parts {
             let part =
                 part.unwrap_or_else(|| self.graph.constant(0.0, Dimension::BYTES, none()));
             args.push((name, Value::Num(part)));
@@ -731,6 +721,14 @@ impl<'p> Checker<'p> {
         }
         None
     }
+}
+
+/// What the ops of a kernel have moved so far, in one view.
+struct Moved<'a> {
+    view: View,
+    /// Tensors that have entered: the next op finds them there.
+    entered: &'a mut Vec<TensorId>,
+    traffic: &'a mut Traffic,
 }
 
 /// Bytes of a kernel by the rate at which they are read.
