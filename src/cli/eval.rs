@@ -8,8 +8,13 @@ use clap::ValueEnum;
 
 use super::overrides::Overrides;
 use super::screen::Screen;
-use super::{Outcome, input, not_available};
-use crate::diagnostic::miette::Outer;
+use super::{Outcome, input};
+use crate::diagnostic::miette::{Outer, narrate};
+use crate::diagnostic::render::{self, render};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::evaluation::evaluate;
+use crate::report::{self, Look, Report};
+use crate::source::Sources;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,20 +72,41 @@ enum Format {
     Markdown,
 }
 
-/// What is evaluated, ready for the library.
-#[derive(Debug)]
-#[allow(dead_code)] // read once it is wired
-struct Request<'a> {
-    loaded: Option<input::Loaded>,
-    args: &'a Args,
-}
-
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
-    let loaded = args.file.as_ref().map(|f| input::load(std::slice::from_ref(f))).transpose()?;
-    evaluate(&Request { loaded, args }, screen)
+    let Some(file) = &args.file else { return Err(Outer::new("no file")) };
+    let mut loaded = input::load(std::slice::from_ref(file))?;
+    let program = loaded.program();
+    let mut findings = std::mem::take(&mut loaded.findings);
+    let mut report = Report::default();
+    if let Some(&module) = program.roots.first() {
+        let mut evaluation = evaluate(&program, module, &args.scenarios);
+        findings.append(&mut evaluation.findings);
+        report = report::build(&mut evaluation);
+    }
+    complain(screen, &program.sources, &findings);
+    screen.print(&written(args.format, &report, screen))?;
+    let is_error = findings.iter().any(|d| d.severity == Severity::Error);
+    Ok(if is_error { Outcome::Findings } else { Outcome::Fine })
 }
 
-/// Wired later: evaluates and prints.
-fn evaluate(_request: &Request<'_>, _screen: &Screen) -> Result<Outcome, Outer> {
-    Err(not_available("eval"))
+fn written(format: Format, report: &Report, screen: &Screen) -> String {
+    match format {
+        Format::Text => report::text(report, Look { color: screen.out_color, ascii: screen.ascii }),
+        Format::Json => report::json(report),
+        Format::Csv => report::csv(report),
+        Format::Markdown => report::markdown(report),
+    }
+}
+
+/// Findings, drawn on standard error.
+pub(super) fn complain(screen: &Screen, sources: &Sources, findings: &[Diagnostic]) {
+    if findings.is_empty() {
+        return;
+    }
+    let drawn = if screen.narrate {
+        narrate(sources, findings)
+    } else {
+        render(render::Format::Text, sources, findings, &screen.error_options())
+    };
+    screen.complain(&(drawn + "\n"));
 }
