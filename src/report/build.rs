@@ -2,9 +2,9 @@
 
 use indexmap::IndexMap;
 
-use super::{Collective, Expectation, Figure, Report, Scenario, Spot};
+use super::{Collective, Expectation, Figure, Override, Report, Scenario, Spot};
 use crate::check::{Checker, Value};
-use crate::evaluation::{Evaluated, Evaluation};
+use crate::evaluation::{Change, Evaluated, Evaluation};
 use crate::expr::{ExprId, Graph, Op};
 use crate::lower::{CollectiveUse, Leaf, Lowered};
 use crate::source::{Place, Sources};
@@ -31,8 +31,13 @@ fn scenario<'p>(checker: &mut Checker<'p>, evaluated: &Evaluated<'p>) -> Option<
         results: leaves.iter().map(|(p, l)| (p.clone(), figure(graph, p, l))).collect(),
         collectives: collectives(graph, sources, lowered),
         expectations: expectations(graph, sources, lowered),
-        overrides: Vec::new(),
+        overrides: evaluated.changes.iter().map(changed).collect(),
     })
+}
+
+fn changed(change: &Change) -> Override {
+    let option = change.kind.option().to_owned();
+    Override { option, path: change.path.clone(), value: change.value.clone() }
 }
 
 /// A leaf of the tree of results as a figure.

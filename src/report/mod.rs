@@ -12,11 +12,13 @@ mod text;
 
 use indexmap::IndexMap;
 
-pub use build::build;
+pub use build::{build, figure, spot};
 pub use csv::csv;
 pub use json::{json, leaf};
 pub use markdown::markdown;
-pub use text::{Look, text};
+pub use sections::settable;
+pub use table::{Cell, Table, Tint};
+pub use text::{Look, ascii, text};
 
 use crate::quantity::Dimension;
 use crate::quantity::format::{HumanUnit, human};
@@ -82,6 +84,16 @@ impl Figure {
             Self::Number { value, shown, .. } => human(*value, *shown),
             Self::Flag(true) => "yes".into(),
             Self::Flag(false) => "no".into(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+    /// In full precision and without its unit; `null` for what is no finite number.
+    #[must_use]
+    pub fn exact(&self) -> String {
+        match self {
+            Self::Number { value, .. } if value.is_finite() => value.to_string(),
+            Self::Number { .. } => "null".into(),
+            Self::Flag(flag) => flag.to_string(),
             Self::Text(text) => text.clone(),
         }
     }

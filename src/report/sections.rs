@@ -2,7 +2,9 @@
 
 use super::table::{Cell, Table, Tint};
 use super::{Collective, Figure, Scenario, Spot};
+use crate::evaluation::Settable;
 use crate::quantity::format::{HumanUnit, human};
+use crate::source::Sources;
 
 /// Phases with their words, in order.
 const PHASES: [(&str, &str); 4] = [
@@ -160,7 +162,7 @@ fn memory(scenario: &Scenario) -> Table {
         table.rows.push(vec![
             name.into(),
             Cell::tinted(bytes(amount), tint),
-            human(share, HumanUnit::Percent).into(),
+            self::share(share).into(),
             bar(share).into(),
         ]);
     };
@@ -175,6 +177,14 @@ fn memory(scenario: &Scenario) -> Table {
         row("missing", total - capacity, Tint::Bad);
     }
     table
+}
+
+/// A share in percent, without digits that nobody needs.
+fn share(share: f64) -> String {
+    if share > 0.0 && share < 0.000_05 {
+        return "<0.01%".to_owned();
+    }
+    human(share, HumanUnit::Percent)
 }
 
 /// A share as a bar; at least a sliver of what is not nothing.
@@ -210,7 +220,7 @@ fn layers(scenario: &Scenario) -> Table {
             any |= time != 0.0;
             let whole = value(scenario, &format!("{phase}.time")).unwrap_or(f64::NAN);
             row.push(human(time, HumanUnit::Seconds).into());
-            row.push(human(time / whole, HumanUnit::Percent).into());
+            row.push(share(time / whole).into());
             let comm = comm.filter(|c| *c != 0.0);
             let comm = comm.map_or(String::new(), |c| human(c, HumanUnit::Seconds));
             row.push(Cell::tinted(comm, Tint::Dim));
@@ -308,4 +318,23 @@ fn expectations(scenario: &Scenario) -> Table {
     });
     let heads = vec!["", "", "", ""];
     Table { title: "Expected".into(), heads, rows: rows.collect(), ..Table::default() }
+}
+
+/// What can be set in a scenario.
+#[must_use]
+pub fn settable(scenario: &str, rows: &[Settable], sources: &Sources) -> Table {
+    let rows = rows.iter().map(|r| {
+        let value = if r.value.is_empty() { "—" } else { r.value.as_str() };
+        let place = r.place.map_or(String::new(), |p| sources.line_of(p));
+        vec![
+            r.path.as_str().into(),
+            Cell::tinted(value, Tint::Strong),
+            r.holds.as_str().into(),
+            if r.structural { "structural" } else { "" }.into(),
+            Cell::tinted(place, Tint::Dim),
+        ]
+    });
+    let heads = vec!["path", "value", "holds", "", "set at"];
+    let remark = "what --set may change".into();
+    Table { title: scenario.to_owned(), remark, heads, rows: rows.collect() }
 }
