@@ -15,6 +15,7 @@ pub mod arena;
 pub mod check;
 pub mod cli;
 pub mod diagnostic;
+pub mod evaluation;
 pub mod expr;
 pub mod graph;
 pub mod ir;
@@ -57,10 +58,7 @@ pub fn scenarios(program: &Program, module: check::ModuleId) -> Vec<check::ItemR
 }
 
 /// Lowers one scenario on the graph of `checker`; `None` where it has errors (reported there).
-pub fn evaluate<'p>(
-    checker: &mut Checker<'p>,
-    scenario: check::ItemRef<'p>,
-) -> Option<Lowered> {
+pub fn evaluate<'p>(checker: &mut Checker<'p>, scenario: check::ItemRef<'p>) -> Option<Lowered> {
     let object = checker.check_object(scenario)?;
     lower::lower(checker, &object, None)
 }

@@ -37,6 +37,7 @@ pub use object::{Entry, Object, Statement};
 pub use plan::show_path as show_rule;
 pub use precision::Precision;
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
+pub use schema::{schema_fields, schema_type};
 pub use system::Machine;
 pub use twins::{Guard, check_scenarios};
 pub use types::{Ty, divisors};

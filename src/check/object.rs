@@ -396,7 +396,12 @@ impl<'p> Checker<'p> {
         let site = entry.outer.site();
         let span = entry.value.map(|e| site.place(e.span)).unwrap_or(entry.place);
         let kind = if entry.amends { OriginKind::Override } else { site.kind };
-        let value = super::schema::check_field(self, root.kind, path, value, span);
+        let is_slot = matches!(&**path, [name] if root.slot(*name).is_some());
+        let value = if is_slot {
+            value
+        } else {
+            super::schema::check_field(self, root.kind, path, value, span)
+        };
         let value = match (&**path, &value) {
             ([name], Value::Num(_)) => match root.slot(*name) {
                 Some(slot) => {

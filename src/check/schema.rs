@@ -150,6 +150,23 @@ pub fn names_below(kind: ItemKind, path: &[Name]) -> Vec<Name> {
     names
 }
 
+/// The paths of a kind with what they hold; `None` for sections.
+pub fn schema_fields(kind: ItemKind) -> impl Iterator<Item = (&'static str, Option<Ty>)> {
+    fields(kind).unwrap_or_default().iter().map(|(path, field)| match field {
+        Field::Is(ty) => (*path, Some(*ty)),
+        Field::Section => (*path, None),
+    })
+}
+
+/// What the declared field at a path holds; `None` for sections and where there is none.
+#[must_use]
+pub fn schema_type(kind: ItemKind, path: &[Name]) -> Option<Ty> {
+    match field(kind, path)? {
+        Field::Is(ty) => Some(ty),
+        Field::Section => None,
+    }
+}
+
 /// Whether a bare word is wanted at a path, so that an unknown name is no mistake.
 #[must_use]
 pub fn wants_word(kind: ItemKind, path: &[Name]) -> bool {

@@ -47,7 +47,7 @@ impl<'p> Checker<'p> {
                     let ty = super::types::Ty::Kind(crate::syntax::ast::ItemKind::Chip);
                     let value = self.expect_type(value, ty, place, &format!("`{}`", name.name));
                     if let Value::Object(chip) = value {
-                        let chip = self.amended_chip(object, name.name, chip);
+                        let chip = self.amended_part(object, name.name, chip);
                         chips.push((name.name, chip));
                     }
                 }
@@ -129,6 +129,7 @@ impl<'p> Checker<'p> {
                         }
                     };
                     let name = name.name;
+                    let link = self.amended_part(object, name, link);
                     levels.push((Level { name, count, devices, place: at }, link, below));
                 }
                 StmtKind::Section { .. } => {}
@@ -173,12 +174,13 @@ impl<'p> Checker<'p> {
         Some(Machine { system, chip, links, devices, object: object.clone(), place })
     }
 
-    /// A chip with what the system (or an override) changes in it: `gpu.memory.hbm.capacity = …`.
-    fn amended_chip(
+    /// A chip, or the link of a level, with what the system (or an override) changes in it:
+    /// `gpu.memory.hbm.capacity = …`.
+    fn amended_part(
         &mut self,
         system: &Rc<Object<'p>>,
         name: Name,
-        chip: Rc<Object<'p>>,
+        part: Rc<Object<'p>>,
     ) -> Rc<Object<'p>> {
         let below: Vec<_> = system
             .entries
@@ -189,6 +191,6 @@ impl<'p> Checker<'p> {
                 ..e.clone()
             })
             .collect();
-        if below.is_empty() { chip } else { Rc::new(chip.amended(below)) }
+        if below.is_empty() { part } else { Rc::new(part.amended(below)) }
     }
 }
