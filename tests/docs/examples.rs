@@ -41,8 +41,7 @@ fn complaints(path: &str) -> Vec<String> {
     let blocks = fences(&text);
     let mut complaints = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
-        let mut complain =
-            |what: String| complaints.push(format!("{path}:{}: {what}", block.line));
+        let mut complain = |what: String| complaints.push(format!("{path}:{}: {what}", block.line));
         let Some(kind) = block.info.strip_prefix("mesa").map(str::trim) else { continue };
         if let Some(of) = kind.strip_prefix("fragment of ") {
             let whole = read(of);
