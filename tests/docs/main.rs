@@ -9,3 +9,4 @@ mod examples;
 mod fences;
 mod pictures;
 mod reference;
+mod results;
