@@ -70,6 +70,9 @@ pub struct Checker<'p> {
     pub frame: Option<Frame>,
     /// Library formulas that were asked for and are not there: a broken library.
     pub broken_library: Vec<Name>,
+    /// Whether only what checks and expectations usually need is computed: no tallies of useful,
+    /// padded and replicated work, no results by layer.
+    pub brief: bool,
     /// What was relied on so far.
     pub guards: Vec<Guard>,
     evaluating: Vec<Circle>,
@@ -102,6 +105,7 @@ impl<'p> Checker<'p> {
             results: None,
             frame: None,
             broken_library: Vec::new(),
+            brief: false,
             guards: Vec::new(),
             evaluating: Vec::new(),
             constants: FxHashMap::default(),

@@ -402,7 +402,9 @@ impl<'p> Checker<'p> {
         let mut matrix_times = Vec::new();
         let mut vector_times = Vec::new();
         let mut peak = None;
-        for (v, view) in [View::Whole, View::Even, View::Local].into_iter().enumerate() {
+        let views = [View::Whole, View::Even, View::Local].into_iter().enumerate();
+        for (v, view) in views.filter(|(_, v)| !self.brief || *v == View::Local).collect::<Vec<_>>()
+        {
             let mut entered: Vec<TensorId> = Vec::new();
             for laid in ops {
                 let Some(env) = self.formula_env(setting, laid.op) else { continue };

@@ -530,7 +530,8 @@ impl<'p> Checker<'p> {
         };
         let mut device_bytes = None;
         let mut matrix = None;
-        for (i, (name, dimension)) in names.into_iter().zip(dims).enumerate() {
+        let tallied = names.into_iter().zip(dims).enumerate();
+        for (i, (name, dimension)) in tallied.filter(|_| !self.brief).collect::<Vec<_>>() {
             let get = |row: &[Option<ExprId>; 3]| row.get(i).copied().flatten();
             let u = whole(self, get(&useful), dimension);
             let e = whole(self, get(&even), dimension);
@@ -602,7 +603,9 @@ impl<'p> Checker<'p> {
         }
         let bound = self.bound(cost, kernels, comm);
         lowered.results.leaves.insert(format!("{phase}.bound"), Leaf::Text(bound));
-        self.layer_results(phase, cost, groups, place, lowered);
+        if !self.brief {
+            self.layer_results(phase, cost, groups, place, lowered);
+        }
         let list = cost.collectives.iter().map(|c| c.collective.clone()).collect();
         lowered.collectives.push((phase.to_owned(), list));
         Some(())
