@@ -145,6 +145,7 @@ fn outcome(checker: &Checker<'_>, lowered: &mesa::Lowered) -> Outcome {
             Leaf::Text(text) => {
                 out.words.insert(path.clone(), text.clone());
             }
+            Leaf::Error => {}
         }
     }
     for (phase, list) in &lowered.collectives {
