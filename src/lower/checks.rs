@@ -390,6 +390,36 @@ impl<'p> Checker<'p> {
         }
     }
 
+    /// Requests that the groups of devices cannot share evenly.
+    pub(crate) fn check_batch(&mut self, setting: &Setting<'_, 'p>, batch: ExprId) {
+        let Some(input) = setting.model.inputs.first() else { return };
+        let Some(layout) = setting.laid.layouts.get(input) else { return };
+        let name = Name::new("batch");
+        let size = |a: AxisId| setting.model.axes[a].size;
+        let shard = layout.shards.iter().find(|s| size(s.axis) == AxisSize::Phase(name));
+        let Some((n, rule)) = shard.map(|s| (s.count, s.rule)) else { return };
+        let (s, n) = (self.graph.value(batch), self.graph.value(n));
+        let Some(rule) = setting.plan.rules.get(rule) else { return };
+        if libm::floor(s / n) * n == s {
+            return;
+        }
+        let at = self.graph.origin_of(batch).map_or(setting.place, |o| o.place);
+        let padded = libm::ceil(s / n) * n;
+        self.report(
+            Diagnostic::new(
+                codes::PADDED_AXIS,
+                format!(
+                    "`batch` is padded from {} to {}: some groups of devices have less to do",
+                    show_number(s),
+                    show_number(padded),
+                ),
+                rule.place,
+                format!("{} shards", show_number(n)),
+            )
+            .and(at, format!("{} is not divisible by {}", show_number(s), show_number(n))),
+        );
+    }
+
     /// Whether padding is customary for an axis: an op says `pads` of it.
     fn pads(&mut self, model: &crate::ir::Model, axis: AxisId, built: &BuiltModel<'p>) -> bool {
         model.ops.iter().any(|(_, op)| {

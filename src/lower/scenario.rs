@@ -297,6 +297,7 @@ impl<'p> Checker<'p> {
         let one = self.counted(1.0, "one", place, "one new token for each sequence");
         let pipeline = stages(&setting.laid.steps);
         let replicas = self.replicas(setting);
+        self.check_batch(setting, batch);
         let groups = match &pipeline {
             None => None,
             Some((shard, _)) => {
@@ -445,6 +446,7 @@ impl<'p> Checker<'p> {
         let kernels = self.graph.sum(time.into_iter().flatten());
         // Collectives; what goes between stages is counted by the schedule.
         let (mut comm, mut volume, mut count, mut send) = (None, None, None, None);
+        let mut sends = None;
         for used in &cost.collectives {
             let c = &used.collective;
             let all = self.graph.mul(c.bytes, c.count);
@@ -456,6 +458,7 @@ impl<'p> Checker<'p> {
             count = self.plus(count, Some(real));
             if c.kind == "send" {
                 send = Some(c.time);
+                sends = self.plus(sends, Some(c.total));
                 continue;
             }
             comm = self.plus(comm, Some(c.total));
@@ -539,8 +542,12 @@ impl<'p> Checker<'p> {
             let u = put(self, name, u, "useful work of all devices");
             let e = self.graph.mul(e, each);
             let l = self.graph.mul(l, each);
+            // Never below nothing, whatever the rounding of shares such as a third.
+            let none = zero(self, dimension);
             let padded = self.graph.sub(l, e);
+            let padded = self.graph.binary(Op::Max, none, padded);
             let replicated = self.graph.sub(e, u);
+            let replicated = self.graph.binary(Op::Max, none, replicated);
             put(self, &format!("padded.{name}"), padded, "work on padding, all devices");
             put(self, &format!("replicated.{name}"), replicated, "work done on more than one device");
             let per = self.graph.div(l, plain);
@@ -559,8 +566,9 @@ impl<'p> Checker<'p> {
         let o = whole(self, cost.overhead, Dimension::TIME);
         put(self, "overhead", o, "launches and gaps of the layers");
         let b = whole(self, volume, Dimension::BYTES);
-        put(self, "communication.bytes", b, "logical bytes that a device sends");
+        put(self, "communication.bytes", b, "logical bytes that a device of each stage sends");
         let x = whole(self, comm, Dimension::TIME);
+        let x = self.plus(Some(x), sends).unwrap_or(x);
         put(self, "communication.exposed", x, "collectives that nothing hides");
         let h = zero(self, Dimension::TIME);
         put(self, "communication.hidden", h, "collectives behind compute");
