@@ -4,6 +4,7 @@
 
 mod build;
 mod csv;
+mod derivation;
 mod json;
 mod markdown;
 mod sections;
@@ -14,6 +15,7 @@ use indexmap::IndexMap;
 
 pub use build::{build, figure, spot};
 pub use csv::csv;
+pub use derivation::{derivation_json, derivation_text};
 pub use json::{json, leaf};
 pub use markdown::markdown;
 pub use sections::settable;
