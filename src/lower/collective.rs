@@ -132,9 +132,7 @@ impl<'p> Checker<'p> {
             View::Local,
         )?;
         let group = self.group(plan, machine, &conversion.group, conversion.count)?;
-        let tensor = &frame.model.tensors[conversion.tensor];
-        let scope = tensor.scope.path.iter().copied().chain([tensor.name]);
-        let tensor = scope.map(|n| n.text()).collect::<Vec<_>>().join(".");
+        let tensor = frame.model.tensors[conversion.tensor].path();
         let mesh: Vec<&str> = conversion.group.iter().map(|m| plan.mesh[*m].name.text()).collect();
         let rule = plan.rules.get(conversion.rule)?;
         let kind = conversion.kind;

@@ -249,6 +249,8 @@ impl Reader<'_> {
         let Some(inner) = self.graph.named_operand(content) else { return Vec::new() };
         let by_rule =
             self.graph.origin_of(content).is_some_and(|o| o.kind == OriginKind::Inferred);
+        // Of many sets of terms only the one that decided: the rule says that it is the largest.
+        let inner = if by_rule { self.decided(inner) } else { inner };
         let terms = self.flat(inner, Op::Add);
         if by_rule && terms.len() > 1 {
             return self.terms(&terms);
@@ -256,6 +258,17 @@ impl Reader<'_> {
         let mut parts = Vec::new();
         self.walk(inner, None, &mut parts);
         parts
+    }
+
+    /// The alternative that an unnamed `max` of sums took; anything else as it is.
+    fn decided(&self, id: ExprId) -> ExprId {
+        let value = self.graph.value(id);
+        let sums = self.flat(id, Op::Max);
+        let is_sum = |id: &ExprId| self.graph.node(*id).op == Op::Add;
+        if sums.len() < 2 || !sums.iter().any(is_sum) {
+            return id;
+        }
+        sums.into_iter().find(|s| self.graph.value(*s) == value).unwrap_or(id)
     }
 
     /// The operands of a chain of one operator, in order.
