@@ -71,7 +71,8 @@ pub fn explain(
             let derivation = reader.derive(Part::of(*id), Some(path), 0);
             Derivation { figure: Figure::Flag(graph.value(*id) != 0.0), ..derivation }
         }
-        Leaf::Text(word) => reader.word(path, word, place),
+        Leaf::Text(word) => reader.word(path, Figure::Text(word.clone()), place),
+        Leaf::Error => reader.word(path, Figure::Missing, place),
     }
 }
 
@@ -169,8 +170,8 @@ impl Reader<'_> {
         origin.is_some_and(|o| o.rule.is_some()) || self.graph.node(id).op == Op::Param
     }
 
-    /// A word: what takes most of a phase, or the name of a part.
-    fn word(&self, path: &str, word: &str, place: Place) -> Derivation {
+    /// What has no derivation: what takes most of a phase, the name of a part, or nothing at all.
+    fn word(&self, path: &str, figure: Figure, place: Place) -> Derivation {
         let rule = match path.rsplit_once('.') {
             Some((phase, "bound")) => format!("what takes most of `{phase}.time`"),
             _ => String::new(),
@@ -179,7 +180,7 @@ impl Reader<'_> {
             name: path.to_owned(),
             alias: None,
             formula: rule,
-            figure: Figure::Text(word.to_owned()),
+            figure,
             at: spot(&self.program.sources, place),
             kind: OriginKind::Inferred.word(),
             share: None,

@@ -71,6 +71,8 @@ pub enum Figure {
     Flag(bool),
     /// A word.
     Text(String),
+    /// Nothing: its formula is wrong.
+    Missing,
 }
 
 impl Figure {
@@ -87,6 +89,7 @@ impl Figure {
             Self::Flag(true) => "yes".into(),
             Self::Flag(false) => "no".into(),
             Self::Text(text) => text.clone(),
+            Self::Missing => "—".into(),
         }
     }
     /// In full precision and without its unit; `null` for what is no finite number.
@@ -94,7 +97,7 @@ impl Figure {
     pub fn exact(&self) -> String {
         match self {
             Self::Number { value, .. } if value.is_finite() => value.to_string(),
-            Self::Number { .. } => "null".into(),
+            Self::Number { .. } | Self::Missing => "null".into(),
             Self::Flag(flag) => flag.to_string(),
             Self::Text(text) => text.clone(),
         }
