@@ -403,13 +403,12 @@ impl<'p> Checker<'p> {
         let mut keys = Some(Vec::with_capacity(args.len()));
         for param in item.item.params.as_deref().unwrap_or_default() {
             let given = args.iter().find(|(n, _)| param.name.name == *n).map(|(_, v)| v.clone());
-            let value = match (given, &param.default) {
-                (Some(value), _) => value,
-                (None, Some(default)) => self.eval(default, &inner),
-                (None, None) => Value::None,
+            let (value, kind) = match (given, &param.default) {
+                (Some(value), _) => (value, OriginKind::Inferred),
+                (None, Some(default)) => (self.eval(default, &inner), OriginKind::Default),
+                (None, None) => (Value::None, OriginKind::Inferred),
             };
             let place = item.place(param.span);
-            let kind = OriginKind::Inferred;
             let value = self.under_name(value, param.name.name, kind, place);
             note_key(&mut keys, &value);
             inner.bind(param.name.name, value);

@@ -113,13 +113,18 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
 
 /// The scenarios to evaluate: for one figure only the one that it names.
 fn wanted(args: &Args, program: &Program, module: ModuleId) -> Vec<String> {
-    if let (Some(path), []) = (&args.get, args.scenarios.as_slice())
-        && let Some((first, _)) = path.split_once('.')
-        && crate::scenarios(program, module).iter().any(|i| i.item.name.name == first)
-    {
-        return vec![first.to_owned()];
+    let named = args.get.as_ref().and_then(|path| scenario_of(path, program, module));
+    match (named, args.scenarios.as_slice()) {
+        (Some(name), []) => vec![name],
+        (_, given) => given.to_vec(),
     }
-    args.scenarios.clone()
+}
+
+/// The scenario that a path starts with.
+pub(super) fn scenario_of(path: &str, program: &Program, module: ModuleId) -> Option<String> {
+    let (first, _) = path.split_once('.')?;
+    let all = crate::scenarios(program, module);
+    all.iter().any(|i| i.item.name.name == first).then(|| first.to_owned())
 }
 
 /// What is printed, and what is wrong with the question.

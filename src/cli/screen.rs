@@ -49,6 +49,11 @@ impl Screen {
         }
     }
 
+    /// How many columns there are.
+    pub(super) fn columns(&self) -> usize {
+        self.width
+    }
+
     /// Prints to standard output. A closed pipe ends the output, not the program.
     pub(super) fn print(&self, text: &str) -> Result<(), Outer> {
         let mut out = io::stdout().lock();

@@ -15,6 +15,8 @@ pub struct Found {
     pub path: String,
     /// The figure.
     pub leaf: Leaf,
+    /// Where the scenario stands.
+    pub place: Place,
 }
 
 /// The figure at a path, with or without the scenario's name before it; `None` where that scenario
@@ -36,7 +38,9 @@ pub fn find(
     };
     let Some(scenario) = evaluation.scenarios.get(position) else { return Ok(None) };
     let Some(lowered) = &scenario.lowered else { return Ok(None) };
-    let found = |leaf| Found { scenario: scenario.name.to_string(), path: rest.to_owned(), leaf };
+    let (name, place) = (scenario.name, scenario.place);
+    let found =
+        |leaf| Found { scenario: name.to_string(), path: rest.to_owned(), leaf, place };
     if let Some(leaf) = lowered.results.get(rest) {
         return Ok(Some(found(leaf.clone())));
     }
@@ -50,7 +54,6 @@ pub fn find(
             _ => {}
         }
     }
-    let name = scenario.name;
     if lowered.results.is_group(rest) || rest.is_empty() {
         let title = format!("`{path}` is a group of results, not a figure");
         let names = lowered.results.children(rest);

@@ -132,7 +132,7 @@ impl<'p> Checker<'p> {
             View::Local,
         )?;
         let group = self.group(plan, machine, &conversion.group, conversion.count)?;
-        let tensor = frame.model.tensors[conversion.tensor].name;
+        let tensor = frame.model.tensors[conversion.tensor].path();
         let mesh: Vec<&str> = conversion.group.iter().map(|m| plan.mesh[*m].name.text()).collect();
         let rule = plan.rules.get(conversion.rule)?;
         let kind = conversion.kind;
@@ -142,18 +142,18 @@ impl<'p> Checker<'p> {
         let volume = self.library_number(&format!("{}_volume", kind.function()), &args)?;
         let axis = mesh.join(",");
         let origin = |what: &str, rule_text| Origin {
-            name: Name::new(&format!("{} of {tensor} over {axis}: {what}", kind.word())),
+            name: Name::new(&format!("{} of {tensor} over {axis}{what}", kind.word())),
             kind: OriginKind::Inferred,
             place: conversion.model_place,
             rule: Some(rule_text),
         };
-        let time = self.graph.named(time, origin("time", "the library's formula for it"));
-        let bytes = self.graph.named(volume, origin("bytes", "logical bytes sent by a device"));
+        let time = self.graph.named(time, origin("", "the library's formula for it"));
+        let bytes = self.graph.named(volume, origin(": bytes", "logical bytes sent by a device"));
         let total = self.graph.mul(time, count);
         Some(CollectiveUse {
             kind: kind.word(),
             axis,
-            tensor: tensor.to_string(),
+            tensor,
             devices: conversion.count,
             count,
             message,

@@ -464,7 +464,7 @@ impl<'p> Checker<'p> {
         };
         let Some(time) = time else { return };
         let origin = Origin {
-            name: Name::new(&format!("{layer}.{name}")),
+            name: if layer == name { name } else { Name::new(&format!("{layer}.{name}")) },
             kind: OriginKind::Inferred,
             place,
             rule: Some("time of this kernel on the fullest device, once"),

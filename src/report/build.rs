@@ -47,7 +47,7 @@ pub fn figure(graph: &Graph, path: &str, leaf: &Leaf) -> Figure {
         Leaf::Number(id) => Figure::number(path, graph.value(*id), graph.dimension(*id)),
         Leaf::Flag(id) => Figure::Flag(graph.value(*id) != 0.0),
         Leaf::Text(text) => Figure::Text(text.clone()),
-        Leaf::Error => Figure::Text("error".into()),
+        Leaf::Error => Figure::Missing,
     }
 }
 

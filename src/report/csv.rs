@@ -20,7 +20,7 @@ pub fn csv(report: &Report) -> String {
 fn value(figure: &Figure) -> String {
     match figure {
         Figure::Number { value, .. } if value.is_finite() => value.to_string(),
-        Figure::Number { .. } => String::new(),
+        Figure::Number { .. } | Figure::Missing => String::new(),
         Figure::Flag(flag) => flag.to_string(),
         Figure::Text(text) => text.clone(),
     }

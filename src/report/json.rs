@@ -70,6 +70,9 @@ pub fn leaf(figure: &Figure) -> Value {
         }
         Figure::Flag(flag) => json!({ "value": flag, "unit": "" }),
         Figure::Text(text) => json!({ "value": text, "unit": "" }),
+        Figure::Missing => {
+            json!({ "value": null, "unit": "", "note": "its formula has errors" })
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod build;
 mod csv;
+mod derivation;
 mod json;
 mod markdown;
 mod sections;
@@ -14,6 +15,7 @@ use indexmap::IndexMap;
 
 pub use build::{build, figure, spot};
 pub use csv::csv;
+pub use derivation::{derivation_json, derivation_text};
 pub use json::{json, leaf};
 pub use markdown::markdown;
 pub use sections::settable;
@@ -69,6 +71,8 @@ pub enum Figure {
     Flag(bool),
     /// A word.
     Text(String),
+    /// Nothing: its formula is wrong.
+    Missing,
 }
 
 impl Figure {
@@ -85,6 +89,7 @@ impl Figure {
             Self::Flag(true) => "yes".into(),
             Self::Flag(false) => "no".into(),
             Self::Text(text) => text.clone(),
+            Self::Missing => "—".into(),
         }
     }
     /// In full precision and without its unit; `null` for what is no finite number.
@@ -92,7 +97,7 @@ impl Figure {
     pub fn exact(&self) -> String {
         match self {
             Self::Number { value, .. } if value.is_finite() => value.to_string(),
-            Self::Number { .. } => "null".into(),
+            Self::Number { .. } | Self::Missing => "null".into(),
             Self::Flag(flag) => flag.to_string(),
             Self::Text(text) => text.clone(),
         }

@@ -180,7 +180,7 @@ fn memory(scenario: &Scenario) -> Table {
 }
 
 /// A share in percent, without digits that nobody needs.
-fn share(share: f64) -> String {
+pub(super) fn share(share: f64) -> String {
     if share > 0.0 && share < 0.000_05 {
         return "<0.01%".to_owned();
     }
