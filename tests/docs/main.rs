@@ -7,6 +7,7 @@
 mod bless;
 mod examples;
 mod fences;
+mod map;
 mod pictures;
 mod reference;
 mod results;

@@ -1,7 +1,7 @@
 //! Pictures of the program's output in documents.
 //!
-//! `<!-- mesa check docs/mistake.mesa -->` stands before a fenced block that holds exactly what
-//! that command prints, run in the root of the repository.
+//! `<!-- mesa check docs/mistake.mesa -->` stands before a fenced block that holds that command and
+//! exactly what it prints, run in the root of the repository. Quotes keep blanks in an argument.
 
 use std::process::{Command, Stdio};
 
@@ -32,10 +32,22 @@ fn taken_again(document: &str) -> (String, usize) {
         let fence = lines.next().unwrap_or_default();
         assert!(fence.starts_with("```"), "a fenced block follows `{line}`");
         assert!(lines.by_ref().any(|l| l == "```"), "the block after `{line}` is closed");
-        let args: Vec<&str> = command.split(' ').collect();
-        out += &format!("{fence}\n{}\n```\n", mesa(&args).trim_end());
+        let printed = mesa(&arguments(command));
+        out += &format!("{fence}\n$ mesa {command}\n{}\n```\n", printed.trim_end());
     }
     (out, count)
+}
+
+/// The arguments of a command as a shell would cut it.
+fn arguments(command: &str) -> Vec<&str> {
+    let mut arguments = Vec::new();
+    for (i, part) in command.split('\'').enumerate() {
+        match i % 2 {
+            1 => arguments.push(part),
+            _ => arguments.extend(part.split_whitespace()),
+        }
+    }
+    arguments
 }
 
 fn hold(path: &str, at_least: usize) {
@@ -46,20 +58,21 @@ fn hold(path: &str, at_least: usize) {
 
 #[test]
 fn pictures_of_the_readme_are_current() {
-    hold("README.md", 1);
+    hold("README.md", 2);
 }
 
 #[test]
 fn pictures_of_the_language_are_current() {
-    hold("docs/language.md", 1);
+    hold("docs/language.md", 4);
 }
 
 #[test]
 fn a_picture_is_taken_again() {
-    let old = "a\n<!-- mesa --version -->\n```text\nold\n```\nb\n";
+    let old = "a\n<!-- mesa --version -->\n```console\nold\n```\nb\n";
     let new = format!(
-        "a\n<!-- mesa --version -->\n```text\nmesa {}\n```\nb\n",
+        "a\n<!-- mesa --version -->\n```console\n$ mesa --version\nmesa {}\n```\nb\n",
         env!("CARGO_PKG_VERSION")
     );
     assert_eq!(taken_again(old), (new, 1));
+    assert_eq!(arguments("eval -e '2 GB / (1 s)' x"), ["eval", "-e", "2 GB / (1 s)", "x"]);
 }

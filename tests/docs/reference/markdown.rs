@@ -36,7 +36,7 @@ pub(super) fn block(text: &str) -> String {
 }
 
 /// What a heading is called in a link.
-pub(super) fn anchor(title: &str) -> String {
+pub(crate) fn anchor(title: &str) -> String {
     let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }

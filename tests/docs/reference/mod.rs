@@ -7,6 +7,8 @@ mod library;
 mod markdown;
 mod program;
 
+pub(crate) use markdown::anchor;
+
 use std::collections::BTreeSet;
 use std::fs;
 
