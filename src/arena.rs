@@ -105,6 +105,10 @@ impl<T> Arena<T> {
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Id<T>, &T)> + ExactSizeIterator {
         self.items.iter().enumerate().map(|(i, item)| (Id::from_index(i), item))
     }
+    /// All elements, in the order they were added, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.items.iter_mut()
+    }
     /// The elements as a slice, in the order they were added.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {

@@ -59,6 +59,12 @@ pub fn scenarios(program: &Program, module: check::ModuleId) -> Vec<check::ItemR
 
 /// Lowers one scenario on the graph of `checker`; `None` where it has errors (reported there).
 pub fn evaluate<'p>(checker: &mut Checker<'p>, scenario: check::ItemRef<'p>) -> Option<Lowered> {
+    let before = checker.errors();
     let object = checker.check_object(scenario)?;
-    lower::lower(checker, &object, None)
+    checker.baseline = Some(before);
+    let lowered = lower::lower(checker, &object, None);
+    if lowered.is_none() {
+        checker.check_expectations(&object);
+    }
+    lowered
 }

@@ -101,11 +101,8 @@ impl<'p> Checker<'p> {
         builder.steps.push(Vec::new());
         builder.built.model.name = Some(object.name);
         let place = object.item.map_or(block.name_place(), |i| i.name_place());
-        builder.scope = Rc::new(Instance {
-            path: Rc::new([]),
-            blocks: Rc::new([block.item.name.name]),
-            place,
-        });
+        builder.scope =
+            Rc::new(Instance { path: Rc::new([]), blocks: Rc::new([block.item.name.name]), place });
         let outer = std::mem::replace(&mut self.builder, builder);
         let env = self.item_env(block).names();
         let before = self.errors();
@@ -433,7 +430,12 @@ impl<'p> Checker<'p> {
             self.report(
                 Diagnostic::new(
                     codes::RANK_MISMATCH,
-                    format!("`{}` has {} axes, and {} were given", name.name, axes.len(), have.len()),
+                    format!(
+                        "`{}` has {} axes, and {} were given",
+                        name.name,
+                        axes.len(),
+                        have.len()
+                    ),
                     place,
                     format!("wants {} axes", axes.len()),
                 )
@@ -510,7 +512,8 @@ impl<'p> Checker<'p> {
             )
             .and(made, format!("{} comes from this axis", super::show_number(x)));
             if let Some(given) = given {
-                diagnostic = diagnostic.and(given, format!("{} comes from here", super::show_number(y)));
+                diagnostic =
+                    diagnostic.and(given, format!("{} comes from here", super::show_number(y)));
             }
             self.report(diagnostic);
         }
@@ -529,7 +532,8 @@ impl<'p> Checker<'p> {
             env.bind(name.name, Value::Error);
             return;
         }
-        if let Some(i) = (1..ids.len()).find(|i| ids.get(..*i).is_some_and(|s| ids.get(*i).is_some_and(|x| s.contains(x))))
+        if let Some(i) = (1..ids.len())
+            .find(|i| ids.get(..*i).is_some_and(|s| ids.get(*i).is_some_and(|x| s.contains(x))))
             && let Some(axis) = axes.get(i)
         {
             self.report(
@@ -714,7 +718,8 @@ impl<'p> Checker<'p> {
                 ));
             }
         }
-        let parts: Vec<AxisId> = parts.into_iter().flatten().flat_map(|p| self.atoms(&[p])).collect();
+        let parts: Vec<AxisId> =
+            parts.into_iter().flatten().flat_map(|p| self.atoms(&[p])).collect();
         let sizes: Vec<ExprId> = parts.iter().filter_map(|p| self.axis_size(*p)).collect();
         let Some(size) = whole_size.or_else(|| self.graph.product(sizes)) else { return };
         let id = self.new_axis(name.name, AxisSize::Composite(size), place);
@@ -734,12 +739,7 @@ impl<'p> Checker<'p> {
     }
 
     /// `require cond else "…"`; false where it does not hold.
-    pub(crate) fn require(
-        &mut self,
-        cond: &'p Expr,
-        clauses: &'p Clauses,
-        env: &Env<'p>,
-    ) -> bool {
+    pub(crate) fn require(&mut self, cond: &'p Expr, clauses: &'p Clauses, env: &Env<'p>) -> bool {
         let place = env.site().place(cond.span);
         // The text is looked at although it may never be shown.
         let text = clauses.otherwise.as_ref().map(|text| self.eval_text(text, env));
@@ -753,9 +753,8 @@ impl<'p> Checker<'p> {
             }
         };
         if holds == Some(false) {
-            let title = text.unwrap_or_else(|| {
-                format!("`{}` does not hold", self.program.sources.text(place))
-            });
+            let title = text
+                .unwrap_or_else(|| format!("`{}` does not hold", self.program.sources.text(place)));
             let mut diagnostic =
                 Diagnostic::new(codes::REQUIRE_FAILED, title, place, "required here");
             for (label, at) in self.origins_in(cond, env) {
@@ -898,12 +897,11 @@ impl<'p> Checker<'p> {
         )
         .and(made, format!("this is [{}]", self.show_axes(have)));
         if !missing.is_empty() {
-            diagnostic = diagnostic
-                .note(format!("no operand has: {}", self.show_axes(&missing)));
+            diagnostic = diagnostic.note(format!("no operand has: {}", self.show_axes(&missing)));
         }
         if !surplus.is_empty() {
-            diagnostic = diagnostic
-                .note(format!("the right side also has: {}", self.show_axes(&surplus)));
+            diagnostic =
+                diagnostic.note(format!("the right side also has: {}", self.show_axes(&surplus)));
         }
         self.report(diagnostic);
     }
@@ -1472,8 +1470,7 @@ impl<'p> Checker<'p> {
                     place,
                     rule: Some("an axis of the caller"),
                 };
-                let size =
-                    self.graph.constant(f64::NAN, crate::quantity::Dimension::NONE, origin);
+                let size = self.graph.constant(f64::NAN, crate::quantity::Dimension::NONE, origin);
                 let id = self.new_axis(axis.name.name, AxisSize::Fixed(size), place);
                 env.bind(axis.name.name, Value::Axis(id));
                 ids.push(id);

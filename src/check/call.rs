@@ -165,7 +165,8 @@ impl<'p> Checker<'p> {
         let mut good = true;
         for (i, arg) in args.iter().enumerate() {
             let arg_place = env.site().place(arg.span);
-            let given = |name| Given { expr: arg.value.as_ref(), name, place: arg_place, env: env.clone() };
+            let given =
+                |name| Given { expr: arg.value.as_ref(), name, place: arg_place, env: env.clone() };
             match arg.name {
                 None => match slots.get_mut(i) {
                     Some(slot) => slot.given = Some(given(slot.param.name.name)),
@@ -665,9 +666,7 @@ impl<'p> Checker<'p> {
         let path: Vec<_> = self.evaluating.iter().skip(start).cloned().collect();
         let shown: Vec<String> = path
             .iter()
-            .map(|((_, path), _)| {
-                path.iter().map(|n| n.text()).collect::<Vec<_>>().join(".")
-            })
+            .map(|((_, path), _)| path.iter().map(|n| n.text()).collect::<Vec<_>>().join("."))
             .collect();
         let Some(first) = path.first().and_then(|(_, p)| *p).or(place) else { return };
         let name = shown.first().cloned().unwrap_or_default();
@@ -688,12 +687,8 @@ impl<'p> Checker<'p> {
 
     /// A plain number as a node, for values that the compiler counts.
     pub fn counted(&mut self, value: f64, name: &str, place: Place, rule: &'static str) -> ExprId {
-        let origin = Origin {
-            name: Name::new(name),
-            kind: OriginKind::Inferred,
-            place,
-            rule: Some(rule),
-        };
+        let origin =
+            Origin { name: Name::new(name), kind: OriginKind::Inferred, place, rule: Some(rule) };
         self.graph.constant(value, Dimension::NONE, origin)
     }
 }

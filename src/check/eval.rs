@@ -36,7 +36,9 @@ impl<'p> Checker<'p> {
     ) -> Value<'p> {
         let place = env.site().place(expr.span);
         match &expr.kind {
-            ExprKind::Number { value, unit, .. } => self.eval_number(*value, unit.as_ref(), place, env),
+            ExprKind::Number { value, unit, .. } => {
+                self.eval_number(*value, unit.as_ref(), place, env)
+            }
             ExprKind::Text(text) => Value::Text(self.eval_text(text, env).into()),
             ExprKind::Bool(b) => Value::Truth(*b),
             ExprKind::None => Value::None,
@@ -46,7 +48,9 @@ impl<'p> Checker<'p> {
                 let base_value = self.eval(base, env);
                 self.eval_field(base_value, field.name, env.site().place(field.span))
             }
-            ExprKind::Call { callee, args, .. } => self.eval_call(callee, args, place, env, expected),
+            ExprKind::Call { callee, args, .. } => {
+                self.eval_call(callee, args, place, env, expected)
+            }
             ExprKind::Unary(UnaryOp::Neg, inner) => match self.eval(inner, env) {
                 Value::Num(id) => Value::Num(self.graph.unary(Op::Neg, id)),
                 other => self.not_a_number(other, env.site().place(inner.span)),
@@ -311,7 +315,7 @@ impl<'p> Checker<'p> {
                         );
                     }
                 }
-                self.check_amended_paths(&object, &shell);
+                self.check_amended(&object, &shell.entries);
                 Value::Object(Rc::new(object.amended(shell.entries)))
             }
             Value::Error | Value::Unknown(..) => base,
@@ -383,9 +387,7 @@ impl<'p> Checker<'p> {
         let right = match (&left, &b.kind) {
             (Value::Word(_), ExprKind::Name(name)) => Value::Word(*name),
             // What a bare word means cannot be told beside something unknown.
-            (Value::Error, ExprKind::Name(_))
-                if matches!(op, BinaryOp::Eq | BinaryOp::Ne) =>
-            {
+            (Value::Error, ExprKind::Name(_)) if matches!(op, BinaryOp::Eq | BinaryOp::Ne) => {
                 Value::Error
             }
             _ => self.eval_operand(op, b, env, expected),
@@ -493,7 +495,8 @@ impl<'p> Checker<'p> {
         place: Place,
     ) {
         let (da, db) = (self.graph.dimension(x), self.graph.dimension(y));
-        let unit = |d: Dimension| if d.is_none() { String::new() } else { format!(" ({})", d.unit()) };
+        let unit =
+            |d: Dimension| if d.is_none() { String::new() } else { format!(" ({})", d.unit()) };
         let verb = match op {
             BinaryOp::Add => "added",
             BinaryOp::Sub => "subtracted",
@@ -544,13 +547,7 @@ impl<'p> Checker<'p> {
         false
     }
 
-    fn eval_logic(
-        &mut self,
-        op: BinaryOp,
-        a: &'p Expr,
-        b: &'p Expr,
-        env: &Env<'p>,
-    ) -> Value<'p> {
+    fn eval_logic(&mut self, op: BinaryOp, a: &'p Expr, b: &'p Expr, env: &Env<'p>) -> Value<'p> {
         let decides = op == BinaryOp::Or;
         let left = self.eval(a, env);
         if let Value::Truth(v) = left
@@ -645,7 +642,9 @@ fn same_thing<'p>(a: &Value<'p>, b: &Value<'p>) -> Option<bool> {
         (Value::Text(a), Value::Text(b)) => a == b,
         (Value::Truth(a), Value::Truth(b)) => a == b,
         (Value::Axis(a), Value::Axis(b)) => a == b,
-        (Value::Object(a), Value::Object(b)) => Rc::ptr_eq(a, b) || (a.item == b.item && a.name == b.name),
+        (Value::Object(a), Value::Object(b)) => {
+            Rc::ptr_eq(a, b) || (a.item == b.item && a.name == b.name)
+        }
         _ => return None,
     })
 }

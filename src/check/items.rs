@@ -239,7 +239,7 @@ impl<'p> Checker<'p> {
             }
         }
         if object.kind == ItemKind::Runtime {
-            self.check_runtime_names(object);
+            self.check_runtime_names(&object.entries);
         }
     }
 
@@ -276,8 +276,8 @@ impl<'p> Checker<'p> {
     }
 
     /// A runtime sets assumptions that are declared somewhere.
-    fn check_runtime_names(&mut self, object: &Rc<Object<'p>>) {
-        for entry in &object.entries {
+    fn check_runtime_names(&mut self, entries: &[super::object::Entry<'p>]) {
+        for entry in entries {
             let [name] = &*entry.path else { continue };
             if *name == "source" {
                 continue;
@@ -334,15 +334,19 @@ impl<'p> Checker<'p> {
                 _ => false,
             })
         });
-        let figures = object.entries.iter().any(|e| {
-            e.value.is_some() && !e.path.first().is_some_and(|n| *n == "source")
-        });
+        let figures = object
+            .entries
+            .iter()
+            .any(|e| e.value.is_some() && !e.path.first().is_some_and(|n| *n == "source"));
         if hardware && figures && !own {
             self.report(
                 Diagnostic::new(
                     codes::NO_SOURCE,
-                    format!("{} `{}` does not say where its figures come from",
-                        item.item.kind.keyword(), object.name),
+                    format!(
+                        "{} `{}` does not say where its figures come from",
+                        item.item.kind.keyword(),
+                        object.name
+                    ),
                     item.name_place(),
                     "no `source`",
                 )
@@ -396,28 +400,15 @@ impl<'p> Checker<'p> {
         ));
     }
 
-    /// Amending a field that the object does not have.
-    pub(super) fn check_amended_paths(&mut self, object: &Object<'p>, shell: &Object<'p>) {
-        for entry in shell.entries.iter().filter(|e| e.value.is_some()) {
-            let Some(first) = entry.path.first() else { continue };
-            let declared = super::schema::field(object.kind, &[*first]).is_some()
-                && super::schema::fields(object.kind).is_some_and(|f| {
-                    f.iter().any(|(p, _)| p.split('.').next() == Some(first.text()))
-                });
-            if object.has(&[*first]) || declared || super::schema::fields(object.kind).is_none() {
-                continue;
-            }
-            let names = object.field_names(&[]);
-            let mut diagnostic = Diagnostic::new(
-                codes::UNKNOWN_FIELD,
-                format!("{} `{}` has no field `{first}`", object.kind.keyword(), object.name),
-                entry.place,
-                "nothing to amend",
-            );
-            if let Some(best) = super::closest(first.text(), names.iter().map(|n| n.text())) {
-                diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
-            }
-            self.report(diagnostic);
+    /// Amending settings that the object cannot have.
+    pub(super) fn check_amended(
+        &mut self,
+        object: &Object<'p>,
+        entries: &[super::object::Entry<'p>],
+    ) {
+        super::schema::check_settings(self, object, entries);
+        if object.kind == ItemKind::Runtime && object.owner.is_none() {
+            self.check_runtime_names(entries);
         }
     }
 }

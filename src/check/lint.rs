@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::codes;
+use super::names::Imported;
 use super::program::{ItemRef, ModuleId};
 use crate::diagnostic::Diagnostic;
 use crate::name::Name;
@@ -120,10 +121,9 @@ fn each_in_clauses<'a>(clauses: &'a Clauses, visit: &mut dyn FnMut(&'a Expr)) {
 fn each_inside<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     visit(expr);
     match &expr.kind {
-        ExprKind::Field(a, _)
-        | ExprKind::Unary(_, a)
-        | ExprKind::Paren(a)
-        | ExprKind::On(a, _) => each_inside(a, visit),
+        ExprKind::Field(a, _) | ExprKind::Unary(_, a) | ExprKind::Paren(a) | ExprKind::On(a, _) => {
+            each_inside(a, visit)
+        }
         ExprKind::Call { callee, args, .. } => {
             each_inside(callee, visit);
             args.iter().filter_map(|a| a.value.as_ref()).for_each(|e| each_inside(e, visit));
@@ -303,8 +303,11 @@ impl Checker<'_> {
                 crate::syntax::ast::ImportSource::File(_, parts) => parts.last().copied(),
             };
             let single = import.alias.or(path).filter(|_| import.names.is_none());
+            let imports = self.imports_of(module);
             for ident in listed.chain(single) {
-                if !mentioned.contains(&ident.name) {
+                // What could not be imported is reported already.
+                let found = !matches!(imports.get(&ident.name), Some(Imported::Error) | None);
+                if found && !mentioned.contains(&ident.name) {
                     self.report(Diagnostic::new(
                         codes::UNUSED_IMPORT,
                         format!("`{}` is imported and never used", ident.name),
@@ -317,11 +320,7 @@ impl Checker<'_> {
     }
 }
 
-fn bindings(
-    body: &Body,
-    carry: &mut Vec<Name>,
-    out: &mut Vec<(Name, crate::source::Span)>,
-) {
+fn bindings(body: &Body, carry: &mut Vec<Name>, out: &mut Vec<(Name, crate::source::Span)>) {
     for stmt in &body.stmts {
         match &stmt.kind {
             StmtKind::Set { path, .. } => {

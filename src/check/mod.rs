@@ -22,6 +22,7 @@ mod system;
 mod tensor;
 mod twins;
 mod types;
+mod unify;
 pub mod units;
 mod unknown;
 mod value;
@@ -87,6 +88,8 @@ pub struct Checker<'p> {
     types: FxHashMap<usize, Ty>,
     dtypes: FxHashMap<usize, (Rc<Object<'p>>, Rc<crate::ir::Dtype>)>,
     depth: usize,
+    /// How many errors there were before the scenario that is being lowered was looked at.
+    pub(crate) baseline: Option<usize>,
     /// Results without values, of the module that asked last.
     outline: Option<(ModuleId, Results)>,
     builder: block::Builder<'p>,
@@ -117,6 +120,7 @@ impl<'p> Checker<'p> {
             types: FxHashMap::default(),
             dtypes: FxHashMap::default(),
             depth: 0,
+            baseline: None,
             outline: None,
             builder: block::Builder::new(),
             block_inputs_bound: Vec::new(),

@@ -63,10 +63,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Everything that the `use` lines of a module bring in, resolved once.
-    pub fn imports_of(
-        &mut self,
-        module: ModuleId,
-    ) -> Rc<indexmap::IndexMap<Name, Imported<'p>>> {
+    pub fn imports_of(&mut self, module: ModuleId) -> Rc<indexmap::IndexMap<Name, Imported<'p>>> {
         if let Some(imports) = self.imports.get(&module) {
             return imports.clone();
         }
@@ -79,11 +76,7 @@ impl<'p> Checker<'p> {
         map
     }
 
-    fn resolve_use(
-        &mut self,
-        item: ItemRef<'p>,
-        map: &mut indexmap::IndexMap<Name, Imported<'p>>,
-    ) {
+    fn resolve_use(&mut self, item: ItemRef<'p>, map: &mut indexmap::IndexMap<Name, Imported<'p>>) {
         let Some(import) = &item.item.import else { return };
         let program = self.program;
         match &import.from {
@@ -132,7 +125,9 @@ impl<'p> Checker<'p> {
                     item.place(root.span),
                     "not a module",
                 )
-                .note("the library is `std`; a file is imported by its path: `use \"./mine.mesa\"`"),
+                .note(
+                    "the library is `std`; a file is imported by its path: `use \"./mine.mesa\"`",
+                ),
             );
             for (name, alias) in import.names.iter().flatten() {
                 map.insert(alias.unwrap_or(*name).name, Imported::Error);
@@ -167,13 +162,23 @@ impl<'p> Checker<'p> {
             ([], Some(names)) => {
                 for (name, alias) in names {
                     let place = item.place(name.span);
-                    let found = self.item_in(&modules, name.name, place, &format!("std.{}", path.replace('/', ".")));
+                    let found = self.item_in(
+                        &modules,
+                        name.name,
+                        place,
+                        &format!("std.{}", path.replace('/', ".")),
+                    );
                     map.insert(alias.unwrap_or(*name).name, found);
                 }
             }
             ([name], None) => {
                 let place = item.place(name.span);
-                let found = self.item_in(&modules, name.name, place, &format!("std.{}", path.replace('/', ".")));
+                let found = self.item_in(
+                    &modules,
+                    name.name,
+                    place,
+                    &format!("std.{}", path.replace('/', ".")),
+                );
                 map.insert(import.alias.unwrap_or(*name).name, found);
             }
             ([unknown, ..], _) => {
@@ -342,6 +347,14 @@ impl<'p> Checker<'p> {
     }
 
     fn report_unknown(&mut self, name: Name, place: Place, env: &Env<'p>) {
+        if self.is_result_root(name, env.site().module) && is_among_fields(env) {
+            let title = format!("`{name}` is a result, and only inputs are known here");
+            self.report(
+                Diagnostic::new(codes::RESULT_NOT_YET, title, place, "known only at the end")
+                    .note("`expect` what it should be, or let a `sweep` try several inputs"),
+            );
+            return;
+        }
         let candidates = self.visible_names(env);
         let mut diagnostic = Diagnostic::new(
             codes::UNKNOWN_NAME,
@@ -356,8 +369,7 @@ impl<'p> Checker<'p> {
         });
         if let Some(path) = elsewhere {
             let top = path.split('/').next().unwrap_or(path);
-            diagnostic = diagnostic
-                .note(format!("the library has it: add `use std.{top}.{name}`"));
+            diagnostic = diagnostic.note(format!("the library has it: add `use std.{top}.{name}`"));
             let start = Place { file: place.file, span: crate::source::Span::new(0, 0) };
             diagnostic = diagnostic.fix(
                 format!("import `{name}`"),
@@ -405,4 +417,19 @@ impl<'p> Checker<'p> {
         }
         names
     }
+}
+
+/// Whether a scope stands in the fields of an object and sees no results.
+fn is_among_fields(env: &Env<'_>) -> bool {
+    let mut current = Some(env);
+    let mut fields = false;
+    while let Some(env) = current {
+        match env.scope() {
+            Scope::Results => return false,
+            Scope::Fields { .. } => fields = true,
+            _ => {}
+        }
+        current = env.parent();
+    }
+    fields
 }

@@ -127,13 +127,7 @@ impl<'p> Object<'p> {
     pub fn extend(&mut self, body: &'p Body, outer: &Env<'p>, amends: bool) {
         self.extend_at(&mut Vec::new(), body, outer, amends);
     }
-    fn extend_at(
-        &mut self,
-        prefix: &mut Vec<Name>,
-        body: &'p Body,
-        outer: &Env<'p>,
-        amends: bool,
-    ) {
+    fn extend_at(&mut self, prefix: &mut Vec<Name>, body: &'p Body, outer: &Env<'p>, amends: bool) {
         let site = outer.site();
         for stmt in &body.stmts {
             match &stmt.kind {
@@ -338,8 +332,8 @@ impl<'p> Checker<'p> {
                 Value::Object(Rc::new(section))
             }
             Some(Value::Object(object)) if !below.is_empty() => {
-                let block_call = Object::clone(&object);
-                Value::Object(Rc::new(block_call.amended(below)))
+                self.check_amended(&object, &below);
+                Value::Object(Rc::new(object.amended(below)))
             }
             Some(value) => {
                 if let (Some(entry), false) = (below.first(), matches!(value, Value::Error)) {
@@ -433,11 +427,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The object that an item stands for, with arguments for its parameters.
-    pub fn instantiate(
-        &mut self,
-        item: ItemRef<'p>,
-        slots: Option<Vec<Slot<'p>>>,
-    ) -> Value<'p> {
+    pub fn instantiate(&mut self, item: ItemRef<'p>, slots: Option<Vec<Slot<'p>>>) -> Value<'p> {
         let module = self.item_env(item);
         let slots = match slots {
             Some(slots) => slots,
@@ -447,8 +437,10 @@ impl<'p> Checker<'p> {
             Some(value) => {
                 let env = module.names();
                 for slot in &slots {
-                    let shell = Rc::new(Object { slots: slots.clone(), ..Object::empty(
-                        item.item.kind, item.item.name.name, Some(item)) });
+                    let shell = Rc::new(Object {
+                        slots: slots.clone(),
+                        ..Object::empty(item.item.kind, item.item.name.name, Some(item))
+                    });
                     let v = self.slot_value(&shell, slot);
                     env.bind(slot.param.name.name, v);
                 }
@@ -481,8 +473,7 @@ impl<'p> Checker<'p> {
                 let mut object = Object::clone(&base);
                 object.memo = RefCell::default();
                 if item.item.kind == ItemKind::Model {
-                    let keep =
-                        |s: &Statement<'p>| !matches!(s.stmt.kind, StmtKind::Expect { .. });
+                    let keep = |s: &Statement<'p>| !matches!(s.stmt.kind, StmtKind::Expect { .. });
                     object.stmts.retain(keep);
                 }
                 object

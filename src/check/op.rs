@@ -104,7 +104,8 @@ impl<'p> Checker<'p> {
             }
             let axes = self.pattern_axes(ty, item, &env);
             let place = item.place(name.span);
-            let tensor = self.new_tensor(name.name, axes.clone(), Role::Activations, dtype.clone(), place);
+            let tensor =
+                self.new_tensor(name.name, axes.clone(), Role::Activations, dtype.clone(), place);
             env.bind(name.name, Value::Tensor(tensor));
             if name.name == "result" {
                 env.bind(Name::new("result_axes"), Value::Axes(axes.into()));

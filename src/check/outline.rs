@@ -94,9 +94,8 @@ impl<'p> Checker<'p> {
 
     fn outline_leaf(&mut self, results: &mut Results, path: String, holds: Holds, place: Place) {
         let name = Name::new(&path);
-        let mut number = |dimension| {
-            self.unknown_number(name, dimension, place, "a result that is not known")
-        };
+        let mut number =
+            |dimension| self.unknown_number(name, dimension, place, "a result that is not known");
         let leaf = match holds {
             Quantity(dimension) => Leaf::Number(number(dimension)),
             Flag => Leaf::Flag(number(Dimension::NONE)),

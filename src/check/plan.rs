@@ -19,11 +19,7 @@ const OVERLAP: [&str; 3] = ["gradients", "weights", "activations"];
 
 impl<'p> Checker<'p> {
     /// The mesh and the rules of a plan on a machine (`rest` needs one).
-    pub fn plan(
-        &mut self,
-        object: &Rc<Object<'p>>,
-        machine: Option<&Machine<'p>>,
-    ) -> Option<Plan> {
+    pub fn plan(&mut self, object: &Rc<Object<'p>>, machine: Option<&Machine<'p>>) -> Option<Plan> {
         let mut plan = Plan { name: Some(object.name), ..Plan::default() };
         let mut folds: Vec<(Name, Vec<MeshId>)> = Vec::new();
         let mut good = true;

@@ -67,6 +67,14 @@ impl<'p> Checker<'p> {
             if let Some(dtype) = self.dtype_field(scenario, role.word()) {
                 let path = [Name::new("precision"), Name::new(role.word())];
                 let place = scenario.place_of(&path).unwrap_or(dtype.place);
+                if let (Some(stated), Some(stated_at)) =
+                    (precision.model.get(&role), model.place_of(&path))
+                    && stated.name != dtype.name
+                {
+                    let what = format!("`{}` of {}", role.word(), model.name);
+                    let names = (stated.name, dtype.name);
+                    self.report_overridden(&what, names, (place, stated_at));
+                }
                 precision.roles.insert(role, (dtype, place));
             }
         }
@@ -79,19 +87,8 @@ impl<'p> Checker<'p> {
             .collect();
         for entry in scoped {
             let Some(word) = entry.path.get(1) else { continue };
-            let Some(role) = Role::ALL.into_iter().find(|r| *word == r.word()) else {
-                let known: Vec<_> = Role::ALL.iter().map(|r| r.word()).collect();
-                self.report(
-                    Diagnostic::new(
-                        codes::UNKNOWN_ROLE,
-                        format!("`{word}` is no role of tensors"),
-                        entry.place,
-                        "not a role",
-                    )
-                    .note(format!("the roles: {}", known.join(", "))),
-                );
-                continue;
-            };
+            // Another word is reported where the names of settings are checked.
+            let Some(role) = Role::ALL.into_iter().find(|r| *word == r.word()) else { continue };
             let Some(expr) = entry.value else { continue };
             let place = entry.outer.site().place(expr.span);
             let value = self.eval(expr, &entry.outer);
@@ -171,18 +168,8 @@ impl<'p> Checker<'p> {
         match (stated, said) {
             (Some((object, stated_at)), Some((dtype, said_at))) => {
                 if object.name != dtype.name {
-                    self.report(
-                        Diagnostic::new(
-                            codes::DTYPE_OVERRIDDEN,
-                            format!(
-                                "`{name}` is stated as {}, and the scenario makes it {}",
-                                object.name, dtype.name
-                            ),
-                            said_at,
-                            "this rule wins",
-                        )
-                        .and(stated_at, "the model says otherwise"),
-                    );
+                    let names = (object.name, dtype.name);
+                    self.report_overridden(&format!("`{name}`"), names, (said_at, stated_at));
                 }
                 Some(dtype)
             }
@@ -190,6 +177,32 @@ impl<'p> Checker<'p> {
             (None, Some((dtype, _))) => Some(dtype),
             (None, None) => self.builder.precision.role(Role::Weights),
         }
+    }
+
+    /// A scenario says another format than the model: known once for each pair of places.
+    fn report_overridden(
+        &mut self,
+        what: &str,
+        (stated, said): (Name, Name),
+        (said_at, stated_at): (Place, Place),
+    ) {
+        let known = self.diagnostics.iter().any(|d| {
+            d.code == codes::DTYPE_OVERRIDDEN
+                && d.place() == Some(said_at)
+                && d.labels.iter().any(|l| l.place == stated_at)
+        });
+        if known {
+            return;
+        }
+        self.report(
+            Diagnostic::new(
+                codes::DTYPE_OVERRIDDEN,
+                format!("{what} is stated as {stated}, and the scenario makes it {said}"),
+                said_at,
+                "this rule wins",
+            )
+            .and(stated_at, format!("the model says {stated}")),
+        );
     }
 
     /// The dtype of what an op makes.

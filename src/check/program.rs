@@ -139,7 +139,8 @@ impl Program {
 
     /// Reports files that import each other, each circle once, with every `use` in it.
     fn find_circles(&mut self) {
-        let mut walk = Circles { program: self, done: Vec::new(), open: Vec::new(), found: Vec::new() };
+        let mut walk =
+            Circles { program: self, done: Vec::new(), open: Vec::new(), found: Vec::new() };
         for module in walk.program.roots.clone() {
             walk.visit(module);
         }
@@ -181,14 +182,11 @@ impl Program {
         for (i, piece) in pieces.iter().enumerate() {
             match (piece.name, piece.kind) {
                 (Some(name), Some(ItemKind::Unit)) => units.entry(name).or_insert(i),
-                (Some(name), Some(kind)) if kind != ItemKind::Use => {
-                    names.entry(name).or_insert(i)
-                }
+                (Some(name), Some(kind)) if kind != ItemKind::Use => names.entry(name).or_insert(i),
                 _ => continue,
             };
         }
-        let pieces =
-            pieces.into_iter().map(|piece| ModulePiece { piece, parsed: OnceCell::new() });
+        let pieces = pieces.into_iter().map(|piece| ModulePiece { piece, parsed: OnceCell::new() });
         let pieces = pieces.collect();
         let id = ModuleId(self.modules.len() as u32);
         let imports = FxHashMap::default();
@@ -383,7 +381,8 @@ impl Circles<'_> {
         };
         let mut names: Vec<String> = circle.iter().map(|(id, _)| name(*id)).collect();
         names.push(name(*first));
-        let label = if rest.is_empty() { "this is the same file" } else { "the circle starts here" };
+        let label =
+            if rest.is_empty() { "this is the same file" } else { "the circle starts here" };
         let mut diagnostic = Diagnostic::new(codes::CYCLIC_IMPORT, title, *place, label);
         for (_, place) in rest {
             diagnostic = diagnostic.and(*place, "and goes on here");

@@ -60,11 +60,8 @@ impl<'p> Checker<'p> {
             let name = Name::new(name);
             let path: Rc<[Name]> = [name].into();
             let known = super::schema::field(ItemKind::Scenario, &path).is_some();
-            let section = if known {
-                Value::Unknown(ItemKind::Scenario, path)
-            } else {
-                Value::Error
-            };
+            let section =
+                if known { Value::Unknown(ItemKind::Scenario, path) } else { Value::Error };
             env.bind(name, section);
         }
         let env = env.inner(Scope::Results);
@@ -431,8 +428,7 @@ impl<'p> Checker<'p> {
                 self.eval(values, env);
                 [a, b].into_iter().map(|e| (self.eval(e, env), site.place(e.span))).collect()
             }
-            ExprKind::Call { callee, args, .. }
-                if matches!(&callee.kind, ExprKind::Name(n) if *n == "pow2") =>
+            ExprKind::Call { callee, args, .. } if matches!(&callee.kind, ExprKind::Name(n) if *n == "pow2") =>
             {
                 let args = args.iter().filter_map(|a| a.value.as_ref());
                 args.flat_map(|a| self.swept_values(a, env)).collect()

@@ -1,12 +1,13 @@
 //! Which fields each kind of object has, and what they hold.
 
+use super::object::{Entry, Object};
 use super::types::Ty;
 use super::value::Value;
 use super::{Checker, codes};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Safety};
 use crate::name::Name;
 use crate::quantity::Dimension;
-use crate::source::Place;
+use crate::source::{Place, Span};
 use crate::syntax::ast::ItemKind;
 
 /// What a field holds.
@@ -76,7 +77,13 @@ const PLAN: &[(&str, Field)] = &[
 const MODEL: &[(&str, Field)] = &[
     ("source", Field::Is(Ty::Text)),
     ("precision", Field::Section),
-    ("precision.*", Field::Is(Ty::Dtype)),
+    ("precision.weights", Field::Is(Ty::Dtype)),
+    ("precision.activations", Field::Is(Ty::Dtype)),
+    ("precision.cache", Field::Is(Ty::Dtype)),
+    ("precision.state", Field::Is(Ty::Dtype)),
+    ("precision.gradients", Field::Is(Ty::Dtype)),
+    ("precision.optimizer", Field::Is(Ty::Dtype)),
+    ("precision.compute", Field::Is(Ty::Dtype)),
 ];
 const DTYPE: &[(&str, Field)] = &[
     ("bits", Field::Is(NUMBER)),
@@ -190,40 +197,71 @@ pub fn check_field<'p>(
     }
 }
 
-/// Reports settings that a kind does not have.
-pub fn check_names(checker: &mut Checker<'_>, object: &super::object::Object<'_>) {
-    let Some(known) = fields(object.kind) else { return };
-    for entry in &object.entries {
-        let path = &entry.path;
-        let declared = field(object.kind, path).is_some();
-        let is_slot = path.first().is_some_and(|n| object.slots.iter().any(|s| s.param.name.name == *n));
-        let inside = matches!(&**path, [first, _, ..] if matches!(
-            field(object.kind, &[*first]), Some(Field::Is(Ty::Kind(_)))));
-        let amends_other = object.kind == ItemKind::Measured && path.len() >= 1;
-        if declared || is_slot || inside || amends_other {
+/// Reports settings that a kind does not have; of an unknown section only the section.
+pub fn check_names(checker: &mut Checker<'_>, object: &Object<'_>) {
+    check_settings(checker, object, &object.entries);
+}
+
+/// Reports settings for an object that its kind does not have.
+pub fn check_settings(checker: &mut Checker<'_>, object: &Object<'_>, entries: &[Entry<'_>]) {
+    if fields(object.kind).is_none() || object.owner.is_some() {
+        return;
+    }
+    let mut unknown: Vec<&[Name]> = Vec::new();
+    for entry in entries {
+        let path = &*entry.path;
+        if unknown.iter().any(|u| path.starts_with(u)) || is_known(object, path) {
             continue;
         }
-        let depth = path.len();
-        let siblings = known.iter().filter_map(|(p, _)| {
-            let parts: Vec<_> = p.split('.').collect();
-            let same = parts.len() == depth
-                && parts.iter().zip(path.iter()).take(depth - 1).all(|(a, b)| *a == "*" || *b == *a);
-            parts.last().copied().filter(|last| same && *last != "*")
-        });
-        let siblings: Vec<&str> = siblings.collect();
-        let name = path.last().map_or("", |n| n.text());
-        let mut diagnostic = Diagnostic::new(
-            codes::UNKNOWN_FIELD,
-            format!("{} has no field `{}`", super::value::with_article(object.kind),
-                path.iter().map(|n| n.text()).collect::<Vec<_>>().join(".")),
-            entry.place,
-            "not a field",
-        );
-        if let Some(best) = super::names::closest(name, siblings.iter().copied()) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
-        } else if !siblings.is_empty() {
-            diagnostic = diagnostic.note(format!("it may hold: {}", siblings.join(", ")));
-        }
-        checker.report(diagnostic);
+        unknown.push(path);
+        report_unknown(checker, object, entry);
     }
+}
+
+fn is_known(object: &Object<'_>, path: &[Name]) -> bool {
+    let Some(first) = path.first() else { return true };
+    // What is inside of another item is checked against that.
+    let other = |name: Name| {
+        let kind = field(object.kind, &[name]);
+        matches!(kind, Some(Field::Is(Ty::Kind(_))))
+    };
+    let slot = object.slots.iter().any(|s| s.param.name.name == *first);
+    slot || field(object.kind, path).is_some() || (path.len() > 1 && other(*first))
+}
+
+fn report_unknown(checker: &mut Checker<'_>, object: &Object<'_>, entry: &Entry<'_>) {
+    let Some((last, before)) = entry.path.split_last() else { return };
+    let mut names = names_below(object.kind, before);
+    if before.is_empty() {
+        names.extend(object.slots.iter().map(|s| s.param.name.name));
+    }
+    let shown: Vec<_> = entry.path.iter().map(|n| n.text()).collect();
+    let role = matches!(before, [only] if *only == "precision");
+    let mut diagnostic = if role {
+        let title = format!("`{last}` is no role of tensors");
+        Diagnostic::new(codes::UNKNOWN_ROLE, title, entry.place, "not a role")
+    } else {
+        let what = super::value::with_article(object.kind);
+        let title = format!("{what} has no field `{}`", shown.join("."));
+        Diagnostic::new(codes::UNKNOWN_FIELD, title, entry.place, "not a field")
+    };
+    let names: Vec<&str> = names.iter().map(|n| n.text()).collect();
+    diagnostic = match super::names::closest(last.text(), names.iter().copied()) {
+        Some(best) => {
+            // The name stands at the end of what is labelled.
+            let end = entry.place.span.end;
+            let start = end.saturating_sub(last.text().len() as u32);
+            let place = Place { file: entry.place.file, span: Span::new(start, end) };
+            let title = format!("write `{best}`");
+            diagnostic.note(format!("did you mean `{best}`?")).fix(
+                title,
+                place,
+                best,
+                Safety::Review,
+            )
+        }
+        None if names.is_empty() => diagnostic,
+        None => diagnostic.note(format!("it may hold: {}", names.join(", "))),
+    };
+    checker.report(diagnostic);
 }

@@ -89,7 +89,8 @@ impl<'p> Checker<'p> {
                                 of_place,
                                 "not declared before",
                             );
-                            if let Some(best) = super::closest(of.name.text(), known.iter().copied())
+                            if let Some(best) =
+                                super::closest(of.name.text(), known.iter().copied())
                             {
                                 diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
                             } else if !known.is_empty() {
@@ -191,6 +192,7 @@ impl<'p> Checker<'p> {
                 ..e.clone()
             })
             .collect();
+        self.check_amended(&part, &below);
         if below.is_empty() { part } else { Rc::new(part.amended(below)) }
     }
 }

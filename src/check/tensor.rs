@@ -104,6 +104,16 @@ impl<'p> Checker<'p> {
         place: Place,
         expected: Option<&[AxisId]>,
     ) -> Value<'p> {
+        let tensors: Vec<(TensorId, Place)> = values
+            .iter()
+            .filter_map(|(_, value, at)| match value {
+                Value::Tensor(tensor) => Some((*tensor, *at)),
+                _ => None,
+            })
+            .collect();
+        if !self.unify_operands(&tensors) {
+            return Value::Error;
+        }
         let mut bindings = Bindings::default();
         for (param, value, at) in values {
             match value {

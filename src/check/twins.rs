@@ -74,7 +74,8 @@ impl Template {
             }
             stack.extend(graph.node(id).operands());
         }
-        let needed: Vec<ExprId> = graph.ids().filter(|id| wanted.get(id.index()) == Some(&true)).collect();
+        let needed: Vec<ExprId> =
+            graph.ids().filter(|id| wanted.get(id.index()) == Some(&true)).collect();
         let mut inputs = FxHashMap::default();
         for &id in &needed {
             if graph.node(id).op != Op::Const {

@@ -101,8 +101,24 @@ impl<'p> Checker<'p> {
         let place = env.site().place(ty.span);
         let name = ty.parts.first().map_or("", |(n, _)| n.name.text());
         let known = [
-            "Count", "Number", "Bool", "Text", "Dtype", "Tensor", "Axis", "Link", "Chip", "Bytes",
-            "Time", "Flop", "Energy", "Money", "Tokens", "Devices", "Bandwidth", "Power",
+            "Count",
+            "Number",
+            "Bool",
+            "Text",
+            "Dtype",
+            "Tensor",
+            "Axis",
+            "Link",
+            "Chip",
+            "Bytes",
+            "Time",
+            "Flop",
+            "Energy",
+            "Money",
+            "Tokens",
+            "Devices",
+            "Bandwidth",
+            "Power",
         ];
         let mut diagnostic = Diagnostic::new(
             codes::UNKNOWN_TYPE,
@@ -156,13 +172,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The value, if it is of this type; otherwise an error is reported at `place`.
-    pub fn expect_type(
-        &mut self,
-        value: Value<'p>,
-        ty: Ty,
-        place: Place,
-        what: &str,
-    ) -> Value<'p> {
+    pub fn expect_type(&mut self, value: Value<'p>, ty: Ty, place: Place, what: &str) -> Value<'p> {
         match (&value, ty) {
             (Value::Error, _) | (_, Ty::Any) => value,
             (Value::Num(id), Ty::Quantity(wanted)) => {
@@ -216,6 +226,10 @@ impl<'p> Checker<'p> {
             // A phase-wise plan is a section; `plan` settings check it themselves.
             (Value::Object(o), Ty::Kind(ItemKind::Plan)) if o.owner.is_some() => value,
             (Value::Record(_), Ty::Kind(_)) => value,
+            (_, Ty::Kind(_) | Ty::Dtype) if value.declaration().is_some() => {
+                self.report_kind(&value, ty, place, what);
+                Value::Error
+            }
             _ => {
                 let got = value.describe();
                 let wanted = ty.describe();
@@ -228,6 +242,23 @@ impl<'p> Checker<'p> {
                 Value::Error
             }
         }
+    }
+
+    /// A thing with a name, of another kind than is wanted.
+    fn report_kind(&mut self, value: &Value<'p>, ty: Ty, place: Place, what: &str) {
+        let Some(item) = value.declaration() else { return };
+        let (wanted, got) = (ty.describe(), value.describe());
+        let mut diagnostic = Diagnostic::new(
+            codes::WRONG_KIND,
+            format!("{what} wants {wanted}, and `{}` is {got}", item.item.name.name),
+            place,
+            format!("{wanted} is wanted here"),
+        )
+        .and(item.name_place(), "declared here");
+        if matches!(value, Value::Item(_)) {
+            diagnostic = diagnostic.note(format!("call it: `{}(…)`", item.item.name.name));
+        }
+        self.report(diagnostic);
     }
 
     fn report_not_count(&mut self, id: crate::expr::ExprId, v: f64, place: Place, what: &str) {

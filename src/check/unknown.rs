@@ -77,7 +77,10 @@ impl<'p> Checker<'p> {
                 self.report(
                     Diagnostic::new(
                         codes::DUPLICATE_NAME,
-                        format!("`{}` has two parameters `{}`", item.item.name.name, param.name.name),
+                        format!(
+                            "`{}` has two parameters `{}`",
+                            item.item.name.name, param.name.name
+                        ),
                         place,
                         "again here",
                     )

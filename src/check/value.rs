@@ -69,6 +69,15 @@ pub struct Record<'p> {
 }
 
 impl Value<'_> {
+    /// The item that this is, for things that have a name.
+    #[must_use]
+    pub fn declaration(&self) -> Option<ItemRef<'_>> {
+        match self {
+            Self::Object(object) if object.owner.is_none() => object.item,
+            Self::Item(item) => Some(*item),
+            _ => None,
+        }
+    }
     /// What kind of thing this is, with its article, for messages.
     #[must_use]
     pub fn describe(&self) -> String {

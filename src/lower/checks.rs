@@ -5,7 +5,9 @@ use std::rc::Rc;
 use super::phase::Setting;
 use super::results::Results;
 use super::scenario::Lowered;
-use crate::check::{BuiltModel, Checker, Env, Machine, Object, Scope, Value, divisors, show_number};
+use crate::check::{
+    BuiltModel, Checker, Env, Machine, Object, Scope, Value, divisors, show_number,
+};
 use crate::diagnostic::{Diagnostic, Safety, codes};
 use crate::expr::{ExprId, Op};
 use crate::graph::Laid;
@@ -71,8 +73,7 @@ impl<'p> Checker<'p> {
             Some(otherwise) => self.eval_text(otherwise, env),
             None => format!("expected `{text}`, and it does not hold"),
         };
-        let mut diagnostic =
-            Diagnostic::new(codes::EXPECT_FAILED, title, place, "does not hold");
+        let mut diagnostic = Diagnostic::new(codes::EXPECT_FAILED, title, place, "does not hold");
         if let ExprKind::Binary(op, a, b) = &cond.kind
             && !matches!(op, BinaryOp::And | BinaryOp::Or)
         {
@@ -175,10 +176,7 @@ impl<'p> Checker<'p> {
             diagnostic = diagnostic.and(place, "the mesh that it is spread over");
         }
         if let Some(item) = item {
-            let at = self
-                .graph
-                .origin_of(capacity)
-                .map_or(item.name_place(), |o| o.place);
+            let at = self.graph.origin_of(capacity).map_or(item.name_place(), |o| o.place);
             diagnostic = diagnostic.and(at, "the capacity");
         }
         diagnostic = diagnostic.note(self.memory_parts(lowered));
@@ -198,7 +196,11 @@ impl<'p> Checker<'p> {
                 "all devices together hold {together}: {} such devices would do if it is spread \
                  evenly{}",
                 show_number(wanted),
-                if power > wanted { format!(" ({power} as a power of two)") } else { String::new() },
+                if power > wanted {
+                    format!(" ({power} as a power of two)")
+                } else {
+                    String::new()
+                },
             ));
         } else {
             diagnostic =
@@ -263,10 +265,11 @@ impl<'p> Checker<'p> {
         let mut seen: Vec<[usize; 2]> = Vec::new();
         for conflict in &laid.conflicts {
             let [(a, ra), (b, rb)] = conflict.axes;
-            if seen.contains(&[ra, rb]) {
+            let pair = [ra.min(rb), ra.max(rb)];
+            if seen.contains(&pair) {
                 continue;
             }
-            seen.push([ra, rb]);
+            seen.push(pair);
             let (Some(first), Some(second)) = (plan.rules.get(ra), plan.rules.get(rb)) else {
                 continue;
             };
@@ -398,11 +401,14 @@ impl<'p> Checker<'p> {
         let size = |a: AxisId| setting.model.axes[a].size;
         let shard = layout.shards.iter().find(|s| size(s.axis) == AxisSize::Phase(name));
         let Some((n, rule)) = shard.map(|s| (s.count, s.rule)) else { return };
-        let (s, n) = (self.graph.value(batch), self.graph.value(n));
-        let Some(rule) = setting.plan.rules.get(rule) else { return };
-        if libm::floor(s / n) * n == s {
+        let rest = self.graph.binary(Op::Mod, batch, n);
+        let zero = self.counted(0.0, "0", setting.place, "no remainder");
+        let even = self.graph.binary(Op::Eq, rest, zero);
+        if self.decide(even) != Some(false) {
             return;
         }
+        let (s, n) = (self.graph.value(batch), self.graph.value(n));
+        let Some(rule) = setting.plan.rules.get(rule) else { return };
         let at = self.graph.origin_of(batch).map_or(setting.place, |o| o.place);
         let padded = libm::ceil(s / n) * n;
         self.report(
@@ -478,7 +484,12 @@ impl<'p> Checker<'p> {
         let shown: Vec<String> = work.iter().map(u64::to_string).collect();
         let mut diagnostic = Diagnostic::new(
             codes::DOES_NOT_DIVIDE,
-            format!("{} `{}` cannot be split evenly over {mesh} = {}", show_number(s), axis.name, show_number(n)),
+            format!(
+                "{} `{}` cannot be split evenly over {mesh} = {}",
+                show_number(s),
+                axis.name,
+                show_number(n)
+            ),
             rule.place,
             format!("`{}` is cut into {}", axis.name, show_number(n)),
         )
@@ -492,9 +503,12 @@ impl<'p> Checker<'p> {
                 .filter(|d| **d as f64 <= most)
                 .min_by_key(|d| (d.abs_diff(n as u64), u64::MAX - **d));
             if let (Some(near), Some(at)) = (near, self.literal_place(size)) {
-                diagnostic = diagnostic
-                    .and(at, format!("{mesh} is {}", show_number(n)))
-                    .fix(format!("write {near}"), at, near.to_string(), Safety::Review);
+                diagnostic = diagnostic.and(at, format!("{mesh} is {}", show_number(n))).fix(
+                    format!("write {near}"),
+                    at,
+                    near.to_string(),
+                    Safety::Review,
+                );
             }
         }
         self.report(diagnostic);
@@ -641,9 +655,7 @@ impl<'p> Checker<'p> {
             )
             .and(machine.place, format!("{} devices", show_number(have)))
             .and(place, "in this scenario");
-            if let Some(param) =
-                machine.object.slots.iter().find(|s| s.param.default.is_some())
-            {
+            if let Some(param) = machine.object.slots.iter().find(|s| s.param.default.is_some()) {
                 let per = have.max(1.0);
                 let need = libm::ceil(wanted / per);
                 diagnostic = diagnostic.note(format!(
@@ -679,11 +691,7 @@ impl<'p> Checker<'p> {
         }
         let mut diagnostic = Diagnostic::new(
             codes::IDLE_DEVICES,
-            format!(
-                "{} of {} devices are idle{price}",
-                show_number(idle),
-                show_number(have)
-            ),
+            format!("{} of {} devices are idle{price}", show_number(idle), show_number(have)),
             at,
             format!("the plan uses {}", show_number(used)),
         )
@@ -711,24 +719,16 @@ impl<'p> Checker<'p> {
                     continue;
                 }
                 let inside = devices / stride;
-                let even = libm::floor(inside) == inside
-                    && libm::floor(n / inside) * inside == n;
+                let even = libm::floor(inside) == inside && libm::floor(n / inside) * inside == n;
                 if even || axis.across == Some(level.name) {
                     continue;
                 }
                 self.report(
                     Diagnostic::new(
                         codes::STRADDLES_LEVEL,
-                        format!(
-                            "mesh axis `{}` lies unevenly across `{}`",
-                            axis.name, level.name
-                        ),
+                        format!("mesh axis `{}` lies unevenly across `{}`", axis.name, level.name),
                         axis.place,
-                        format!(
-                            "{} devices, {} apart",
-                            show_number(n),
-                            show_number(stride)
-                        ),
+                        format!("{} devices, {} apart", show_number(n), show_number(stride)),
                     )
                     .and(level.place, format!("{} devices", show_number(devices)))
                     .note(format!(

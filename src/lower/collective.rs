@@ -125,12 +125,8 @@ impl<'p> Checker<'p> {
         frame: &Frame,
         count: ExprId,
     ) -> Option<CollectiveUse> {
-        let message = self.tensor_bytes(
-            frame,
-            conversion.tensor,
-            &conversion.message.shards,
-            View::Local,
-        )?;
+        let message =
+            self.tensor_bytes(frame, conversion.tensor, &conversion.message.shards, View::Local)?;
         let group = self.group(plan, machine, &conversion.group, conversion.count)?;
         let tensor = frame.model.tensors[conversion.tensor].path();
         let mesh: Vec<&str> = conversion.group.iter().map(|m| plan.mesh[*m].name.text()).collect();

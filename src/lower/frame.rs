@@ -95,12 +95,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The number of elements over axes, with a mask where both of its axes are among them.
-    pub(crate) fn frame_size(
-        &mut self,
-        axes: &[AxisId],
-        extent: bool,
-        place: Place,
-    ) -> Value<'p> {
+    pub(crate) fn frame_size(&mut self, axes: &[AxisId], extent: bool, place: Place) -> Value<'p> {
         let Some(frame) = self.frame.clone() else {
             self.report(Diagnostic::new(
                 codes::STATEMENT_NOT_HERE,

@@ -153,9 +153,8 @@ pub fn escaping(laid: &[LaidStep], model: &Model) -> FxHashSet<TensorId> {
     for (id, op) in model.ops.iter() {
         for (_, tensor) in &op.operands {
             let producer = model.tensors[*tensor].producer;
-            let same = producer.is_some_and(|p| {
-                inside.get(&p).is_some() && inside.get(&p) == inside.get(&id)
-            });
+            let same = producer
+                .is_some_and(|p| inside.get(&p).is_some() && inside.get(&p) == inside.get(&id));
             if !same {
                 out.insert(*tensor);
             }
@@ -240,15 +239,21 @@ impl<'p> Checker<'p> {
                         None => repeat.count,
                         Some(outer) => self.graph.mul(outer, repeat.count),
                     };
-                    let inner =
-                        At { stage: Stage::Layers, outer: at.rounds, rounds: Some(rounds) };
+                    let inner = At { stage: Stage::Layers, outer: at.rounds, rounds: Some(rounds) };
                     self.phase_steps(body, setting, frame, inner, cost);
                     cost.layers = Some(match cost.layers {
                         None => rounds,
                         Some(sum) => self.graph.add(sum, rounds),
                     });
                     if let (Some(shard), Some(carried)) = (stages, repeat.carried.first()) {
-                        self.pipeline_send(shard, carried.start, repeat.place, setting, frame, cost);
+                        self.pipeline_send(
+                            shard,
+                            carried.start,
+                            repeat.place,
+                            setting,
+                            frame,
+                            cost,
+                        );
                     }
                     if at.stage == Stage::First {
                         at.stage = Stage::Last;
@@ -408,12 +413,8 @@ impl<'p> Checker<'p> {
             let mut entered: Vec<TensorId> = Vec::new();
             for laid in ops {
                 let Some(env) = self.formula_env(setting, laid.op) else { continue };
-                let inner = Frame {
-                    view,
-                    shards: laid.shards.clone(),
-                    seen: mask,
-                    ..frame.clone()
-                };
+                let inner =
+                    Frame { view, shards: laid.shards.clone(), seen: mask, ..frame.clone() };
                 let saved = self.frame.replace(inner);
                 let flops = self.formula(setting, laid.op, "flops", &env);
                 let matrix = self.engine(setting, laid.op) == "matrix";

@@ -73,9 +73,7 @@ impl<'p> Checker<'p> {
             Some(Leaf::Flag(id)) => Some(Value::Bool(*id)),
             Some(Leaf::Text(text)) => Some(Value::Word(Name::new(text))),
             Some(Leaf::Error) => Some(Value::Error),
-            None if results.open && ["layers", "collectives"].contains(&path) => {
-                Some(Value::Error)
-            }
+            None if results.open && ["layers", "collectives"].contains(&path) => Some(Value::Error),
             None if results.is_group(path) => Some(Value::Results(path.into())),
             None => None,
         }

@@ -9,7 +9,7 @@ use super::frame::{Frame, View};
 use super::memory::stages;
 use super::phase::{PhaseCost, Setting, Stage, escaping};
 use super::results::{Leaf, Results};
-use crate::check::{BuiltModel, Checker, Env, ItemRef, Machine, Object, Scope, Value};
+use crate::check::{BuiltModel, Checker, Env, ItemRef, Machine, Object, Scope, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Laid, lay_out};
@@ -70,35 +70,44 @@ pub fn lower<'p>(
     let item = scenario.item?;
     let place = item.name_place();
     checker.set_runtime(None);
-    let errors = checker.errors();
-    let missing = checker.missing_fields(scenario, item);
-    if missing {
+    let errors = checker.baseline.take().unwrap_or(checker.errors());
+    // A misspelt field is not missing too.
+    let misspelt = checker.errors() > errors;
+    if checker.missing_fields(scenario, item, misspelt) {
         return None;
     }
-    let model = checker.object_field(scenario, "model")?;
-    let system = checker.object_field(scenario, "system")?;
-    let machine = checker.machine(&system)?;
+    let model = checker.object_field(scenario, "model");
+    let system = checker.object_field(scenario, "system");
+    let machine = system.as_ref().and_then(|system| checker.machine(system));
+    let plan_object = checker.object_field(scenario, "plan");
+    let wrong_plan = plan_object.is_none() && scenario.has(&[Name::new("plan")]);
+    let plan = match &plan_object {
+        Some(object) => checker.plan(object, machine.as_ref()),
+        None => Some(Plan::default()),
+    };
+    let (model, system, machine) = (model?, system?, machine?);
+    let plan = plan.filter(|_| !wrong_plan)?;
     let runtime = checker.runtime_of(scenario, &machine, overrides);
     checker.set_runtime(runtime);
-    let plan_object = checker.object_field(scenario, "plan");
-    if plan_object.is_none() && scenario.has(&[Name::new("plan")]) {
-        return None;
-    }
-    let plan = match &plan_object {
-        Some(object) => checker.plan(object, Some(&machine))?,
-        None => Plan::default(),
-    };
     let precision = checker.precision_of(Some(scenario), &model);
     let compute = precision.compute.clone();
+    let before = checker.errors();
     let built = checker.build_model(&model, precision)?;
-    if built.model.outputs.is_empty() || checker.errors() > errors {
+    if built.model.outputs.is_empty() || checker.errors() > before {
         return None;
     }
     let laid = lay_out(&built.model, &plan, &mut checker.graph);
     let shape = Shape { built, machine, plan, laid };
     let mut constraints = Vec::new();
-    let sound = checker.check_plan(&shape.built, &shape.plan, &shape.laid, &shape.machine, place, &mut constraints);
-    if !sound {
+    let sound = checker.check_plan(
+        &shape.built,
+        &shape.plan,
+        &shape.laid,
+        &shape.machine,
+        place,
+        &mut constraints,
+    );
+    if !sound || checker.errors() > errors {
         return None;
     }
     let mut lowered = Lowered {
@@ -137,8 +146,18 @@ pub fn lower<'p>(
 }
 
 impl<'p> Checker<'p> {
-    fn missing_fields(&mut self, scenario: &Rc<Object<'p>>, item: ItemRef<'p>) -> bool {
+    /// Whether something essential is not set; reported unless it may be there, misspelt.
+    fn missing_fields(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        item: ItemRef<'p>,
+        misspelt: bool,
+    ) -> bool {
         let mut missing = false;
+        if misspelt {
+            let essential = ["model", "system", "serve"];
+            return essential.into_iter().any(|field| !scenario.has(&[Name::new(field)]));
+        }
         for field in ["model", "system"] {
             if !scenario.has(&[Name::new(field)]) {
                 missing = true;
@@ -152,14 +171,12 @@ impl<'p> Checker<'p> {
         }
         if !scenario.has(&[Name::new("serve")]) {
             missing = true;
-            self.report(
-                Diagnostic::new(
-                    codes::MISSING_FIELD,
-                    format!("scenario `{}` has no workload", scenario.name),
-                    item.name_place(),
-                    "write `serve { batch = …  prompt = …  output = … }` into its body",
-                ),
-            );
+            self.report(Diagnostic::new(
+                codes::MISSING_FIELD,
+                format!("scenario `{}` has no workload", scenario.name),
+                item.name_place(),
+                "write `serve { batch = …  prompt = …  output = … }` into its body",
+            ));
         }
         missing
     }
@@ -223,7 +240,11 @@ impl<'p> Checker<'p> {
         for (tensor, rounds) in &built.model.weights {
             let t = &built.model.tensors[*tensor];
             let Value::Num(size) = self.frame_size(&t.axes, false, t.place) else { continue };
-            let name = format!("{}.{}", t.scope.path.iter().map(|n| n.text()).collect::<Vec<_>>().join("."), t.name);
+            let name = format!(
+                "{}.{}",
+                t.scope.path.iter().map(|n| n.text()).collect::<Vec<_>>().join("."),
+                t.name
+            );
             let origin = Origin {
                 name: Name::new(name.trim_start_matches('.')),
                 kind: OriginKind::Inferred,
@@ -253,10 +274,10 @@ impl<'p> Checker<'p> {
                 Some(Value::Num(id)) => {
                     self.guards.push(crate::check::Guard::AtLeastOne(id));
                     if self.graph.known(id).is_some_and(|v| v < 1.0) {
-                        let at = self.graph.origin_of(id).map_or(
-                            scenario.item.map(|i| i.name_place())?,
-                            |o| o.place,
-                        );
+                        let at = self
+                            .graph
+                            .origin_of(id)
+                            .map_or(scenario.item.map(|i| i.name_place())?, |o| o.place);
                         self.report(Diagnostic::new(
                             codes::OUT_OF_RANGE,
                             format!("`serve.{field}` is at least 1"),
@@ -297,11 +318,15 @@ impl<'p> Checker<'p> {
         let one = self.counted(1.0, "one", place, "one new token for each sequence");
         let pipeline = stages(&setting.laid.steps);
         let replicas = self.replicas(setting);
+        if let Some(replicas) = replicas {
+            self.enough_sequences(setting, replicas, batch)?;
+        }
         self.check_batch(setting, batch);
         let groups = match &pipeline {
             None => None,
             Some((shard, _)) => {
-                let mut args = vec![("stages", Value::Num(shard.count)), ("batch", Value::Num(batch))];
+                let mut args =
+                    vec![("stages", Value::Num(shard.count)), ("batch", Value::Num(batch))];
                 args.extend(replicas.map(|r| ("replicas", Value::Num(r))));
                 self.library_number("pipeline_groups", &args)
             }
@@ -337,7 +362,12 @@ impl<'p> Checker<'p> {
         let mut contexts = Vec::new();
         for which in ["context_first", "context_mid", "context_last"] {
             let keys = context(self, which)?;
-            contexts.push(self.result_node("ctx", keys, place, "keys that this step looks back on"));
+            contexts.push(self.result_node(
+                "ctx",
+                keys,
+                place,
+                "keys that this step looks back on",
+            ));
         }
         let from = self.graph.len();
         let first = *contexts.first()?;
@@ -368,7 +398,8 @@ impl<'p> Checker<'p> {
 
     /// Devices of the plan: its mesh, or one.
     pub(crate) fn devices(&mut self, setting: &Setting<'_, 'p>) -> ExprId {
-        let one = self.counted(1.0, "devices", setting.place, "a plan without a mesh is one device");
+        let one =
+            self.counted(1.0, "devices", setting.place, "a plan without a mesh is one device");
         let devices = setting.plan.devices.unwrap_or(one);
         let origin = Origin {
             name: Name::new("devices"),
@@ -377,6 +408,39 @@ impl<'p> Checker<'p> {
             rule: Some("the devices of the mesh"),
         };
         self.graph.cast(devices, Dimension::DEVICES, origin)
+    }
+
+    /// Every replica needs a sequence of its own.
+    fn enough_sequences(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        replicas: ExprId,
+        batch: ExprId,
+    ) -> Option<()> {
+        let enough = self.graph.binary(Op::Le, replicas, batch);
+        if self.decide(enough) != Some(false) {
+            return Some(());
+        }
+        let (have, want) = (self.graph.value(batch), self.graph.value(replicas));
+        let (have, want) = (show_number(have), show_number(want));
+        let at = self.graph.origin_of(batch).map_or(setting.place, |o| o.place);
+        let mut diagnostic = Diagnostic::new(
+            codes::BATCH_TOO_SMALL,
+            format!("a batch of {have} cannot be shared by {want} replicas"),
+            at,
+            format!("{have} sequences"),
+        );
+        let input = setting.model.inputs.first().and_then(|i| setting.laid.layouts.get(i));
+        for shard in input.into_iter().flat_map(|layout| &layout.shards) {
+            if let Some(rule) = setting.plan.rules.get(shard.rule) {
+                diagnostic = diagnostic.and(rule.place, format!("{want} replicas"));
+            }
+        }
+        self.report(diagnostic.note(format!(
+            "take a batch of at least {want}, or fewer replicas: the batch counts all of them \
+             together"
+        )));
+        None
     }
 
     /// How many groups of devices share the requests: the shards of `batch`.
@@ -466,7 +530,8 @@ impl<'p> Checker<'p> {
                 *cell = self.plus(*cell, Some(c.total));
             }
         }
-        if let (Some(overhead), Some(cell)) = (cost.overhead, time.get_mut(Stage::Layers as usize)) {
+        if let (Some(overhead), Some(cell)) = (cost.overhead, time.get_mut(Stage::Layers as usize))
+        {
             *cell = self.plus(*cell, Some(overhead));
         }
         let pass = self.graph.sum(time.into_iter().flatten())?;
@@ -482,8 +547,7 @@ impl<'p> Checker<'p> {
                     (a, b) => a.or(b)?,
                 };
                 let none = zero(self, Dimension::TIME);
-                let name =
-                    if phase == "prefill" { "pipeline_prefill" } else { "pipeline_decode" };
+                let name = if phase == "prefill" { "pipeline_prefill" } else { "pipeline_decode" };
                 self.library_number(
                     name,
                     &[
@@ -504,7 +568,8 @@ impl<'p> Checker<'p> {
             results.number(path, id);
             id
         };
-        let time_id = put(self, "time", total, "kernels, collectives and overhead, one after another");
+        let time_id =
+            put(self, "time", total, "kernels, collectives and overhead, one after another");
         let whole = |checker: &mut Self, id: Option<ExprId>, dimension| {
             let id = id.unwrap_or_else(|| zero(checker, dimension));
             match groups {
@@ -549,9 +614,15 @@ impl<'p> Checker<'p> {
             let replicated = self.graph.sub(e, u);
             let replicated = self.graph.binary(Op::Max, none, replicated);
             put(self, &format!("padded.{name}"), padded, "work on padding, all devices");
-            put(self, &format!("replicated.{name}"), replicated, "work done on more than one device");
+            put(
+                self,
+                &format!("replicated.{name}"),
+                replicated,
+                "work done on more than one device",
+            );
             let per = self.graph.div(l, plain);
-            let per = put(self, &format!("device.{name}"), per, "work of one device, mean over stages");
+            let per =
+                put(self, &format!("device.{name}"), per, "work of one device, mean over stages");
             if i == 2 {
                 device_bytes = Some(per);
             }
@@ -560,9 +631,19 @@ impl<'p> Checker<'p> {
             }
         }
         let c = whole(self, compute, Dimension::TIME);
-        put(self, "compute_time", c, "time on the engines of the fullest device, if nothing else bound");
+        put(
+            self,
+            "compute_time",
+            c,
+            "time on the engines of the fullest device, if nothing else bound",
+        );
         let m = whole(self, memory, Dimension::TIME);
-        put(self, "memory_time", m, "time at the main memory of the fullest device, if nothing else bound");
+        put(
+            self,
+            "memory_time",
+            m,
+            "time at the main memory of the fullest device, if nothing else bound",
+        );
         let o = whole(self, cost.overhead, Dimension::TIME);
         put(self, "overhead", o, "launches and gaps of the layers");
         let b = whole(self, volume, Dimension::BYTES);
@@ -664,11 +745,10 @@ impl<'p> Checker<'p> {
             let [matrix, vector, bytes] = kernel.useful;
             let flops = self.plus(matrix, vector);
             for key in keys {
-                for (name, id) in
-                    ["time", "compute_time", "memory_time"].into_iter().zip(times).chain([
-                        ("flops", flops),
-                        ("bytes", bytes),
-                    ])
+                for (name, id) in ["time", "compute_time", "memory_time"]
+                    .into_iter()
+                    .zip(times)
+                    .chain([("flops", flops), ("bytes", bytes)])
                 {
                     let Some(mut id) = id else { continue };
                     if let Some(rounds) = kernel.rounds {
@@ -705,12 +785,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Metrics: of the library, then of the scenario's own file.
-    fn metrics(
-        &mut self,
-        scenario: &Rc<Object<'p>>,
-        item: ItemRef<'p>,
-        lowered: &mut Lowered,
-    ) {
+    fn metrics(&mut self, scenario: &Rc<Object<'p>>, item: ItemRef<'p>, lowered: &mut Lowered) {
         let program = self.program;
         let mut items = Vec::new();
         if let Some(module) = program.std_module("metrics") {
