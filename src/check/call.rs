@@ -583,11 +583,14 @@ impl<'p> Checker<'p> {
         if kind == ItemKind::Assume
             && let Some(value) = self.assumption_setting(name)
         {
-            let place = item.name_place();
-            if let (Value::Num(id), Some(ty)) = (&value, &item.item.result)
+            // What is wrong is wrong where the runtime or the command line says it.
+            let set = self.runtime.as_ref().and_then(|r| r.entry(&[name])).and_then(|e| {
+                e.value.map(|value| e.outer.site().place(value.span))
+            });
+            let place = set.unwrap_or(item.name_place());
+            if let Some(ty) = &item.item.result
                 && let Some(ty) = self.resolve_type(ty, &env)
             {
-                let _ = id;
                 return self.expect_type(value, ty, place, &format!("`{name}`"));
             }
             return value;

@@ -6,16 +6,16 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::Outcome;
+use super::input::{self, Loaded};
 use super::overrides::Overrides;
 use super::screen::Screen;
-use super::input::{self, Loaded};
-use super::Outcome;
 use crate::check::{ModuleId, Program};
 use crate::diagnostic::miette::{Outer, narrate};
 use crate::diagnostic::render::{self, render};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluation::{
-    Changes, Evaluation, Expression, evaluate, expression, find, open, settable,
+    Changes, Evaluation, Expression, evaluate, expression, find, no_scenario, open, settable,
 };
 use crate::report::{self, Figure, Look, Report};
 use crate::source::Sources;
@@ -99,8 +99,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
             } else {
                 evaluate(&program, module, &wanted, &changes)
             };
-            findings.append(&mut evaluation.findings);
             let (out, mut found) = answer(args, screen, &mut evaluation, typed);
+            findings.append(&mut evaluation.findings);
             findings.append(&mut found);
             out
         }
@@ -138,6 +138,9 @@ fn answer<'p>(
         let program = evaluation.checker.program;
         let (figure, found) = expression(program, typed, Some(evaluation));
         return (figure.map_or_else(String::new, |f| both(&f, screen)), found);
+    }
+    if evaluation.scenarios.is_empty() && !evaluation.has_errors() {
+        return (String::new(), vec![no_scenario(evaluation)]);
     }
     if let Some(path) = &args.get {
         return match find(evaluation, path) {
@@ -180,9 +183,7 @@ fn list(evaluation: &mut Evaluation<'_>, screen: &Screen) -> String {
 
 fn written(format: Format, report: &Report, screen: &Screen) -> String {
     match format {
-        Format::Text => {
-            report::text(report, Look { color: screen.out_color, ascii: screen.ascii })
-        }
+        Format::Text => report::text(report, Look { color: screen.out_color, ascii: screen.ascii }),
         Format::Json => report::json(report),
         Format::Csv => report::csv(report),
         Format::Markdown => report::markdown(report),

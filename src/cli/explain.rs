@@ -92,7 +92,8 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     let mut findings = std::mem::take(&mut loaded.findings);
     let mut out = String::new();
     if let Some(&module) = program.roots.first() {
-        let wanted = eval::scenario_of(&args.path, &program, module).into_iter().collect::<Vec<_>>();
+        let wanted =
+            eval::scenario_of(&args.path, &program, module).into_iter().collect::<Vec<_>>();
         let mut evaluation = evaluate(&program, module, &wanted, &changes);
         findings.append(&mut evaluation.findings);
         match find(&mut evaluation, &args.path) {
@@ -125,7 +126,8 @@ fn written(args: &Args, screen: &Screen, evaluation: &Evaluation<'_>, found: &Fo
         (Format::Text, Some(Depth::Levels(n))) => draw(Some(n)),
         (Format::Text, None) => {
             // As deep as fits a screen, but at least one level.
-            let fits = (2..=DEEPEST).map(|n| draw(Some(n))).take_while(|t| t.lines().count() <= LINES);
+            let fits =
+                (2..=DEEPEST).map(|n| draw(Some(n))).take_while(|t| t.lines().count() <= LINES);
             fits.last().unwrap_or_else(|| draw(Some(1)))
         }
     }

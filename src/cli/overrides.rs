@@ -48,11 +48,8 @@ pub(super) struct Overrides {
 impl Overrides {
     /// All changes, in the order in which they count.
     pub(super) fn changes(&self) -> Vec<Change> {
-        let change = |kind, a: &Assignment| Change {
-            kind,
-            path: a.path.clone(),
-            value: a.value.clone(),
-        };
+        let change =
+            |kind, a: &Assignment| Change { kind, path: a.path.clone(), value: a.value.clone() };
         let set = self.set.iter().map(|a| change(ChangeKind::Set, a));
         set.chain(self.overrides.iter().map(|a| change(ChangeKind::Override, a))).collect()
     }

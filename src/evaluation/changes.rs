@@ -192,7 +192,8 @@ fn target<'p>(
     };
     let assumption = assumption.filter(|n| is_assumption(checker, *n));
     let figures = deep(checker, object);
-    let figure = figures.contains(&path) || super::settable::may_be_added(checker, object, &entry.path);
+    let figure =
+        figures.contains(&path) || super::settable::may_be_added(checker, object, &entry.path);
     match (assumption, figure) {
         (Some(name), _) if change.kind == ChangeKind::Override => Ok(Target::Assumption(name)),
         (None, true) if change.kind == ChangeKind::Override => Ok(Target::Field),
@@ -205,7 +206,8 @@ fn target<'p>(
             let what = if assumption.is_some() { "an assumption" } else { "a figure of a part" };
             let value = change.value.as_str();
             let quoted = format!("{}={value}", change.path);
-            let plain = quoted.bytes().all(|b| b.is_ascii_alphanumeric() || b"._=/%+-".contains(&b));
+            let plain =
+                quoted.bytes().all(|b| b.is_ascii_alphanumeric() || b"._=/%+-".contains(&b));
             let quoted = if plain { quoted } else { format!("'{quoted}'") };
             Err(Box::new(
                 Diagnostic::new(
@@ -244,7 +246,8 @@ fn is_path(text: &str) -> bool {
 
 /// `4TB/s` as `4 TB/s`: on a command line a blank needs quotes.
 fn with_blank(value: &str) -> String {
-    let digits = value.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'));
+    let digits =
+        value.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'));
     let (number, rest) = value.split_at(digits.count());
     let mut letters = rest.chars();
     let exponent = rest.starts_with(['e', 'E'])

@@ -24,10 +24,7 @@ pub struct Found {
 ///
 /// # Errors
 /// Says that there is no such scenario or result, and what there is.
-pub fn find(
-    evaluation: &mut Evaluation<'_>,
-    path: &str,
-) -> Result<Option<Found>, Box<Diagnostic>> {
+pub fn find(evaluation: &mut Evaluation<'_>, path: &str) -> Result<Option<Found>, Box<Diagnostic>> {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     let position = evaluation.scenarios.iter().position(|s| s.name == first);
     let (position, rest) = match (position, evaluation.scenarios.len()) {
@@ -39,8 +36,7 @@ pub fn find(
     let Some(scenario) = evaluation.scenarios.get(position) else { return Ok(None) };
     let Some(lowered) = &scenario.lowered else { return Ok(None) };
     let (name, place) = (scenario.name, scenario.place);
-    let found =
-        |leaf| Found { scenario: name.to_string(), path: rest.to_owned(), leaf, place };
+    let found = |leaf| Found { scenario: name.to_string(), path: rest.to_owned(), leaf, place };
     if let Some(leaf) = lowered.results.get(rest) {
         return Ok(Some(found(leaf.clone())));
     }
@@ -101,8 +97,12 @@ fn no_scenario(evaluation: &Evaluation<'_>, first: &str, path: &str) -> Diagnost
         results.is_some_and(|r| r.get(path).is_some() || r.is_group(path))
     };
     let program = evaluation.checker.program;
-    let with: Vec<String> =
-        evaluation.scenarios.iter().filter(|s| has(s)).map(|s| format!("`{}.{path}`", s.name)).collect();
+    let with: Vec<String> = evaluation
+        .scenarios
+        .iter()
+        .filter(|s| has(s))
+        .map(|s| format!("`{}.{path}`", s.name))
+        .collect();
     if with.is_empty() {
         return unknown_scenario(program, evaluation.module, first);
     }

@@ -156,3 +156,14 @@ pub fn unknown_scenario(program: &Program, module: ModuleId, name: &str) -> Diag
         None => diagnostic.note(format!("the file has: {}", names.join(", "))),
     }
 }
+
+/// A finding about a file that declares no scenario at all.
+#[must_use]
+pub fn no_scenario(evaluation: &Evaluation<'_>) -> Diagnostic {
+    let program = evaluation.checker.program;
+    let file = program.module(evaluation.module).file;
+    let place = Place { file, span: Span::default() };
+    let title = format!("`{}` declares no scenario", program.sources.file(file).name);
+    Diagnostic::new(codes::UNKNOWN_SCENARIO, title, place, "nothing to evaluate here")
+        .note("`mesa check` says whether the file is sound; `mesa new DIR` writes a starter spec")
+}

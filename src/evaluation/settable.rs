@@ -161,9 +161,9 @@ pub(super) fn may_be_added<'p>(
 /// Whether a name is that of an assumption, of the library or of the user's own files.
 pub(super) fn is_assumption(checker: &Checker<'_>, name: Name) -> bool {
     let program = checker.program;
-    program.modules().any(|(id, _)| {
-        program.names(id).any(|(n, kind)| n == name && kind == ItemKind::Assume)
-    })
+    program
+        .modules()
+        .any(|(id, _)| program.names(id).any(|(n, kind)| n == name && kind == ItemKind::Assume))
 }
 
 /// The names of all assumptions.

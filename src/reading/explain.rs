@@ -201,9 +201,8 @@ impl Reader<'_> {
 
     /// `80 × 1.549 ms`, then what one of them is.
     fn repeated(&self, id: ExprId, factors: &[ExprId], formula: &str) -> String {
-        let show = |id: ExprId| {
-            Figure::number("", self.graph.value(id), self.graph.dimension(id)).human()
-        };
+        let show =
+            |id: ExprId| Figure::number("", self.graph.value(id), self.graph.dimension(id)).human();
         let real = factors.iter().filter(|f| self.graph.value(**f) != 1.0);
         let mut parts: Vec<String> = real.map(|f| show(*f)).collect();
         if parts.is_empty() {
@@ -248,8 +247,7 @@ impl Reader<'_> {
     /// What a named node is computed from.
     fn steps(&self, content: ExprId) -> Vec<Part> {
         let Some(inner) = self.graph.named_operand(content) else { return Vec::new() };
-        let by_rule =
-            self.graph.origin_of(content).is_some_and(|o| o.kind == OriginKind::Inferred);
+        let by_rule = self.graph.origin_of(content).is_some_and(|o| o.kind == OriginKind::Inferred);
         // Of many sets of terms only the one that decided: the rule says that it is the largest.
         let inner = if by_rule { self.decided(inner) } else { inner };
         let terms = self.flat(inner, Op::Add);
@@ -309,9 +307,7 @@ impl Reader<'_> {
                 None => self.walk(term, None, &mut parts),
             }
         }
-        let weight = |p: &Part| {
-            self.graph.value(p.term.as_ref().map_or(p.id, |(term, _)| *term))
-        };
+        let weight = |p: &Part| self.graph.value(p.term.as_ref().map_or(p.id, |(term, _)| *term));
         parts.sort_by(|a, b| weight(b).total_cmp(&weight(a)));
         parts
     }
@@ -390,7 +386,8 @@ fn after_name(text: &str) -> &str {
             b'"' => break,
             b':' if depth == 0 && colon.is_none() => {
                 let head = text.get(..i).unwrap_or_default();
-                colon = head.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some(i + 1);
+                colon =
+                    head.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some(i + 1);
             }
             b'=' if depth == 0 => {
                 let part = matches!(byte(i + 1), b'=')

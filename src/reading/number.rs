@@ -185,7 +185,11 @@ mod tests {
 
     fn number() -> impl Strategy<Value = f64> {
         let special = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 1e300, f64::INFINITY, f64::NAN];
-        prop_oneof![proptest::sample::select(special.to_vec()), -1e6..1e6, (0..4096).prop_map(f64::from)]
+        prop_oneof![
+            proptest::sample::select(special.to_vec()),
+            -1e6..1e6,
+            (0..4096).prop_map(f64::from)
+        ]
     }
 
     fn add() -> impl Strategy<Value = Add> {

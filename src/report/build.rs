@@ -85,7 +85,8 @@ pub fn spot(sources: &Sources, place: Place) -> Spot {
 fn collectives(graph: &Graph, sources: &Sources, lowered: &Lowered) -> Vec<Collective> {
     let mut rows = Vec::new();
     for (phase, uses) in &lowered.collectives {
-        let real = uses.iter().filter(|u| graph.value(u.devices) > 1.0);
+        let real =
+            uses.iter().filter(|u| graph.value(u.devices) > 1.0 && graph.value(u.count) > 0.0);
         rows.extend(real.map(|u| collective(graph, sources, phase, u)));
     }
     rows

@@ -130,8 +130,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 /// One JSON document, with an end of line.
 #[must_use]
 pub fn derivation_json(derivation: &Derivation) -> String {
-    let document =
-        json!({ "mesa": env!("CARGO_PKG_VERSION"), "derivation": object(derivation) });
+    let document = json!({ "mesa": env!("CARGO_PKG_VERSION"), "derivation": object(derivation) });
     // plain texts and finite numbers: serialisation has nothing to fail on
     serde_json::to_string_pretty(&document).map_or_else(|_| String::new(), |text| text + "\n")
 }

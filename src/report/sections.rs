@@ -181,7 +181,7 @@ fn memory(scenario: &Scenario) -> Table {
 
 /// A share in percent, without digits that nobody needs.
 pub(super) fn share(share: f64) -> String {
-    if share > 0.0 && share < 0.000_05 {
+    if share > 0.0 && share < 0.000_1 {
         return "<0.01%".to_owned();
     }
     human(share, HumanUnit::Percent)
