@@ -2,7 +2,8 @@
 //!
 //! A block fenced as `mesa` is a whole file, laid out as `mesa fmt` does, in which nothing is found.
 //! `mesa error=E0301` must give exactly that code. `mesa file=chips.mesa` is a further file of the
-//! block before it. `mesa fragment of stdlib/x.mesa` must stand in that file, line by line.
+//! block before it. `mesa fragment of stdlib/x.mesa` must stand in that file, line by
+//! line, comments and alignment aside.
 
 use mesa::Program;
 use mesa::check::Loader;
@@ -35,6 +36,13 @@ fn is_formatted(text: &str) -> bool {
     mesa::syntax::format::format(text, FileId(0)).is_ok_and(|formatted| formatted == text)
 }
 
+/// A text without comments and alignment.
+fn plain(text: &str) -> String {
+    let lines = text.lines().map(|l| l.split("//").next().unwrap_or_default());
+    let words = lines.map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
+    words.filter(|l| !l.is_empty()).map(|l| l + "\n").collect()
+}
+
 /// What is wrong with the examples of a document.
 fn complaints(path: &str) -> Vec<String> {
     let text = read(path);
@@ -44,8 +52,7 @@ fn complaints(path: &str) -> Vec<String> {
         let mut complain = |what: String| complaints.push(format!("{path}:{}: {what}", block.line));
         let Some(kind) = block.info.strip_prefix("mesa").map(str::trim) else { continue };
         if let Some(of) = kind.strip_prefix("fragment of ") {
-            let whole = read(of);
-            if !whole.contains(&block.text) {
+            if !plain(&read(of)).contains(&plain(&block.text)) {
                 complain(format!("these lines do not stand in {of}"));
             }
             continue;
