@@ -59,6 +59,13 @@ pub fn scenarios(program: &Program, module: check::ModuleId) -> Vec<check::ItemR
 
 /// Lowers one scenario on the graph of `checker`; `None` where it has errors (reported there).
 pub fn evaluate<'p>(checker: &mut Checker<'p>, scenario: check::ItemRef<'p>) -> Option<Lowered> {
+    checker.led_by(scenario.name_place(), |checker| evaluate_object(checker, scenario))
+}
+
+fn evaluate_object<'p>(
+    checker: &mut Checker<'p>,
+    scenario: check::ItemRef<'p>,
+) -> Option<Lowered> {
     let before = checker.errors();
     let object = checker.check_object(scenario)?;
     checker.baseline = Some(before);

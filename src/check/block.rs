@@ -287,7 +287,9 @@ impl<'p> Checker<'p> {
             let Some(name) = arg.name else { continue };
             if !params.iter().any(|p| p.name.name == name.name) {
                 good = false;
-                let names: Vec<&str> = params.iter().map(|p| p.name.name.text()).collect();
+                let given = |p: Name| named.iter().any(|a| a.name.is_some_and(|n| n.name == p));
+                let names = params.iter().map(|p| p.name.name).filter(|p| !given(*p));
+                let names: Vec<&str> = names.map(Name::text).collect();
                 self.report_unknown_argument(item, name.name, env.site().place(name.span), &names);
             }
         }
@@ -303,7 +305,11 @@ impl<'p> Checker<'p> {
             let slot = super::object::Slot { param, site, given, open: false };
             if slot.given.is_none() && param.default.is_none() && !super::object::is_optional(param)
             {
-                good = false;
+                inner.bind(param.name.name, Value::Error);
+                // After a misspelt argument nothing is missing.
+                if !std::mem::replace(&mut good, false) {
+                    continue;
+                }
                 self.report(
                     Diagnostic::new(
                         codes::MISSING_ARGUMENT,
@@ -415,6 +421,15 @@ impl<'p> Checker<'p> {
         let bound = self.block_inputs_bound.iter().find(|(i, _)| *i == name).map(|(_, t)| *t);
         let Some(tensor) = bound else {
             // An input of the whole model.
+            let unknown = axes.iter().find(|a| {
+                let at = env.site().place(a.name.span);
+                self.find_name(a.name.name, at, env).is_none()
+            });
+            if let Some(axis) = unknown {
+                self.report_open_axis(axis, env);
+                self.bind_errors(name, axes, env);
+                return;
+            }
             let axes: Vec<AxisId> = axes.iter().filter_map(|a| self.axis_named(a, env)).collect();
             let dtype = self.builder.precision.default_dtype();
             let Some(dtype) = dtype else { return };
@@ -476,6 +491,23 @@ impl<'p> Checker<'p> {
             }
         }
         env.bind(name.name, Value::Tensor(tensor));
+    }
+
+    /// A model whose input has an axis that nothing measures.
+    fn report_open_axis(&mut self, axis: &AxisRef, env: &Env<'p>) {
+        let name = axis.name.name;
+        self.report(
+            Diagnostic::new(
+                codes::UNKNOWN_AXIS,
+                format!("nothing says how long axis `{name}` of this model is"),
+                self.builder.scope.place,
+                "a block as a whole model",
+            )
+            .and(env.site().place(axis.name.span), "an axis of the caller, and there is none")
+            .note(format!(
+                "add a parameter `{name}: Count` to the block, or call it inside of another block"
+            )),
+        );
     }
 
     /// An input that is wrong, and axes that only it could tell.

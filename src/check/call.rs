@@ -68,6 +68,17 @@ impl<'p> Checker<'p> {
         env: &Env<'p>,
         expected: Option<&[AxisId]>,
     ) -> Value<'p> {
+        self.led_by(place, |checker| checker.call(callee, args, place, env, expected))
+    }
+
+    fn call(
+        &mut self,
+        callee: &'p Expr,
+        args: &'p [Arg],
+        place: Place,
+        env: &Env<'p>,
+        expected: Option<&[AxisId]>,
+    ) -> Value<'p> {
         let callee_place = env.site().place(callee.span);
         let item = match &callee.kind {
             ExprKind::Name(name) => {
@@ -111,7 +122,11 @@ impl<'p> Checker<'p> {
                         format!("{what} without parameters"),
                     )
                     .and(item.name_place(), "declared here")
-                    .note("amend it instead: `… with { name = value }`"),
+                    .note(if kind == ItemKind::Const || kind == ItemKind::Assume {
+                        "a value is named without parentheses"
+                    } else {
+                        "amend it instead: `… with { name = value }`"
+                    }),
                 );
                 Value::Error
             }
@@ -203,8 +218,13 @@ impl<'p> Checker<'p> {
                         Some(slot) => slot.given = Some(given(name.name)),
                         None => {
                             good = false;
-                            let names: Vec<&str> =
-                                params.iter().map(|p| p.name.name.text()).collect();
+                            let given: Vec<Name> = args.iter().filter_map(|a| Some(a.name?.name)).collect();
+                            let names: Vec<&str> = params
+                                .iter()
+                                .map(|p| p.name.name)
+                                .filter(|n| !given.contains(n))
+                                .map(Name::text)
+                                .collect();
                             let name_place = env.site().place(name.span);
                             self.report_unknown_argument(item, name.name, name_place, &names);
                         }
@@ -212,9 +232,13 @@ impl<'p> Checker<'p> {
                 }
             }
         }
+        let sound = good;
         for slot in &slots {
             let param = slot.param;
-            if slot.given.is_none() && param.default.is_none() && !is_optional(param) {
+            // After a misspelt argument nothing is missing.
+            let missing =
+                slot.given.is_none() && param.default.is_none() && !is_optional(param);
+            if missing && sound {
                 good = false;
                 self.report(
                     Diagnostic::new(
@@ -255,7 +279,7 @@ impl<'p> Checker<'p> {
                 Safety::Review,
             );
         } else if !names.is_empty() {
-            diagnostic = diagnostic.note(format!("its parameters: {}", names.join(", ")));
+            diagnostic = diagnostic.note(format!("it also takes: {}", names.join(", ")));
         }
         self.report(diagnostic);
     }
@@ -270,7 +294,8 @@ impl<'p> Checker<'p> {
                     Some(expr) => self.eval(expr, &given.env),
                     None => self.eval_name(given.name, given.place, &given.env),
                 };
-                (value, given.place, given.env.site().kind)
+                let at = given.expr.map_or(given.place, |e| given.env.site().place(e.span));
+                (value, at, given.env.site().kind)
             }
             None => match &slot.param.default {
                 Some(default) => {
@@ -470,7 +495,20 @@ impl<'p> Checker<'p> {
                 let Some(x) = self.only_number(builtin, &values, place) else {
                     return Value::Error;
                 };
-                Value::Num(self.graph.unary(op, x))
+                let value = self.graph.unary(op, x);
+                if self.graph.known(x).is_some()
+                    && self.graph.known(value).is_none_or(f64::is_infinite)
+                {
+                    let shown = super::show_number(self.graph.value(x));
+                    self.report(Diagnostic::new(
+                        codes::NOT_FINITE,
+                        format!("`{builtin}` of {shown} is no number"),
+                        place,
+                        "not finite",
+                    ));
+                    return Value::Error;
+                }
+                Value::Num(value)
             }
             "gcd" => match values.as_slice() {
                 [(_, a, pa), (_, b, pb)] => {
@@ -613,6 +651,17 @@ impl<'p> Checker<'p> {
             },
             None => value,
         };
+        if let Value::Num(id) = &value
+            && self.graph.value(*id).is_infinite()
+        {
+            self.report(Diagnostic::new(
+                codes::NOT_FINITE,
+                format!("`{name}` is larger than can be represented"),
+                place,
+                "not finite",
+            ));
+            return Value::Error;
+        }
         let place = item.place(item.item.name.span.to(expr.span));
         let kind = match kind {
             ItemKind::Assume => OriginKind::Assumption,

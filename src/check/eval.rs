@@ -139,7 +139,7 @@ impl<'p> Checker<'p> {
         Value::Num(self.graph.constant(value, dimension, origin))
     }
 
-    fn report_unit(&mut self, unit: &UnitExpr, part: usize, env: &Env<'p>) {
+    pub(super) fn report_unit(&mut self, unit: &UnitExpr, part: usize, env: &Env<'p>) {
         let Some((ident, _)) = unit.parts.get(part) else { return };
         let place = env.site().place(ident.span);
         let mut diagnostic = Diagnostic::new(
@@ -150,8 +150,8 @@ impl<'p> Checker<'p> {
         );
         let names = self.program.unit_names();
         let same = names.iter().find(|n| n.text().eq_ignore_ascii_case(ident.name.text()));
-        let best = same
-            .map(|n| n.text())
+        let best = super::units::meant_by(ident.name.text())
+            .or(same.map(|n| n.text()))
             .or_else(|| super::names::closest(ident.name.text(), names.iter().map(|n| n.text())));
         if let Some(best) = best {
             diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
@@ -248,9 +248,14 @@ impl<'p> Checker<'p> {
                 match modules.iter().find_map(|m| program.item(*m, field)) {
                     Some(item) => self.item_value(item, place),
                     None => {
-                        let names = modules.iter().flat_map(|m| program.names(*m));
-                        let names: Vec<Name> = names.map(|(n, _)| n).collect();
-                        self.unknown_field(field, place, "the module", &names)
+                        let whence = match (path.strip_prefix('#'), modules.first()) {
+                            (Some(_), Some(m)) => {
+                                format!("`{}`", program.sources.file(program.module(*m).file).name)
+                            }
+                            _ => format!("std.{}", path.replace('/', ".")),
+                        };
+                        self.item_in(&modules, field, place, whence.trim_end_matches('.'));
+                        Value::Error
                     }
                 }
             }

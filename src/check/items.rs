@@ -8,13 +8,14 @@ use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::quantity::Dimension;
-use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
+use crate::syntax::ast::{Expr, ExprKind, ItemKind, Stmt, StmtKind};
 
 /// Checks the items of one module; scenarios are lowered elsewhere.
 pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
     let program = checker.program;
     let mut seen: rustc_hash::FxHashMap<crate::name::Name, ItemRef<'p>> = Default::default();
     let _ = checker.imports_of(module);
+    check_imports(checker, module);
     let mut twins = super::twins::Twins::default();
     let mut models = super::twins::Templates::default();
     let mut sound: rustc_hash::FxHashSet<super::twins::Identity> = Default::default();
@@ -52,13 +53,37 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
         if item.item.kind == ItemKind::Model {
             models.check(checker, &mut twins, item);
         } else {
-            checker.check_item(item);
+            checker.led_by(item.name_place(), |checker| checker.check_item(item));
         }
         if checker.diagnostics.len() == before {
             sound.insert(identity);
         }
     }
     checker.lint_imports(module);
+}
+
+/// Names that a module imports twice, or imports and declares.
+fn check_imports(checker: &mut Checker<'_>, module: ModuleId) {
+    let program = checker.program;
+    let mut seen: Vec<(crate::name::Name, crate::source::Place)> = Vec::new();
+    for item in program.items_of_kind(module, ItemKind::Use) {
+        for ident in super::lint::imported(&item) {
+            let place = item.place(ident.span);
+            let before = seen.iter().find(|(name, _)| *name == ident.name).map(|(_, p)| *p);
+            seen.push((ident.name, place));
+            let declared = program.item(module, ident.name).map(|i| i.name_place());
+            let (title, other) = match (before, declared) {
+                (Some(before), _) => (format!("`{}` is imported twice", ident.name), before),
+                (_, Some(at)) => (format!("`{}` is imported and declared", ident.name), at),
+                _ => continue,
+            };
+            checker.report(
+                Diagnostic::new(codes::DUPLICATE_NAME, title, place, "imported here")
+                    .and(other, "the same name")
+                    .note(format!("import it under another name: `{} as …`", ident.name)),
+            );
+        }
+    }
 }
 
 impl<'p> Checker<'p> {
@@ -142,9 +167,12 @@ impl<'p> Checker<'p> {
                     codes::ASSUME_OUT_OF_RANGE,
                     format!("`{}` lies outside its own range", item.item.name.name),
                     place,
-                    format!("{} to {} {unit}", super::show_number(l), super::show_number(h)),
+                    format!("{} to {} {unit}", super::show_number(l), super::show_number(h)).trim(),
                 )
-                .and(item.name_place(), format!("it is {} {unit}", super::show_number(v))),
+                .and(
+                    item.name_place(),
+                    format!("it is {} {unit}", super::show_number(v)).trim(),
+                ),
             );
         }
     }
@@ -179,6 +207,11 @@ impl<'p> Checker<'p> {
             return;
         }
         let place = item.item.value.as_ref().map_or(item.name_place(), |v| item.place(v.span));
+        if let Some(value) = &item.item.value
+            && self.report_parts(value, item)
+        {
+            return;
+        }
         self.report(
             Diagnostic::new(
                 codes::UNKNOWN_UNIT,
@@ -188,6 +221,34 @@ impl<'p> Checker<'p> {
             )
             .note("a unit must not depend on itself"),
         );
+    }
+
+    /// Units in the value of a unit that are not known; whether there were any.
+    fn report_parts(&mut self, value: &'p Expr, item: ItemRef<'p>) -> bool {
+        let mut found = false;
+        let env = self.item_env(item);
+        super::lint::each_inside(value, &mut |expr| match &expr.kind {
+            ExprKind::Number { unit: Some(unit), .. } => {
+                let unknown = unit.parts.iter().position(|(part, _)| {
+                    part.name != item.item.name.name && self.program.unit(part.name).is_none()
+                });
+                if let Some(part) = unknown {
+                    found = true;
+                    self.report_unit(unit, part, &env);
+                }
+            }
+            ExprKind::Name(name)
+                if *name != item.item.name.name && self.program.unit(*name).is_none() =>
+            {
+                found = true;
+                let ident = crate::syntax::ast::Ident { name: *name, span: expr.span };
+                let unit =
+                    crate::syntax::ast::UnitExpr { span: expr.span, parts: vec![(ident, 1)] };
+                self.report_unit(&unit, 0, &env);
+            }
+            _ => {}
+        });
+        found
     }
 
     /// Makes an item's object, evaluates every field, and checks the names of its settings.

@@ -118,7 +118,7 @@ fn each_in_clauses<'a>(clauses: &'a Clauses, visit: &mut dyn FnMut(&'a Expr)) {
     }
 }
 
-fn each_inside<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+pub(super) fn each_inside<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     visit(expr);
     match &expr.kind {
         ExprKind::Field(a, _) | ExprKind::Unary(_, a) | ExprKind::Paren(a) | ExprKind::On(a, _) => {
@@ -257,6 +257,18 @@ fn names_in_stmt(stmt: &Stmt, out: &mut impl Names) {
     }
 }
 
+/// The names that a `use` brings in.
+pub(super) fn imported(item: &ItemRef<'_>) -> Vec<crate::syntax::ast::Ident> {
+    let Some(import) = &item.item.import else { return Vec::new() };
+    let listed = import.names.iter().flatten().map(|(name, alias)| alias.unwrap_or(*name));
+    let path = match &import.from {
+        crate::syntax::ast::ImportSource::Path(parts) => parts.last().copied(),
+        crate::syntax::ast::ImportSource::File(_, parts) => parts.last().copied(),
+    };
+    let single = import.alias.or(path).filter(|_| import.names.is_none());
+    listed.chain(single).collect()
+}
+
 impl Checker<'_> {
     /// Names of a block that are bound and never looked at.
     pub(super) fn lint_block(&mut self, item: ItemRef<'_>) {
@@ -296,17 +308,12 @@ impl Checker<'_> {
             names_of_item(item.item, &mut mentioned);
         }
         for item in uses {
-            let Some(import) = &item.item.import else { continue };
-            let listed = import.names.iter().flatten().map(|(n, alias)| alias.unwrap_or(*n));
-            let path = match &import.from {
-                crate::syntax::ast::ImportSource::Path(parts) => parts.last().copied(),
-                crate::syntax::ast::ImportSource::File(_, parts) => parts.last().copied(),
-            };
-            let single = import.alias.or(path).filter(|_| import.names.is_none());
             let imports = self.imports_of(module);
-            for ident in listed.chain(single) {
+            for ident in imported(&item) {
                 // What could not be imported is reported already.
                 let found = !matches!(imports.get(&ident.name), Some(Imported::Error) | None);
+                // A name that is declared too is reported as such.
+                let found = found && self.program.item(module, ident.name).is_none();
                 if found && !mentioned.contains(&ident.name) {
                     self.report(Diagnostic::new(
                         codes::UNUSED_IMPORT,

@@ -45,12 +45,12 @@ pub use types::{Ty, divisors};
 pub use value::{Env, Record, Scope, Site, Value};
 
 pub(crate) use crate::diagnostic::codes;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::expr::{ExprId, Graph};
 use crate::ir::model::Instance;
 use crate::lower::{Frame, Group, Results};
 use crate::name::Name;
-use crate::source::Place;
+use crate::source::{Origin, Place};
 
 type Circle = ((usize, Rc<[Name]>), Option<Place>);
 
@@ -76,6 +76,8 @@ pub struct Checker<'p> {
     pub brief: bool,
     /// What was relied on so far.
     pub guards: Vec<Guard>,
+    /// Items and calls that led to what is being looked at, innermost last.
+    led_here: Vec<Place>,
     evaluating: Vec<Circle>,
     constants: FxHashMap<usize, Value<'p>>,
     library_fns: FxHashMap<Name, ItemRef<'p>>,
@@ -110,6 +112,7 @@ impl<'p> Checker<'p> {
             broken_library: Vec::new(),
             brief: false,
             guards: Vec::new(),
+            led_here: Vec::new(),
             evaluating: Vec::new(),
             constants: FxHashMap::default(),
             library_fns: FxHashMap::default(),
@@ -126,9 +129,29 @@ impl<'p> Checker<'p> {
             block_inputs_bound: Vec::new(),
         }
     }
-    /// Adds a finding.
-    pub fn report(&mut self, diagnostic: Diagnostic) {
+    /// Adds a finding. One that stands in the library is about the user's text that led there.
+    pub fn report(&mut self, mut diagnostic: Diagnostic) {
+        let sources = &self.program.sources;
+        let is_theirs = |place: Place| sources.file(place.file).origin != Origin::Std;
+        if diagnostic.place().is_some_and(|place| !is_theirs(place)) {
+            match diagnostic.labels.iter().position(|l| is_theirs(l.place)) {
+                Some(at) => diagnostic.labels.swap(0, at),
+                None => {
+                    let place = self.led_here.iter().rev().find(|p| is_theirs(**p));
+                    let text = "this leads to it".to_owned();
+                    let label = place.map(|place| Label { place: *place, text });
+                    diagnostic.labels.splice(0..0, label);
+                }
+            }
+        }
         self.diagnostics.push(diagnostic);
+    }
+    /// What `f` gives, with `place` as what led to anything that it reports.
+    pub(crate) fn led_by<T>(&mut self, place: Place, f: impl FnOnce(&mut Self) -> T) -> T {
+        self.led_here.push(place);
+        let value = f(self);
+        self.led_here.pop();
+        value
     }
     /// Whether a condition holds at the spec's own point, if that is known; it is relied on.
     pub fn decide(&mut self, condition: ExprId) -> Option<bool> {

@@ -16,10 +16,12 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let limit = (name.chars().count() / 3).max(1);
     let lower = name.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
+    let mut others: Vec<&'a str> = Vec::new();
     for candidate in candidates {
         if candidate == name {
             continue;
         }
+        others.push(candidate);
         let distance = if candidate.to_lowercase() == lower {
             0
         } else {
@@ -29,7 +31,19 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             best = Some((distance, candidate));
         }
     }
-    best.map(|(_, candidate)| candidate)
+    best.map(|(_, candidate)| candidate).or_else(|| same_start(name, &others))
+}
+
+/// The first candidate that starts like `name`: `H100` is short for `H100_SXM`.
+fn same_start<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let common = |candidate: &str| {
+        let pairs = name.chars().zip(candidate.chars());
+        pairs.take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
+    };
+    let length = name.chars().count();
+    let needed = (length * 3).div_ceil(5).max(4.min(length.max(3)));
+    let likely = candidates.iter().filter(|c| common(c) >= needed);
+    likely.max_by_key(|c| (common(c), std::cmp::Reverse((c.len(), **c)))).copied()
 }
 
 /// What an import brings into a module.
@@ -41,6 +55,8 @@ pub enum Imported<'p> {
     Parsed(ItemRef<'p>),
     /// A module or folder: its path below `std/`, or the module's number for a file.
     Module(Rc<str>),
+    /// A unit, which is known without being imported.
+    Unit,
     /// Something already reported.
     Error,
 }
@@ -55,6 +71,7 @@ impl<'p> Checker<'p> {
         let imports = self.imports_of(module);
         if let Some(import) = imports.get(&name) {
             return Some(match import {
+                Imported::Unit => return program.prelude_item(name).map(Imported::Parsed),
                 Imported::Item(module, name) => Imported::Parsed(program.item(*module, *name)?),
                 other => other.clone(),
             });
@@ -96,7 +113,9 @@ impl<'p> Checker<'p> {
                 let mut any = false;
                 for (name, alias) in names {
                     any = true;
-                    let found = self.item_in(&[target], name.name, item.place(name.span), "file");
+                    let file = program.sources.file(program.module(target).file).name.to_string();
+                    let whence = format!("`{file}`");
+                    let found = self.item_in(&[target], name.name, item.place(name.span), &whence);
                     map.insert(alias.unwrap_or(name).name, found);
                 }
                 if !any && let Some(alias) = import.alias {
@@ -191,7 +210,12 @@ impl<'p> Checker<'p> {
                     "not a module of `std`",
                 );
                 if let Some(best) = closest(unknown.name.text(), known) {
-                    diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
+                    diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
+                        format!("write `{best}`"),
+                        item.place(unknown.span),
+                        best,
+                        Safety::Review,
+                    );
                 }
                 self.report(diagnostic);
                 for (name, alias) in import.names.iter().flatten() {
@@ -204,7 +228,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn item_in(
+    pub(super) fn item_in(
         &mut self,
         modules: &[ModuleId],
         name: Name,
@@ -214,6 +238,10 @@ impl<'p> Checker<'p> {
         let program = self.program;
         if let Some(module) = modules.iter().find(|m| program.declares(**m, name)) {
             return Imported::Item(*module, name);
+        }
+        // Units are known everywhere; importing one says where it comes from.
+        if modules.iter().any(|m| program.unit_item(*m, name).is_some()) {
+            return Imported::Unit;
         }
         let known = modules.iter().flat_map(|m| program.names(*m)).map(|(n, _)| n.text());
         let known: Vec<&str> = known.collect();
@@ -279,7 +307,7 @@ impl<'p> Checker<'p> {
                 Scope::Module => {
                     return match self.module_name(env.site().module, name)? {
                         Imported::Parsed(item) => Some(self.item_value(item, place)),
-                        Imported::Item(..) => None,
+                        Imported::Item(..) | Imported::Unit => None,
                         Imported::Module(path) => Some(Value::Module(path)),
                         Imported::Error => Some(Value::Error),
                     };
@@ -370,13 +398,8 @@ impl<'p> Checker<'p> {
         if let Some(path) = elsewhere {
             let top = path.split('/').next().unwrap_or(path);
             diagnostic = diagnostic.note(format!("the library has it: add `use std.{top}.{name}`"));
-            let start = Place { file: place.file, span: crate::source::Span::new(0, 0) };
-            diagnostic = diagnostic.fix(
-                format!("import `{name}`"),
-                start,
-                format!("use std.{top}.{name}\n"),
-                Safety::Safe,
-            );
+            let (at, text) = self.import_line(env.site().module, &format!("std.{top}.{name}"));
+            diagnostic = diagnostic.fix(format!("import `{name}`"), at, text, Safety::Safe);
         } else if let Some(best) = closest(name.text(), candidates) {
             diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
                 format!("write `{best}`"),
@@ -384,8 +407,40 @@ impl<'p> Checker<'p> {
                 best,
                 Safety::Review,
             );
+        } else if sees_results(env) {
+            let roots: Vec<_> = self.result_roots().iter().map(|n| n.text()).collect();
+            if !roots.is_empty() {
+                diagnostic = diagnostic.note(format!("results start with: {}", roots.join(", ")));
+            }
         }
         self.report(diagnostic);
+    }
+
+    /// Where a module takes another `use` line, and the line: after the last one it has, else
+    /// after what the file says of itself.
+    fn import_line(&self, module: ModuleId, path: &str) -> (Place, String) {
+        let file = self.program.module(module).file;
+        let text = &self.program.sources.file(file).text;
+        let uses = self.program.items_of_kind(module, ItemKind::Use);
+        let last = uses.last().map(|item| item.place(item.item.span).span.end as usize);
+        let line_end = |at: usize| {
+            let rest = text.get(at..).unwrap_or_default();
+            at + rest.find('\n').map_or(rest.len(), |n| n + 1)
+        };
+        let (at, after) = match last {
+            Some(end) => (line_end(end), ""),
+            None => {
+                let mut at = 0;
+                while text.get(at..).is_some_and(|rest| rest.starts_with("//!")) {
+                    at = line_end(at);
+                }
+                let blank = text.get(at..).is_some_and(|rest| rest.starts_with('\n'));
+                (if blank { line_end(at) } else { at }, "\n")
+            }
+        };
+        let before = if at > 0 && text.get(..at).is_some_and(|t| !t.ends_with('\n')) { "\n" } else { "" };
+        let span = crate::source::Span::new(at as u32, at as u32);
+        (Place { file, span }, format!("{before}use {path}\n{after}"))
     }
 
     /// Every name that could be written in a scope.
@@ -406,7 +461,12 @@ impl<'p> Checker<'p> {
                     names.extend(self.imports_of(module).keys().copied());
                     for path in super::library::PRELUDE.iter().filter(|p| **p != "units") {
                         if let Some(m) = self.program.std_module(path) {
-                            names.extend(self.program.names(m).map(|(n, _)| n));
+                            // Axes and ops mean something inside of blocks alone.
+                            let outside = [ItemKind::Axis, ItemKind::Op];
+                            let inside = self.builder.active;
+                            let known = self.program.names(m);
+                            let known = known.filter(|(_, k)| inside || !outside.contains(k));
+                            names.extend(known.map(|(n, _)| n));
                         }
                     }
                     names.extend(super::call::BUILTINS.iter().map(|b| Name::new(b)));
@@ -417,6 +477,18 @@ impl<'p> Checker<'p> {
         }
         names
     }
+}
+
+/// Whether results are in scope.
+fn sees_results(env: &Env<'_>) -> bool {
+    let mut current = Some(env);
+    while let Some(env) = current {
+        if matches!(env.scope(), Scope::Results) {
+            return true;
+        }
+        current = env.parent();
+    }
+    false
 }
 
 /// Whether a scope stands in the fields of an object and sees no results.

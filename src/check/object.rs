@@ -359,10 +359,10 @@ impl<'p> Checker<'p> {
                     None => self.eval_name(given.name, given.place, &given.env),
                 };
                 let kind = given.env.site().kind;
-                (value, given.place, kind)
+                let at = given.expr.map_or(given.place, |e| given.env.site().place(e.span));
+                (value, at, kind)
             }
             None => {
-                let place = slot.site.site().place(slot.param.span);
                 let Some(default) = &slot.param.default else {
                     return match root.item.filter(|_| slot.open) {
                         _ if is_optional(slot.param) => Value::None,
@@ -372,6 +372,7 @@ impl<'p> Checker<'p> {
                 };
                 let path: Rc<[Name]> = [name].into();
                 let env = slot.site.inner(Scope::Fields { object: root.clone(), path });
+                let place = slot.site.site().place(default.span);
                 (self.eval(default, &env), place, OriginKind::Default)
             }
         };

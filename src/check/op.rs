@@ -292,15 +292,13 @@ impl<'p> Checker<'p> {
                 let names: Vec<&str> = params.iter().map(|p| p.name.name.text()).collect();
                 self.report_unknown_argument(item, of.name, item.place(of.span), &names);
             }
-            let mut names = Vec::new();
-            super::lint::names_in(value, &mut names);
-            for name in names {
-                let place = item.place(value.span);
-                let builtin = super::call::BUILTINS.iter().any(|b| name == *b);
-                if !builtin && inner.local(name).is_none() {
-                    self.eval_name(name, place, &inner);
+            super::lint::each_inside(value, &mut |expr| {
+                let ExprKind::Name(name) = &expr.kind else { return };
+                let builtin = super::call::BUILTINS.iter().any(|b| *name == *b);
+                if !builtin && inner.local(*name).is_none() {
+                    self.eval_name(*name, item.place(expr.span), &inner);
                 }
-            }
+            });
         }
     }
 }

@@ -495,8 +495,16 @@ impl<'p> Checker<'p> {
         expected: Option<&[AxisId]>,
     ) -> Value<'p> {
         let (pa, pb) = (env.site().place(a.span), env.site().place(b.span));
+        let scales =
+            matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div);
         let (x, y) = match (&left, &right) {
             (Value::Tensor(x), Value::Tensor(y)) => (*x, *y),
+            (Value::Tensor(_), Value::Num(_) | Value::Axis(_))
+            | (Value::Num(_) | Value::Axis(_), Value::Tensor(_))
+                if !scales =>
+            {
+                return self.wrong_operator(op, place);
+            }
             (Value::Tensor(_), Value::Num(_) | Value::Axis(_)) => {
                 return self.operator_op("scale", vec![(left, pa)], place, expected);
             }
@@ -544,16 +552,21 @@ impl<'p> Checker<'p> {
             BinaryOp::Div => {
                 self.operator_op("divide", vec![(left, pa), (right, pb)], place, expected)
             }
-            _ => {
-                self.report(Diagnostic::new(
-                    codes::WRONG_TYPE,
-                    format!("`{}` does not work on tensors", op.symbol()),
-                    place,
-                    "between tensors",
-                ));
-                Value::Error
-            }
+            _ => self.wrong_operator(op, place),
         }
+    }
+
+    fn wrong_operator(&mut self, op: BinaryOp, place: Place) -> Value<'p> {
+        self.report(
+            Diagnostic::new(
+                codes::WRONG_TYPE,
+                format!("`{}` does not work on tensors", op.symbol()),
+                place,
+                "an operand is a tensor",
+            )
+            .note("tensors know `+ - * /` and the ops that are declared with `op`"),
+        );
+        Value::Error
     }
 
     fn report_nested_product(&mut self, tensor: TensorId, at: Place) {

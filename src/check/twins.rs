@@ -284,7 +284,7 @@ impl<'p> Templates<'p> {
                 ItemKind::Scenario | ItemKind::Measured => {
                     let _ = crate::evaluate(&mut own, item);
                 }
-                _ => own.check_item(item),
+                _ => own.led_by(item.name_place(), |own| own.check_item(item)),
             }
             own
         };

@@ -263,9 +263,10 @@ impl<'p> Checker<'p> {
 
     fn report_not_count(&mut self, id: crate::expr::ExprId, v: f64, place: Place, what: &str) {
         let shown = crate::check::show_number(v);
+        let wanted = if v < 0.0 { "cannot be negative" } else { "must be a whole number" };
         let mut diagnostic = Diagnostic::new(
             codes::NOT_A_COUNT,
-            format!("{what} must be a whole number, and this is {shown}"),
+            format!("{what} {wanted}, and this is {shown}"),
             place,
             "not a count",
         );
@@ -278,17 +279,12 @@ impl<'p> Checker<'p> {
             && a < 1e9
         {
             let divisors = divisors(a as u64);
-            let near = divisors.iter().min_by(|x, y| {
-                let far = |d: u64| (d as f64 - b).abs();
-                far(**x).total_cmp(&far(**y))
-            });
             let list: Vec<_> = divisors.iter().take(16).map(u64::to_string).collect();
             diagnostic = diagnostic.note(format!(
-                "{} is not divisible by {}; it divides by {}{}",
+                "{} is not divisible by {}, but by {}",
                 crate::check::show_number(a),
                 crate::check::show_number(b),
                 list.join(" "),
-                near.map_or(String::new(), |n| format!(" (nearest: {n})")),
             ));
         }
         self.report(diagnostic);

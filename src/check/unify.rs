@@ -5,7 +5,7 @@
 
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
-use crate::expr::Op;
+use crate::expr::{Op, Origin};
 use crate::ir::{AxisId, AxisSize, TensorId};
 use crate::source::Place;
 
@@ -63,9 +63,8 @@ impl<'p> Checker<'p> {
         (second, b): (TensorId, AxisId),
         at: Place,
     ) {
-        let model = &self.builder.built.model;
-        let name = model.axes[a].name;
-        let (made, other) = (model.tensors[first].place, model.tensors[second].place);
+        let name = self.builder.built.model.axes[a].name;
+        let (made, other) = (self.seen_from_here(first), self.seen_from_here(second));
         let (x, y) = (self.show_axes(&[a]), self.show_axes(&[b]));
         let mut diagnostic = Diagnostic::new(
             codes::AXIS_MISMATCH,
@@ -73,18 +72,24 @@ impl<'p> Checker<'p> {
             at,
             format!("here {y}"),
         )
-        .and(made, format!("`{}` has {x}", self.builder.built.model.tensors[first].name));
+        .and(made, format!("this has {x}"));
         if other != at {
-            let name = self.builder.built.model.tensors[second].name;
-            diagnostic = diagnostic.and(other, format!("`{name}` has {y}"));
+            diagnostic = diagnostic.and(other, format!("this has {y}"));
         }
         for (axis, shown) in [(a, x), (b, y)] {
             let origin = self.axis_size(axis).and_then(|id| self.graph.origin_of(id).cloned());
-            if let Some(origin) = origin {
-                diagnostic = diagnostic.and(origin.place, format!("{shown} comes from here"));
+            if let Some(Origin { place, .. }) = origin {
+                diagnostic = diagnostic.and(place, format!("{shown} comes from here"));
             }
         }
         self.report(diagnostic);
+    }
+
+    /// Where a tensor comes from: where it is made, or the call of the block that makes it.
+    fn seen_from_here(&self, tensor: TensorId) -> Place {
+        let tensor = &self.builder.built.model.tensors[tensor];
+        let inner = tensor.scope.path.len() == self.builder.scope.path.len() + 1;
+        if inner { tensor.scope.place } else { tensor.place }
     }
 
     /// One axis in place of two; the one of the outer block stays.

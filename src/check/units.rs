@@ -165,3 +165,31 @@ impl Unit {
         Self { factor, dimension }
     }
 }
+
+/// The unit that a spelling of other places means.
+#[must_use]
+pub fn meant_by(spelling: &str) -> Option<&'static str> {
+    Some(match spelling.to_lowercase().as_str() {
+        "sec" | "secs" | "second" | "seconds" => "s",
+        "msec" | "millisecond" | "milliseconds" => "ms",
+        "usec" | "µs" | "microsecond" | "microseconds" => "us",
+        "mins" | "minute" | "minutes" => "min",
+        "hr" | "hrs" | "hour" | "hours" => "h",
+        "d" | "days" => "day",
+        "byte" | "bytes" => "B",
+        "flop" | "flops" => "FLOP/s",
+        "gflops" => "GFLOP/s",
+        "tflops" | "tops" => "TFLOP/s",
+        "pflops" => "PFLOP/s",
+        "kbps" => "kB/s",
+        "mbps" => "MB/s",
+        "gbps" => "GB/s",
+        "tbps" => "TB/s",
+        "token" | "tokens" | "toks" => "tok",
+        "watt" | "watts" => "W",
+        "joule" | "joules" => "J",
+        "dollar" | "dollars" | "$" => "USD",
+        "devices" | "gpu" | "gpus" => "device",
+        _ => return None,
+    })
+}
