@@ -4,7 +4,6 @@ use mesa::Program;
 use mesa::check::library::FILES;
 use mesa::check::{Checker, Object, Value};
 use mesa::name::Name;
-use mesa::quantity::Dimension;
 use mesa::syntax::ast::{ExprKind, ItemKind, StmtKind};
 
 use super::items::{Entry, clauses};
@@ -161,22 +160,17 @@ fn chip_row(entry: &Entry<'_>) -> Vec<String> {
     ]
 }
 
-/// The largest memory of a chip.
+/// The main memory of a chip: the last one that it lists with capacity and bandwidth.
 fn main_memory(entry: &Entry<'_>) -> &'static str {
     let mut checker = Checker::new(entry.program);
     let object = object(&mut checker, entry);
     let names = object.field_names(&[Name::new("memory")]);
-    let sizes = names.iter().map(|name| {
-        let size = match checker.field_path(&object, &["memory", name.text(), "capacity"]) {
-            Some(Value::Num(id)) => {
-                assert_eq!(checker.graph.dimension(id), Dimension::BYTES);
-                checker.graph.value(id)
-            }
-            _ => 0.0,
-        };
-        (size, name.text())
-    });
-    sizes.max_by(|a, b| a.0.total_cmp(&b.0)).map_or("", |(_, name)| name)
+    let mut known = |name: &Name, field| {
+        let value = checker.field_path(&object, &["memory", name.text(), field]);
+        matches!(value, Some(Value::Num(_)))
+    };
+    let main = names.iter().rev().find(|n| known(n, "capacity") && known(n, "bandwidth"));
+    main.map_or("", |name| name.text())
 }
 
 fn link_row(entry: &Entry<'_>) -> Vec<String> {
