@@ -214,7 +214,9 @@ impl<'p> Checker<'p> {
                 // A field that the kind has and this one does not say.
                 match super::schema::field(object.kind, &[field]) {
                     Some(super::schema::Field::Is(super::Ty::Bool)) => return Value::Truth(false),
-                    Some(super::schema::Field::Is(_)) if object.owner.is_none() => {
+                    Some(super::schema::Field::Is(_) | super::schema::Field::OneOf(_))
+                        if object.owner.is_none() =>
+                    {
                         return Value::None;
                     }
                     _ => {}

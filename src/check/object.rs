@@ -204,7 +204,8 @@ impl<'p> Object<'p> {
             let full: Vec<_> = prefix.iter().chain(path).copied().collect();
             return owner.has(&full);
         }
-        self.entries.iter().any(|e| e.path.starts_with(path))
+        // A rule `within` some blocks is no value of its own.
+        self.entries.iter().any(|e| e.path.starts_with(path) && e.within.is_empty())
             || matches!(path, [name] if self.slot(*name).is_some())
     }
     /// The names of fields directly below `path`.

@@ -395,7 +395,9 @@ impl<'p> Checker<'p> {
         let slot = owner.slots.iter().find(|s| *s.param.name.name.text() == *last.name.text());
         let slot = slot.filter(|_| inside.len() == 1).cloned();
         let field = super::schema::field(owner.kind, &inside);
-        if slot.is_none() && !matches!(field, Some(super::schema::Field::Is(_))) {
+        let is_value =
+            matches!(field, Some(super::schema::Field::Is(_) | super::schema::Field::OneOf(_)));
+        if slot.is_none() && !is_value {
             let names = owner.field_names(&[]);
             let mut diagnostic = Diagnostic::new(
                 codes::UNKNOWN_PATH,

@@ -46,6 +46,11 @@ impl<'p> Checker<'p> {
                     let value = self.eval(value, &env);
                     let ty = super::types::Ty::Kind(crate::syntax::ast::ItemKind::Chip);
                     let value = self.expect_type(value, ty, place, &format!("`{}`", name.name));
+                    // `with { gpu = … }` puts another chip in its place.
+                    let value = match object.entry(&[name.name]) {
+                        Some(_) => self.field(object, name.name).unwrap_or(Value::Error),
+                        None => value,
+                    };
                     if let Value::Object(chip) = value {
                         let chip = self.amended_part(object, name.name, chip);
                         chips.push((name.name, chip));

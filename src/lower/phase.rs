@@ -709,20 +709,28 @@ impl<'p> Checker<'p> {
         self.library_number("memory_time", &args)
     }
 
-    /// Capacity and bandwidth of a chip's main memory: the last one that it lists.
+    /// Capacity and bandwidth of a chip's main memory: the largest that it lists with both.
     pub(crate) fn main_memory(&mut self, chip: &Rc<Object<'p>>) -> Option<(ExprId, ExprId)> {
         let Some(Value::Object(section)) = self.field_path(chip, &["memory"]) else {
             return None;
         };
-        for name in section.field_names(&[]).into_iter().rev() {
+        let mut largest: Option<(ExprId, ExprId)> = None;
+        for name in section.field_names(&[]) {
             let Some(Value::Object(memory)) = self.field(&section, name) else { continue };
             let capacity = self.field(&memory, Name::new("capacity"));
             let bandwidth = self.field(&memory, Name::new("bandwidth"));
-            if let (Some(Value::Num(c)), Some(Value::Num(b))) = (capacity, bandwidth) {
-                return Some((c, b));
-            }
+            let (Some(Value::Num(c)), Some(Value::Num(b))) = (capacity, bandwidth) else {
+                continue;
+            };
+            largest = match largest {
+                None => Some((c, b)),
+                Some(before) => {
+                    let larger = self.graph.binary(Op::Lt, before.0, c);
+                    if self.decide(larger) == Some(true) { Some((c, b)) } else { Some(before) }
+                }
+            };
         }
-        None
+        largest
     }
 }
 
