@@ -54,9 +54,8 @@ impl Walk<'_> {
     ) -> usize {
         let target = Layout { shards: wanted.to_vec(), partial: Vec::new() };
         let versions = self.versions(tensor);
-        let layout = |index: usize| {
-            self.laid.layout(Version { tensor, index }).cloned().unwrap_or_default()
-        };
+        let layout =
+            |index: usize| self.laid.layout(Version { tensor, index }).cloned().unwrap_or_default();
         let exact = versions.iter().find(|v| layout(**v).same(&target));
         let cut = || versions.iter().find(|v| only_cut(&layout(**v), &target));
         if let Some(found) = exact.or_else(cut) {
