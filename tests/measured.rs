@@ -72,7 +72,8 @@ fn text(rows: &[Row]) -> String {
         for (kind, batch) in [("", row.batch), ("_alone", 1)] {
             writeln!(
                 out,
-                "scenario s{i}{kind} {{\n  model = {}\n  system = {}\n  {plan}{runtime}  precision {{ weights = {}, \
+                "scenario s{i}{kind} {{\n  model = {}\n  system = {}\n  {plan}{runtime}  \
+                 precision {{ weights = {}, \
                  activations = {act}, cache = {act}{compute} }}\n  serve {{ batch = {batch}, prompt = {}, \
                  output = {} }}\n}}",
                 row.model,

@@ -1,4 +1,4 @@
-//! What turns one layout of a tensor into another: the collectives, chosen without looking at sizes.
+//! What turns one layout of a tensor into another: collectives, chosen without looking at sizes.
 //!
 //! In: the layouts that a tensor already has, and the one that is wanted. Out: conversions, each
 //! with its message and its devices. Mesh axes are compared one by one, outermost first: what both

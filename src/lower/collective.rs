@@ -91,7 +91,7 @@ impl<'p> Checker<'p> {
                 kind: OriginKind::Inferred,
                 place,
                 rule: Some(
-                    "max(1, min(size, devices of the level / stride)) of each mesh axis, over the level inside",
+                    "max(1, min(size, devices of the level / stride)) per mesh axis, over the level inside",
                 ),
             };
             let here = self.graph.named(here, origin);
