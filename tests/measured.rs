@@ -3,6 +3,7 @@
 //! The anchors stand here with their source. The larger table reads `measured/inference.csv` below
 //! the directory that the environment variable `MESA_SHARED_DATA` names, and is skipped without it;
 //! `cargo test --test measured -- --nocapture` prints it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may fail
 
 mod common;
 
@@ -62,12 +63,17 @@ fn text(rows: &[Row]) -> String {
     uses.dedup();
     out = format!("{}\n{out}", uses.join("\n"));
     for (i, row) in rows.iter().enumerate() {
-        let plan = if row.devices > 1 { format!("plan = Tp(tp: {})\n  ", row.devices) } else { String::new() };
+        let plan = if row.devices > 1 {
+            format!("plan = Tp(tp: {})\n  ", row.devices)
+        } else {
+            String::new()
+        };
         let runtime = row.runtime.map_or(String::new(), |r| format!("runtime = {r}\n  "));
         for (kind, batch) in [("", row.batch), ("_alone", 1)] {
             writeln!(
                 out,
-                "scenario s{i}{kind} {{\n  model = {}\n  system = {}\n  {plan}{runtime}  precision {{ weights = {}, \
+                "scenario s{i}{kind} {{\n  model = {}\n  system = {}\n  {plan}{runtime}  \
+                 precision {{ weights = {}, \
                  activations = {act}, cache = {act}{compute} }}\n  serve {{ batch = {batch}, prompt = {}, \
                  output = {} }}\n}}",
                 row.model,
@@ -121,8 +127,17 @@ fn print(rows: &[Row], errors: &[(usize, f64, f64)]) -> BTreeMap<&'static str, (
         let row = &rows[*i];
         println!(
             "{:12} {:22} {:12} {:10} n{:<2} b{:<4} {:5}/{:<5} measured {:9.2} ms  predicted {:9.2} ms {:+6.1} %",
-            row.id, row.class, row.system, row.weights, row.devices, row.batch, row.prompt,
-            row.output, row.measured * 1e3, value * 1e3, error * 100.0
+            row.id,
+            row.class,
+            row.system,
+            row.weights,
+            row.devices,
+            row.batch,
+            row.prompt,
+            row.output,
+            row.measured * 1e3,
+            value * 1e3,
+            error * 100.0
         );
         classes.entry(row.class).or_default().push(*error);
     }
@@ -135,7 +150,10 @@ fn print(rows: &[Row], errors: &[(usize, f64, f64)]) -> BTreeMap<&'static str, (
         let worst = sizes.last().unwrap();
         println!(
             "== {class}: {} rows, median {:.1} %, mean {:+.1} %, worst {:.1} %",
-            list.len(), median * 100.0, mean * 100.0, worst * 100.0
+            list.len(),
+            median * 100.0,
+            mean * 100.0,
+            worst * 100.0
         );
         summary.insert(class, (list.len(), median, mean));
     }
@@ -265,7 +283,14 @@ fn row(line: &str) -> Option<Row> {
     let blackwell = system == "DGX_B200";
     let (class, runtime, what, measured) = match (family, metric) {
         // Few streams: with many, waiting and admission decide. In the first table only.
-        ("ifx", "tpot_ms") if batch <= 8 && at(14).starts_with("2025-10") || family == "ifx" && model == "Llama3_8B" && batch <= 8 && prompt == 1024 && metric == "tpot_ms" => {
+        ("ifx", "tpot_ms")
+            if batch <= 8 && at(14).starts_with("2025-10")
+                || family == "ifx"
+                    && model == "Llama3_8B"
+                    && batch <= 8
+                    && prompt == 1024
+                    && metric == "tpot_ms" =>
+        {
             let trt = software.starts_with("trt");
             let runtime = match (trt, blackwell) {
                 (true, true) => "TensorRtLlmBlackwell",
@@ -278,14 +303,17 @@ fn row(line: &str) -> Option<Row> {
         }
         ("nim", "tpot_ms") if batch == 1 => ("Hopper NIM decode", None, What::Decode, value / 1e3),
         ("nim", "ttft_ms") if batch == 1 => ("Hopper NIM prefill", None, What::Ttft, value / 1e3),
-        ("gptf", "decode_tok_s_user") => ("A100 gpt-fast", Some("GptFast"), What::Decode, 1.0 / value),
+        ("gptf", "decode_tok_s_user") => {
+            ("A100 gpt-fast", Some("GptFast"), What::Decode, 1.0 / value)
+        }
         ("apple", "decode_tok_s_user") => ("Apple decode", None, What::Decode, 1.0 / value),
         ("apple", "prefill_tok_s") => ("Apple prefill", None, What::Prefill, prompt as f64 / value),
         ("cuda" | "vulkan" | "xd", "decode_tok_s_user" | "prefill_tok_s") if devices == 1 => {
             let decode = metric == "decode_tok_s_user";
             let hbm = system.starts_with("A100") || system.starts_with("H100");
             let apple = system.starts_with('M');
-            let pro = ["L40S_1", "RTX_A6000_1", "RTX_6000_Ada_1", "RTX_PRO_6000_1"].contains(&system);
+            let pro =
+                ["L40S_1", "RTX_A6000_1", "RTX_6000_Ada_1", "RTX_PRO_6000_1"].contains(&system);
             let class = match (apple, hbm, decode) {
                 (true, _, true) => "Apple decode",
                 (true, _, false) => "Apple prefill",

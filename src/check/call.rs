@@ -622,9 +622,11 @@ impl<'p> Checker<'p> {
             && let Some(value) = self.assumption_setting(name)
         {
             // What is wrong is wrong where the runtime or the command line says it.
-            let set = self.runtime.as_ref().and_then(|r| r.entry(&[name])).and_then(|e| {
-                e.value.map(|value| e.outer.site().place(value.span))
-            });
+            let set = self
+                .runtime
+                .as_ref()
+                .and_then(|r| r.entry(&[name]))
+                .and_then(|e| e.value.map(|value| e.outer.site().place(value.span)));
             let place = set.unwrap_or(item.name_place());
             if let Some(ty) = &item.item.result
                 && let Some(ty) = self.resolve_type(ty, &env)

@@ -1,4 +1,4 @@
-//! What turns one layout of a tensor into another: the collectives, chosen without looking at sizes.
+//! What turns one layout of a tensor into another: collectives, chosen without looking at sizes.
 //!
 //! In: the layouts that a tensor already has, and the one that is wanted. Out: conversions, each
 //! with its message and its devices. Mesh axes are compared one by one, outermost first: what both
@@ -54,9 +54,8 @@ impl Walk<'_> {
     ) -> usize {
         let target = Layout { shards: wanted.to_vec(), partial: Vec::new() };
         let versions = self.versions(tensor);
-        let layout = |index: usize| {
-            self.laid.layout(Version { tensor, index }).cloned().unwrap_or_default()
-        };
+        let layout =
+            |index: usize| self.laid.layout(Version { tensor, index }).cloned().unwrap_or_default();
         let exact = versions.iter().find(|v| layout(**v).same(&target));
         let cut = || versions.iter().find(|v| only_cut(&layout(**v), &target));
         if let Some(found) = exact.or_else(cut) {

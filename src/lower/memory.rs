@@ -49,7 +49,11 @@ impl<'p> Checker<'p> {
         let parts = [
             ("weights", weights, "weights of the fullest stage on one device"),
             ("cache", cache.unwrap_or(none), "what is kept between steps, at the longest context"),
-            ("activations", activations.unwrap_or(none), "the largest set of tensors alive at once"),
+            (
+                "activations",
+                activations.unwrap_or(none),
+                "the largest set of tensors alive at once",
+            ),
             ("buffers", buffers, "scratch memory of the libraries"),
             ("reserve", reserve, "what no tensor can have"),
         ];
@@ -60,8 +64,7 @@ impl<'p> Checker<'p> {
             ids.push(id);
         }
         let total = self.graph.sum(ids)?;
-        let total =
-            self.result_node("memory.total", total, setting.place, "the sum of all parts");
+        let total = self.result_node("memory.total", total, setting.place, "the sum of all parts");
         results.number("memory.total", total);
         results.number("memory.capacity", capacity);
         let left = self.graph.sub(capacity, total);
@@ -83,12 +86,8 @@ impl<'p> Checker<'p> {
         place: crate::source::Place,
         rule: &'static str,
     ) -> ExprId {
-        let origin = Origin {
-            name: Name::new(path),
-            kind: OriginKind::Inferred,
-            place,
-            rule: Some(rule),
-        };
+        let origin =
+            Origin { name: Name::new(path), kind: OriginKind::Inferred, place, rule: Some(rule) };
         self.graph.named(id, origin)
     }
 
@@ -99,8 +98,7 @@ impl<'p> Checker<'p> {
         let mut sums = ByStage::default();
         for (tensor, rounds) in &setting.model.weights {
             let shards = setting.laid.layouts.get(tensor).map(|l| l.shards.clone());
-            let bytes =
-                self.tensor_bytes(frame, *tensor, &shards.unwrap_or_default(), View::Local);
+            let bytes = self.tensor_bytes(frame, *tensor, &shards.unwrap_or_default(), View::Local);
             let Some(mut bytes) = bytes else { continue };
             if let Some(rounds) = rounds {
                 bytes = self.graph.mul(bytes, *rounds);
@@ -162,8 +160,7 @@ impl<'p> Checker<'p> {
         let mut sum = None;
         for (tensor, rounds) in &setting.model.stored {
             let shards = setting.laid.layouts.get(tensor).map(|l| l.shards.clone());
-            let bytes =
-                self.tensor_bytes(frame, *tensor, &shards.unwrap_or_default(), View::Local);
+            let bytes = self.tensor_bytes(frame, *tensor, &shards.unwrap_or_default(), View::Local);
             let bytes = match (bytes, rounds) {
                 (Some(bytes), Some(rounds)) => Some(self.graph.mul(bytes, *rounds)),
                 (bytes, _) => bytes,
