@@ -33,10 +33,11 @@ pub(super) fn clauses(program: &Program, origin: &Origin) -> Clauses {
     }
     // A runtime or an override gives a value; the range and the reason are the declaration's.
     let missing = out.because.is_none() || out.range.is_none();
-    if missing && matches!(origin.kind, OriginKind::Assumption | OriginKind::Override) {
-        if let Some(item) = assumption(program, origin.name) {
-            out.fill(program, item, &item.item.clauses);
-        }
+    if missing
+        && matches!(origin.kind, OriginKind::Assumption | OriginKind::Override)
+        && let Some(item) = assumption(program, origin.name)
+    {
+        out.fill(program, item, &item.item.clauses);
     }
     out
 }
