@@ -329,7 +329,8 @@ impl<'p> Checker<'p> {
         });
         for name in single.collect::<Vec<_>>() {
             if let Some(best) = crate::check::closest(name, known.iter().copied()) {
-                diagnostic = diagnostic.note(format!("there is no `{name}`; did you mean `{best}`?"));
+                diagnostic =
+                    diagnostic.note(format!("there is no `{name}`; did you mean `{best}`?"));
             } else {
                 let list = known.join(", ");
                 diagnostic = diagnostic.note(format!("there is no `{name}`; there are {list}"));

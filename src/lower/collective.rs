@@ -90,7 +90,9 @@ impl<'p> Checker<'p> {
                 name: Name::new(&format!("devices_per_{}", level.name)),
                 kind: OriginKind::Inferred,
                 place,
-                rule: Some("max(1, min(size, devices of the level / stride)) of each mesh axis, over the level inside"),
+                rule: Some(
+                    "max(1, min(size, devices of the level / stride)) of each mesh axis, over the level inside",
+                ),
             };
             let here = self.graph.named(here, origin);
             levels.push((here, link.clone()));
