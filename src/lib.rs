@@ -63,10 +63,7 @@ pub fn evaluate<'p>(checker: &mut Checker<'p>, scenario: check::ItemRef<'p>) -> 
     checker.led_by(scenario.name_place(), |checker| evaluate_object(checker, scenario))
 }
 
-fn evaluate_object<'p>(
-    checker: &mut Checker<'p>,
-    scenario: check::ItemRef<'p>,
-) -> Option<Lowered> {
+fn evaluate_object<'p>(checker: &mut Checker<'p>, scenario: check::ItemRef<'p>) -> Option<Lowered> {
     let before = checker.errors();
     let object = checker.check_object(scenario)?;
     checker.baseline = Some(before);

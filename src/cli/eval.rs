@@ -17,7 +17,8 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluation::{
     Changes, Evaluation, Expression, evaluate, expression, find, no_scenario, open, settable,
 };
-use crate::report::{self, Figure, Look, Report};
+use crate::quantity::figure::Figure;
+use crate::report::{self, Look, Report};
 use crate::source::Sources;
 
 const EXAMPLES: &str = "\

@@ -4,7 +4,7 @@ use super::Evaluation;
 use crate::check::{Checker, Env, ModuleId, Program, Scope, Site, Value};
 use crate::expr::OriginKind;
 use crate::lower::{Leaf, Results};
-use crate::report::{Figure, unit_of};
+use crate::quantity::figure::{Figure, unit_of};
 use crate::syntax::ast::{Expr, ItemKind};
 
 /// An expression as a module of a program.

@@ -45,6 +45,8 @@ pub struct Evaluated<'p> {
     pub lowered: Option<Lowered>,
     /// What was changed in it.
     pub changes: Vec<Change>,
+    /// How many errors its own fields have.
+    errors: usize,
 }
 
 impl Evaluation<'_> {
@@ -68,22 +70,30 @@ pub fn evaluate<'p>(
     wanted: &[String],
     changes: &Changes,
 ) -> Evaluation<'p> {
-    let mut evaluation = open(program, module, wanted, changes);
+    let mut evaluation = read(program, module, wanted, changes);
     if !changes.syntax_diagnostics(program).is_empty() {
         // Results without the change would answer another question.
+        evaluation.collect();
         return evaluation;
     }
     let checker = &mut evaluation.checker;
     for scenario in &mut evaluation.scenarios {
-        let errors = checker.errors();
         let Some(object) = scenario.object.take() else { continue };
-        let changed = changes.apply(checker, module, scenario.name, &object);
-        scenario.changes = changed.applied;
-        if checker.errors() == errors {
-            let overrides = changed.overrides.as_ref();
-            scenario.lowered = lower::lower(checker, &changed.object, overrides);
-        }
-        scenario.object = Some(changed.object);
+        scenario.object = Some(checker.led_by(scenario.place, |checker| {
+            let errors = checker.errors();
+            let changed = changes.apply(checker, module, scenario.name, &object);
+            scenario.changes = changed.applied;
+            if checker.errors() == errors {
+                // What is wrong with its own fields stands in the way of its results.
+                checker.baseline = Some(errors - scenario.errors);
+                let overrides = changed.overrides.as_ref();
+                scenario.lowered = lower::lower(checker, &changed.object, overrides);
+                if scenario.lowered.is_none() {
+                    checker.check_expectations(&changed.object);
+                }
+            }
+            changed.object
+        }));
     }
     evaluation.collect();
     evaluation
@@ -97,23 +107,33 @@ pub fn open<'p>(
     wanted: &[String],
     changes: &Changes,
 ) -> Evaluation<'p> {
+    let mut evaluation = read(program, module, wanted, changes);
+    evaluation.collect();
+    evaluation
+}
+
+fn read<'p>(
+    program: &'p Program,
+    module: ModuleId,
+    wanted: &[String],
+    changes: &Changes,
+) -> Evaluation<'p> {
     let mut findings = program.load_diagnostics.clone();
     findings.extend(program.syntax_diagnostics(module));
     findings.extend(changes.syntax_diagnostics(program));
     let mut checker = Checker::new(program);
     check::check_module(&mut checker, module);
     let items = chosen(program, module, wanted, &mut findings);
-    let scenarios = items.into_iter().map(|item| Evaluated {
-        name: item.item.name.name,
-        place: item.name_place(),
-        object: checker.check_object(item),
-        lowered: None,
-        changes: Vec::new(),
+    let scenarios = items.into_iter().map(|item| {
+        let before = checker.errors();
+        let place = item.name_place();
+        let object = checker.led_by(place, |checker| checker.check_object(item));
+        let errors = checker.errors() - before;
+        let name = item.item.name.name;
+        Evaluated { name, place, object, errors, lowered: None, changes: Vec::new() }
     });
     let scenarios = scenarios.collect();
-    let mut evaluation = Evaluation { checker, module, scenarios, findings };
-    evaluation.collect();
-    evaluation
+    Evaluation { checker, module, scenarios, findings }
 }
 
 /// The scenarios that are meant; unknown names are reported.

@@ -118,7 +118,7 @@ impl<'p> Checker<'p> {
     /// A quantity for people.
     #[must_use]
     pub fn show_quantity(&self, id: ExprId) -> String {
-        let unit = crate::report::human_unit(self.graph.dimension(id));
+        let unit = crate::quantity::figure::human_unit(self.graph.dimension(id));
         human(self.graph.value(id), unit)
     }
 

@@ -33,10 +33,11 @@ pub(super) fn clauses(program: &Program, origin: &Origin) -> Clauses {
     }
     // A runtime or an override gives a value; the range and the reason are the declaration's.
     let missing = out.because.is_none() || out.range.is_none();
-    if missing && matches!(origin.kind, OriginKind::Assumption | OriginKind::Override) {
-        if let Some(item) = assumption(program, origin.name) {
-            out.fill(program, item, &item.item.clauses);
-        }
+    if missing
+        && matches!(origin.kind, OriginKind::Assumption | OriginKind::Override)
+        && let Some(item) = assumption(program, origin.name)
+    {
+        out.fill(program, item, &item.item.clauses);
     }
     out
 }
@@ -83,14 +84,12 @@ fn setting_at(body: &Body, span: Span) -> Option<&ast::Clauses> {
 
 /// `source = "…"` of a body.
 fn own_source(body: &Body) -> Option<String> {
-    body.stmts.iter().find_map(|s| match &s.kind {
-        StmtKind::Set { path, value, .. } if matches!(path.as_slice(), [n] if n.name == "source") => {
-            match &value.kind {
-                ast::ExprKind::Text(text) => Some(text.plain()),
-                _ => None,
-            }
+    body.stmts.iter().find_map(|s| {
+        let StmtKind::Set { path, value, .. } = &s.kind else { return None };
+        match (path.as_slice(), &value.kind) {
+            ([name], ast::ExprKind::Text(text)) if name.name == "source" => Some(text.plain()),
+            _ => None,
         }
-        _ => None,
     })
 }
 

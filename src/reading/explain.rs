@@ -10,8 +10,8 @@ use super::clauses::{Clauses, clauses};
 use crate::check::Program;
 use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
 use crate::lower::Leaf;
-use crate::report::{Figure, Spot, spot};
-use crate::source::Place;
+use crate::quantity::figure::Figure;
+use crate::source::{Place, Spot};
 
 /// One step of a derivation.
 #[derive(Clone, PartialEq, Debug)]
@@ -104,7 +104,7 @@ impl Reader<'_> {
         let outer = self.graph.origin_of(part.id);
         let content = self.content(part.id);
         let origin = self.graph.origin_of(content).or(outer);
-        let name = path.map_or_else(|| outer.map_or("value", |o| o.name.text()), |p| p);
+        let name = path.unwrap_or_else(|| outer.map_or("value", |o| o.name.text()));
         let value_of = part.term.as_ref().map_or(part.id, |(term, _)| *term);
         let mut out = Derivation {
             name: name.to_owned(),
@@ -112,7 +112,7 @@ impl Reader<'_> {
             formula: origin.map_or_else(String::new, |o| self.formula(o)),
             figure: self.figure(value_of, name, path.is_none().then_some(outer).flatten()),
             at: origin.map_or(Spot { file: String::new(), line: 0 }, |o| {
-                spot(&self.program.sources, o.place)
+                self.program.sources.spot(o.place)
             }),
             kind: origin.map_or("formula", |o| o.kind.word()),
             share: part.share,
@@ -181,7 +181,7 @@ impl Reader<'_> {
             alias: None,
             formula: rule,
             figure,
-            at: spot(&self.program.sources, place),
+            at: self.program.sources.spot(place),
             kind: OriginKind::Inferred.word(),
             share: None,
             taken: None,
@@ -298,7 +298,7 @@ impl Reader<'_> {
             let is_main = |f: &ExprId| {
                 self.graph.dimension(*f) == dimension && self.graph.named_operand(*f).is_some()
             };
-            match factors.iter().position(|f| is_main(f)) {
+            match factors.iter().position(is_main) {
                 Some(main) => {
                     let mut rest = factors.clone();
                     let id = rest.remove(main);

@@ -229,11 +229,17 @@ mod tests {
         (graph, ids, params)
     }
 
+    fn config() -> ProptestConfig {
+        ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
+        #![proptest_config(config())]
 
         #[test]
-        fn a_tape_equals_its_random_graph_bit_by_bit(list in proptest::collection::vec(add(), 1..60)) {
+        fn a_tape_equals_its_random_graph_bit_by_bit(
+            list in proptest::collection::vec(add(), 1..60),
+        ) {
             let (graph, ids, params) = graph_of(&list);
             let values = Tape::compile(&graph, &ids).run(&params);
             for (id, value) in ids.iter().zip(&values) {

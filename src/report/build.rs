@@ -2,12 +2,13 @@
 
 use indexmap::IndexMap;
 
-use super::{Collective, Expectation, Figure, Override, Report, Scenario, Spot};
+use super::{Collective, Expectation, Override, Report, Scenario};
 use crate::check::{Checker, Value};
 use crate::evaluation::{Change, Evaluated, Evaluation};
 use crate::expr::{ExprId, Graph, Op};
 use crate::lower::{CollectiveUse, Leaf, Lowered};
-use crate::source::{Place, Sources};
+use crate::quantity::figure::Figure;
+use crate::source::Sources;
 
 /// The report of everything that was evaluated.
 pub fn build(evaluation: &mut Evaluation<'_>) -> Report {
@@ -74,13 +75,6 @@ fn inputs<'p>(checker: &mut Checker<'p>, evaluated: &Evaluated<'p>) -> IndexMap<
     inputs
 }
 
-/// `file:line` of a place.
-#[must_use]
-pub fn spot(sources: &Sources, place: Place) -> Spot {
-    let file = sources.file(place.file);
-    Spot { file: file.name.to_string(), line: file.line_column(place.span.start).line }
-}
-
 /// Collectives of one device cost nothing and are left out.
 fn collectives(graph: &Graph, sources: &Sources, lowered: &Lowered) -> Vec<Collective> {
     let mut rows = Vec::new();
@@ -106,8 +100,8 @@ fn collective(graph: &Graph, sources: &Sources, phase: &str, u: &CollectiveUse) 
         algorithm: u.algorithm.clone(),
         time: graph.value(u.time),
         total: graph.value(u.total),
-        model: spot(sources, u.model_place),
-        plan: spot(sources, u.plan_place),
+        model: sources.spot(u.model_place),
+        plan: sources.spot(u.plan_place),
     }
 }
 
@@ -119,7 +113,7 @@ fn expectations(graph: &Graph, sources: &Sources, lowered: &Lowered) -> Vec<Expe
             holds: graph.value(e.holds) != 0.0,
             figure,
             bound,
-            at: spot(sources, e.place),
+            at: sources.spot(e.place),
         }
     };
     lowered.expectations.iter().map(row).collect()

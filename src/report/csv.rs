@@ -1,6 +1,7 @@
 //! For spreadsheets: `scenario,path,value,unit`, one line for each figure, in base units.
 
-use super::{Figure, Report};
+use super::Report;
+use crate::quantity::figure::Figure;
 
 /// The lines, with a head.
 #[must_use]

@@ -4,7 +4,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Collective, Expectation, Figure, Report, Scenario, Spot};
+use super::{Collective, Expectation, Report, Scenario};
+use crate::quantity::figure::Figure;
+use crate::source::Spot;
 
 /// The document, with an end of line.
 #[must_use]

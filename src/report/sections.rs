@@ -1,10 +1,11 @@
 //! What a report shows, as tables: the same for a terminal and for documents.
 
 use super::table::{Cell, Table, Tint};
-use super::{Collective, Figure, Scenario, Spot};
+use super::{Collective, Scenario};
 use crate::evaluation::Settable;
+use crate::quantity::figure::Figure;
 use crate::quantity::format::{HumanUnit, human};
-use crate::source::Sources;
+use crate::source::{Sources, Spot};
 
 /// Phases with their words, in order.
 const PHASES: [(&str, &str); 4] = [
@@ -155,7 +156,10 @@ fn memory(scenario: &Scenario) -> Table {
     table.title = "Memory of the fullest device".into();
     table.remark = format!("{} of {}", bytes(total), bytes(capacity));
     if let Some(batch) = value(scenario, "largest_batch") {
-        table.remark += &format!("; largest batch that fits: {}", human(batch, HumanUnit::Plain));
+        table.remark += &match batch {
+            b if b >= 1.0 => format!("; largest batch that fits: {}", human(b, HumanUnit::Plain)),
+            _ => "; no batch fits".to_owned(),
+        };
     }
     let mut row = |name: &str, amount: f64, tint: Tint| {
         let share = amount / capacity;
@@ -197,6 +201,9 @@ fn bar(share: f64) -> String {
     "█".repeat(eighths / 8) + parts.get(eighths % 8).copied().unwrap_or_default()
 }
 
+/// Seconds of a layer in a phase, and how many of them are collectives.
+type TimeAndComm = (f64, Option<f64>);
+
 /// Time of each kind of layer, collectives included, with its share of the phase.
 fn layers(scenario: &Scenario) -> Table {
     let mut names: Vec<&str> = Vec::new();
@@ -209,7 +216,7 @@ fn layers(scenario: &Scenario) -> Table {
         [None, None] => None,
         [a, b] => Some((a.unwrap_or(0.0) + b.unwrap_or(0.0), b)),
     };
-    let mut add = |name: &str, figure: &dyn Fn(&str) -> Option<(f64, Option<f64>)>| {
+    let mut add = |name: &str, figure: &dyn Fn(&str) -> Option<TimeAndComm>| {
         let mut row: Vec<Cell> = vec![name.into()];
         let mut any = false;
         for (phase, _) in DETAILED {

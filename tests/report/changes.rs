@@ -157,3 +157,39 @@ fn everything_that_can_be_set_is_listed_and_can_be_set() {
     }
     assert!(tried > 15, "{tried}");
 }
+
+#[test]
+fn evaluating_finds_what_checking_finds() {
+    let text = std::fs::read_to_string(CHAT).unwrap();
+    let edits = [
+        ("", ""),
+        ("Tp(tp: 8)", "Tp(tp: 7)"),
+        ("Tp(tp: 8)", "Tp(tp: 128)"),
+        ("Tp(tp: 8)", "Tp(tpp: 8)"),
+        ("batch  = 32", "batch  = 3 GB"),
+        ("batch  = 32", "batch  = 100_000"),
+        ("ttft < 4 s", "tttft < 4 s"),
+        ("ttft < 4 s", "ttft < 4 GB"),
+        ("weights = bf16", "weights = bf17"),
+        ("Llama3_70B\n  system", "Llama3_7B\n  system"),
+        ("shard heads", "shard hedas"),
+        ("  mesh tp\n", ""),
+    ];
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check");
+    let paths = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    let corpus = paths.filter(|p| p.extension().is_some_and(|e| e == "mesa"));
+    let corpus = corpus.map(|p| (p.display().to_string(), std::fs::read_to_string(p).unwrap()));
+    let edited = edits.into_iter().map(|(a, b)| (format!("{a} -> {b}"), text.replace(a, b)));
+    for (what, text) in edited.chain(corpus) {
+        let program = mesa::Program::of_text("spec.mesa", &text);
+        let module = program.roots[0];
+        let changes = mesa::evaluation::Changes::default();
+        let seen = |list: &[mesa::Diagnostic]| -> Vec<String> {
+            list.iter().map(|d| format!("{} {}", d.code.id(), d.title)).collect()
+        };
+        let evaluation = mesa::evaluation::evaluate(&program, module, &[], &changes);
+        let checked = seen(&mesa::check(&program));
+        assert_eq!(seen(&evaluation.findings), checked, "{what}");
+        assert_eq!(checked.is_empty(), what == " -> ", "{what}: {checked:?}");
+    }
+}

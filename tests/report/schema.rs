@@ -1,7 +1,8 @@
 //! The published schema against what is printed, by a validator of the keywords that it uses.
 
 use mesa::quantity::Dimension;
-use mesa::report::{Figure, Report, Scenario, json};
+use mesa::quantity::figure::Figure;
+use mesa::report::{Report, Scenario, json};
 use serde_json::Value;
 
 use super::{CHAT, mesa};
