@@ -806,7 +806,7 @@ impl<'p> Checker<'p> {
         super::lint::names_in(expr, &mut names);
         let mut out: Vec<(String, Place)> = Vec::new();
         for name in names {
-            let value = match env.local(name) {
+            let value = match self.find_name(name, env.site().place(expr.span), env) {
                 Some(Value::Num(id)) => Some(id),
                 Some(Value::Axis(axis)) => self.axis_size(axis),
                 _ => None,

@@ -122,11 +122,13 @@ impl<'p> Checker<'p> {
                         format!("{what} without parameters"),
                     )
                     .and(item.name_place(), "declared here")
-                    .note(if kind == ItemKind::Const || kind == ItemKind::Assume {
-                        "a value is named without parentheses"
-                    } else {
-                        "amend it instead: `… with { name = value }`"
-                    }),
+                    .note(
+                        if kind == ItemKind::Const || kind == ItemKind::Assume {
+                            "a value is named without parentheses"
+                        } else {
+                            "amend it instead: `… with { name = value }`"
+                        },
+                    ),
                 );
                 Value::Error
             }
@@ -218,7 +220,8 @@ impl<'p> Checker<'p> {
                         Some(slot) => slot.given = Some(given(name.name)),
                         None => {
                             good = false;
-                            let given: Vec<Name> = args.iter().filter_map(|a| Some(a.name?.name)).collect();
+                            let given: Vec<Name> =
+                                args.iter().filter_map(|a| Some(a.name?.name)).collect();
                             let names: Vec<&str> = params
                                 .iter()
                                 .map(|p| p.name.name)
@@ -236,8 +239,7 @@ impl<'p> Checker<'p> {
         for slot in &slots {
             let param = slot.param;
             // After a misspelt argument nothing is missing.
-            let missing =
-                slot.given.is_none() && param.default.is_none() && !is_optional(param);
+            let missing = slot.given.is_none() && param.default.is_none() && !is_optional(param);
             if missing && sound {
                 good = false;
                 self.report(

@@ -158,23 +158,34 @@ impl<'p> Checker<'p> {
             ));
             return;
         }
-        let v = self.graph.value(value);
-        let (l, h) = (self.graph.value(low), self.graph.value(high));
-        if v < l || v > h {
-            let unit = self.graph.dimension(value).unit();
-            self.report(
-                Diagnostic::new(
-                    codes::ASSUME_OUT_OF_RANGE,
-                    format!("`{}` lies outside its own range", item.item.name.name),
-                    place,
-                    format!("{} to {} {unit}", super::show_number(l), super::show_number(h)).trim(),
-                )
-                .and(
-                    item.name_place(),
-                    format!("it is {} {unit}", super::show_number(v)).trim(),
-                ),
-            );
+        let what = format!("`{}`", item.item.name.name);
+        self.check_within(value, (low, high), place, item.name_place(), &what);
+    }
+
+    /// A value inside of the range that is stated for it.
+    fn check_within(
+        &mut self,
+        value: crate::expr::ExprId,
+        (low, high): (crate::expr::ExprId, crate::expr::ExprId),
+        place: crate::source::Place,
+        name: crate::source::Place,
+        what: &str,
+    ) {
+        let at = |id| self.graph.value(id);
+        if at(value) >= at(low) && at(value) <= at(high) || at(value).is_nan() {
+            return;
         }
+        let (value, low, high) =
+            (self.show_quantity(value), self.show_quantity(low), self.show_quantity(high));
+        self.report(
+            Diagnostic::new(
+                codes::ASSUME_OUT_OF_RANGE,
+                format!("{what} lies outside its own range"),
+                place,
+                format!("{low} to {high}"),
+            )
+            .and(name, format!("it is {value}")),
+        );
     }
 
     /// Evaluates the body of a function with parameters of unknown value.
@@ -322,18 +333,9 @@ impl<'p> Checker<'p> {
             ));
             return;
         }
-        let (v, l, h) = (self.graph.value(value), self.graph.value(low), self.graph.value(high));
-        if v < l || v > h {
-            self.report(
-                Diagnostic::new(
-                    codes::ASSUME_OUT_OF_RANGE,
-                    "the value lies outside its own range",
-                    place,
-                    "the range",
-                )
-                .and(entry.place, format!("it is {}", super::show_number(v))),
-            );
-        }
+        let path: Vec<_> = entry.path.iter().map(|n| n.text()).collect();
+        let what = format!("`{}`", path.join("."));
+        self.check_within(value, (low, high), place, entry.place, &what);
     }
 
     /// A runtime sets assumptions that are declared somewhere.
@@ -344,9 +346,18 @@ impl<'p> Checker<'p> {
                 continue;
             }
             let env = entry.outer.clone();
-            let known = self.program.std_item("cost", *name).is_some()
-                || matches!(self.find_item(*name, &env), Some(i) if i.item.kind == ItemKind::Assume);
-            if !known {
+            let own = self.find_item(*name, &env).filter(|i| i.item.kind == ItemKind::Assume);
+            let program = self.program;
+            let assumed = own.or_else(|| program.std_item("cost", *name));
+            if let Some(assumed) = assumed {
+                let site = self.item_env(assumed);
+                let ty = assumed.item.result.as_ref().and_then(|t| self.resolve_type(t, &site));
+                if let (Some(ty), Some(expr)) = (ty, entry.value) {
+                    let value = self.eval(expr, &env);
+                    let place = env.site().place(expr.span);
+                    self.expect_type(value, ty, place, &format!("`{name}`"));
+                }
+            } else {
                 let all: Vec<&str> = self
                     .program
                     .std_modules("cost")

@@ -288,7 +288,7 @@ impl<'p> Checker<'p> {
                     for depth in (0..path.len()).rev() {
                         let prefix = path.get(..depth).unwrap_or_default();
                         let full: Vec<Name> = prefix.iter().copied().chain([name]).collect();
-                        if full == **path || path.starts_with(&full) || !object.has(&full) {
+                        if full == **path || !object.has(&full) {
                             continue;
                         }
                         let mut value = Value::Object(object.clone());
@@ -337,9 +337,36 @@ impl<'p> Checker<'p> {
         None
     }
 
+    /// Whether an item that is named without arguments needs some; reported where it is named.
+    fn lacks_arguments(&mut self, item: ItemRef<'p>, place: Place) -> bool {
+        let callable = [ItemKind::Fn, ItemKind::Op, ItemKind::Block];
+        let params = item.item.params.as_deref().unwrap_or_default();
+        let needed = params
+            .iter()
+            .filter(|p| p.default.is_none() && !super::object::is_optional(p))
+            .collect::<Vec<_>>();
+        if needed.is_empty() || callable.contains(&item.item.kind) {
+            return false;
+        }
+        let name = item.item.name.name;
+        let list: Vec<String> = needed.iter().map(|p| format!("`{}`", p.name.name)).collect();
+        let call: Vec<String> = needed.iter().map(|p| format!("{}: …", p.name.name)).collect();
+        let mut diagnostic = Diagnostic::new(
+            codes::MISSING_ARGUMENT,
+            format!("`{name}` needs a value for {}", list.join(" and ")),
+            place,
+            "named without arguments",
+        );
+        for param in needed {
+            diagnostic = diagnostic.and(item.place(param.span), "this parameter has no default");
+        }
+        self.report(diagnostic.note(format!("call it: `{name}({})`", call.join(", "))));
+        true
+    }
+
     /// What an item is as a value.
     pub fn item_value(&mut self, item: ItemRef<'p>, place: Place) -> Value<'p> {
-        if item.item.broken {
+        if item.item.broken || self.lacks_arguments(item, place) {
             return Value::Error;
         }
         match item.item.kind {
@@ -438,7 +465,8 @@ impl<'p> Checker<'p> {
                 (if blank { line_end(at) } else { at }, "\n")
             }
         };
-        let before = if at > 0 && text.get(..at).is_some_and(|t| !t.ends_with('\n')) { "\n" } else { "" };
+        let before =
+            if at > 0 && text.get(..at).is_some_and(|t| !t.ends_with('\n')) { "\n" } else { "" };
         let span = crate::source::Span::new(at as u32, at as u32);
         (Place { file, span }, format!("{before}use {path}\n{after}"))
     }

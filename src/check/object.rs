@@ -118,7 +118,12 @@ impl<'p> Object<'p> {
         match &self.owner {
             Some((owner, path)) => {
                 let path: Vec<_> = path.iter().map(|n| n.text()).collect();
-                format!("the section `{}` of `{}`", path.join("."), owner.name)
+                let whose = match owner.kind {
+                    // One finding, whichever scenario it is found with.
+                    ItemKind::Scenario | ItemKind::Measured => "a scenario".to_owned(),
+                    _ => format!("`{}`", owner.name),
+                };
+                format!("the section `{}` of {whose}", path.join("."))
             }
             None => with_article(self.kind),
         }

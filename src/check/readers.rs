@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use super::object::Object;
 use super::program::{ItemRef, ModuleId};
+use super::schema::Field;
 use super::types::Ty;
 use super::value::{Env, Scope, Value, with_article};
 use super::{Checker, codes};
@@ -72,7 +73,10 @@ impl<'p> Checker<'p> {
                 Value::Bool(id) => Leaf::Flag(id),
                 Value::Error => Leaf::Error,
                 other => {
-                    let what = other.describe();
+                    let what = match other {
+                        Value::Word(_) => "a word".to_owned(),
+                        other => other.describe(),
+                    };
                     self.report(Diagnostic::new(
                         codes::WRONG_TYPE,
                         format!("a metric is a number or a condition, and `{path}` is {what}"),
@@ -395,8 +399,7 @@ impl<'p> Checker<'p> {
         let slot = owner.slots.iter().find(|s| *s.param.name.name.text() == *last.name.text());
         let slot = slot.filter(|_| inside.len() == 1).cloned();
         let field = super::schema::field(owner.kind, &inside);
-        let is_value =
-            matches!(field, Some(super::schema::Field::Is(_) | super::schema::Field::OneOf(_)));
+        let is_value = matches!(field, Some(Field::Is(_) | Field::AtLeastOne | Field::OneOf(_)));
         if slot.is_none() && !is_value {
             let names = owner.field_names(&[]);
             let mut diagnostic = Diagnostic::new(

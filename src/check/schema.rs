@@ -17,6 +17,8 @@ pub enum Field {
     Is(Ty),
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// A count of at least one.
+    AtLeastOne,
     /// A section; its fields are listed with longer paths.
     Section,
 }
@@ -107,9 +109,9 @@ const SCENARIO: &[(&str, Field)] = &[
     ("precision.optimizer", Field::Is(Ty::Dtype)),
     ("precision.compute", Field::Is(Ty::Dtype)),
     ("serve", Field::Section),
-    ("serve.batch", Field::Is(Ty::Count)),
-    ("serve.prompt", Field::Is(Ty::Count)),
-    ("serve.output", Field::Is(Ty::Count)),
+    ("serve.batch", Field::AtLeastOne),
+    ("serve.prompt", Field::AtLeastOne),
+    ("serve.output", Field::AtLeastOne),
     ("source", Field::Is(Ty::Text)),
 ];
 
@@ -164,6 +166,7 @@ pub fn schema_fields(kind: ItemKind) -> impl Iterator<Item = (&'static str, Opti
     fields(kind).unwrap_or_default().iter().map(|(path, field)| match field {
         Field::Is(ty) => (*path, Some(*ty)),
         Field::OneOf(_) => (*path, Some(Ty::Word)),
+        Field::AtLeastOne => (*path, Some(Ty::Count)),
         Field::Section => (*path, None),
     })
 }
@@ -174,6 +177,7 @@ pub fn schema_type(kind: ItemKind, path: &[Name]) -> Option<Ty> {
     match field(kind, path)? {
         Field::Is(ty) => Some(ty),
         Field::OneOf(_) => Some(Ty::Word),
+        Field::AtLeastOne => Some(Ty::Count),
         Field::Section => None,
     }
 }
@@ -192,22 +196,23 @@ pub fn check_field<'p>(
     value: Value<'p>,
     place: Place,
 ) -> Value<'p> {
+    let name: Vec<_> = path.iter().map(|n| n.text()).collect();
+    let name = format!("`{}`", name.join("."));
     match field(kind, path) {
-        Some(Field::Is(ty)) => {
-            let name: Vec<_> = path.iter().map(|n| n.text()).collect();
-            checker.expect_type(value, ty, place, &format!("`{}`", name.join(".")))
+        Some(Field::Is(ty)) => checker.expect_type(value, ty, place, &name),
+        Some(Field::AtLeastOne) => {
+            let value = checker.expect_type(value, Ty::Count, place, &name);
+            checker.at_least_one(value, place, &name)
         }
         Some(Field::OneOf(words)) => {
-            let name: Vec<_> = path.iter().map(|n| n.text()).collect();
-            let what = format!("`{}`", name.join("."));
-            let value = checker.expect_type(value, Ty::Word, place, &what);
+            let value = checker.expect_type(value, Ty::Word, place, &name);
             let Value::Word(word) = value else { return value };
             if words.iter().any(|w| word == *w) {
                 return value;
             }
             let mut diagnostic = Diagnostic::new(
                 codes::OUT_OF_RANGE,
-                format!("{what} cannot be `{word}`"),
+                format!("{name} cannot be `{word}`"),
                 place,
                 "not one of the words that are known here",
             )
@@ -223,7 +228,28 @@ pub fn check_field<'p>(
             checker.report(diagnostic);
             Value::Error
         }
-        _ => value,
+        Some(Field::Section) => match value {
+            Value::Object(ref object) if object.owner.is_some() => value,
+            Value::Error | Value::Unknown(..) => value,
+            other => {
+                let names = names_below(kind, path);
+                let what = other.describe();
+                let mut diagnostic = Diagnostic::new(
+                    codes::WRONG_TYPE,
+                    format!("{name} holds settings of its own, and this is {what}"),
+                    place,
+                    "not settings",
+                );
+                if let Some(first) = names.first() {
+                    let path = name.trim_matches('`');
+                    diagnostic =
+                        diagnostic.note(format!("set what is in it: `{path}.{first} = …`"));
+                }
+                checker.report(diagnostic);
+                Value::Error
+            }
+        },
+        None => value,
     }
 }
 

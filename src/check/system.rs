@@ -3,14 +3,15 @@
 use std::rc::Rc;
 
 use super::object::Object;
-use super::value::Value;
+use super::types::Ty;
+use super::value::{Env, Value};
 use super::{Checker, codes};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Safety};
 use crate::expr::{ExprId, Origin, OriginKind};
 use crate::ir::{Level, System};
 use crate::name::Name;
 use crate::source::Place;
-use crate::syntax::ast::StmtKind;
+use crate::syntax::ast::{Expr, Ident, ItemKind, StmtKind};
 
 /// A system with the objects that formulas read.
 #[derive(Clone)]
@@ -34,136 +35,50 @@ impl<'p> Checker<'p> {
     pub fn machine(&mut self, object: &Rc<Object<'p>>) -> Option<Machine<'p>> {
         let item = object.item?;
         let place = item.name_place();
-        let mut chips: Vec<(Name, Rc<Object<'p>>)> = Vec::new();
-        let mut levels: Vec<(Level, Rc<Object<'p>>, Vec<Name>)> = Vec::new();
+        let mut parts = Parts::default();
         for statement in object.stmts.clone() {
             let outer = statement.outer.clone();
-            let env = self.fields_env(object, &outer);
-            let at = outer.site().place(statement.stmt.span);
             match &statement.stmt.kind {
                 StmtKind::Chip { name, value } => {
-                    let place = outer.site().place(value.span);
-                    let value = self.eval(value, &env);
-                    let ty = super::types::Ty::Kind(crate::syntax::ast::ItemKind::Chip);
-                    let value = self.expect_type(value, ty, place, &format!("`{}`", name.name));
-                    // `with { gpu = … }` puts another chip in its place.
-                    let value = match object.entry(&[name.name]) {
-                        Some(_) => self.field(object, name.name).unwrap_or(Value::Error),
-                        None => value,
-                    };
-                    if let Value::Object(chip) = value {
-                        let chip = self.amended_part(object, name.name, chip);
-                        chips.push((name.name, chip));
-                    }
+                    self.system_chip(object, *name, value, &outer, &mut parts);
                 }
-                StmtKind::Level { name, parts, via } => {
-                    let mut count: Option<ExprId> = None;
-                    let mut devices: Option<ExprId> = None;
-                    let mut below = Vec::new();
-                    for (expr, of) in parts {
-                        let value = self.eval(expr, &env);
-                        let expr_place = outer.site().place(expr.span);
-                        let what = format!("level `{}`", name.name);
-                        let value =
-                            self.expect_type(value, super::types::Ty::Count, expr_place, &what);
-                        let n = match value {
-                            Value::Num(n) => n,
-                            _ => return None,
-                        };
-                        let origin = Origin {
-                            name: Name::new(&format!("{}.{}", object.name, name.name)),
-                            kind: OriginKind::Datasheet,
-                            place: at,
-                            rule: None,
-                        };
-                        let n = self.graph.named(n, origin);
-                        let inside = if chips.iter().any(|(c, _)| *c == of.name) {
-                            None
-                        } else if let Some((level, ..)) =
-                            levels.iter().find(|(l, ..)| l.name == of.name)
-                        {
-                            Some(level.devices)
-                        } else {
-                            let known = chips.iter().map(|(c, _)| c.text());
-                            let known = known.chain(levels.iter().map(|(l, ..)| l.name.text()));
-                            let known: Vec<&str> = known.collect();
-                            let of_place = outer.site().place(of.span);
-                            let mut diagnostic = Diagnostic::new(
-                                codes::NO_SUCH_LEVEL,
-                                format!("there is no chip or level `{}` below this one", of.name),
-                                of_place,
-                                "not declared before",
-                            );
-                            if let Some(best) =
-                                super::closest(of.name.text(), known.iter().copied())
-                            {
-                                diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
-                            } else if !known.is_empty() {
-                                diagnostic =
-                                    diagnostic.note(format!("declared: {}", known.join(", ")));
-                            }
-                            self.report(diagnostic);
-                            return None;
-                        };
-                        below.push(of.name);
-                        let here = match inside {
-                            None => n,
-                            Some(inside) => self.graph.mul(n, inside),
-                        };
-                        count = Some(count.map_or(n, |c| self.graph.add(c, n)));
-                        devices = Some(devices.map_or(here, |d| self.graph.add(d, here)));
-                    }
-                    let (Some(count), Some(devices)) = (count, devices) else { continue };
-                    let link = match via {
-                        Some(via) => {
-                            let via_place = outer.site().place(via.span);
-                            let value = self.eval(via, &env);
-                            let ty = super::types::Ty::Kind(crate::syntax::ast::ItemKind::Link);
-                            match self.expect_type(value, ty, via_place, "`via`") {
-                                Value::Object(link) => link,
-                                _ => return None,
-                            }
-                        }
-                        None => {
-                            self.report(Diagnostic::new(
-                                codes::MISSING_FIELD,
-                                format!("level `{}` has no link", name.name),
-                                at,
-                                "write `via LINK` after it",
-                            ));
-                            return None;
-                        }
-                    };
-                    let name = name.name;
-                    let link = self.amended_part(object, name, link);
-                    levels.push((Level { name, count, devices, place: at }, link, below));
+                StmtKind::Level { name, parts: of, via } => {
+                    let at = outer.site().place(statement.stmt.span);
+                    let level = self.level(object, *name, of, via.as_ref(), (&outer, at), &parts);
+                    parts.good &= level.is_some();
+                    parts.levels.extend(level);
+                    parts.names.push(name.name);
                 }
                 StmtKind::Section { .. } => {}
                 _ => self.report_misplaced(statement.stmt, "a system", &outer),
             }
         }
-        let Some((chip_name, chip)) = chips.first().cloned() else {
-            self.report(Diagnostic::new(
-                codes::MISSING_FIELD,
-                format!("system `{}` has no chip", object.name),
-                place,
-                "write `chip NAME = CHIP` into its body",
-            ));
-            return None;
-        };
-        let _ = chip_name;
-        let devices = match levels.last() {
-            Some((level, ..)) => level.devices,
-            None => {
-                self.report(Diagnostic::new(
-                    codes::MISSING_FIELD,
-                    format!("system `{}` has no level", object.name),
-                    place,
-                    "write `level NAME = COUNT of CHIP via LINK` into its body",
-                ));
-                return None;
+        let missing = match (parts.chips.first(), parts.names.last()) {
+            _ if !parts.good => return None,
+            (None, _) => ("chip", "write `chip NAME = CHIP` into its body"),
+            (_, None) => ("level", "write `level NAME = COUNT of CHIP via LINK` into its body"),
+            (Some((_, chip)), Some(_)) => {
+                let chip = chip.clone();
+                return self.assemble(object, chip, parts.levels, place);
             }
         };
+        self.report(Diagnostic::new(
+            codes::MISSING_FIELD,
+            format!("system `{}` has no {}", object.name, missing.0),
+            place,
+            missing.1,
+        ));
+        None
+    }
+
+    fn assemble(
+        &mut self,
+        object: &Rc<Object<'p>>,
+        chip: Rc<Object<'p>>,
+        levels: Vec<(Level, Rc<Object<'p>>)>,
+        place: Place,
+    ) -> Option<Machine<'p>> {
+        let devices = levels.last().map(|(level, _)| level.devices)?;
         let origin = Origin {
             name: Name::new(&format!("{}.devices", object.name)),
             kind: OriginKind::Inferred,
@@ -174,10 +89,135 @@ impl<'p> Checker<'p> {
         let system = System {
             name: Some(object.name),
             chip: Some(chip.name),
-            levels: levels.iter().map(|(l, ..)| l.clone()).collect(),
+            levels: levels.iter().map(|(l, _)| l.clone()).collect(),
         };
-        let links = levels.into_iter().map(|(_, link, _)| link).collect();
+        let links = levels.into_iter().map(|(_, link)| link).collect();
         Some(Machine { system, chip, links, devices, object: object.clone(), place })
+    }
+
+    /// `chip gpu = H100_SXM`; a wrong one is known by name all the same.
+    fn system_chip(
+        &mut self,
+        object: &Rc<Object<'p>>,
+        name: Ident,
+        value: &'p Expr,
+        outer: &Env<'p>,
+        parts: &mut Parts<'p>,
+    ) {
+        let env = self.fields_env(object, outer);
+        let place = outer.site().place(value.span);
+        let value = self.eval(value, &env);
+        let ty = Ty::Kind(ItemKind::Chip);
+        let value = self.expect_type(value, ty, place, &format!("`{}`", name.name));
+        parts.names_of_chips.push(name.name);
+        // `with { gpu = … }` puts another chip in its place.
+        let value = match object.entry(&[name.name]) {
+            Some(_) => self.field(object, name.name).unwrap_or(Value::Error),
+            None => value,
+        };
+        match value {
+            Value::Object(chip) => {
+                let chip = self.amended_part(object, name.name, chip);
+                parts.chips.push((name.name, chip));
+            }
+            _ => parts.good = false,
+        }
+    }
+
+    /// `level node = 8 of gpu via NVLink4`, over the chips and levels declared before.
+    fn level(
+        &mut self,
+        object: &Rc<Object<'p>>,
+        name: Ident,
+        of: &'p [(Expr, Ident)],
+        via: Option<&'p Expr>,
+        (outer, at): (&Env<'p>, Place),
+        parts: &Parts<'p>,
+    ) -> Option<(Level, Rc<Object<'p>>)> {
+        let env = self.fields_env(object, outer);
+        let site = outer.site();
+        let what = format!("level `{}`", name.name);
+        let (mut count, mut devices) = (None, None);
+        let mut good = true;
+        for (expr, below) in of {
+            let place = site.place(expr.span);
+            let value = self.eval(expr, &env);
+            let value = self.expect_type(value, Ty::Count, place, &what);
+            let value = self.at_least_one(value, place, &what);
+            let known = self.known_below(*below, site, parts);
+            let (Value::Num(n), true) = (value, known) else {
+                good = false;
+                continue;
+            };
+            let origin = Origin {
+                name: Name::new(&format!("{}.{}", object.name, name.name)),
+                kind: OriginKind::Datasheet,
+                place: at,
+                rule: None,
+            };
+            let n = self.graph.named(n, origin);
+            let inside = parts.levels.iter().find(|(l, _)| l.name == below.name);
+            let here = match inside {
+                None => n,
+                Some((level, _)) => self.graph.mul(n, level.devices),
+            };
+            count = Some(count.map_or(n, |c| self.graph.add(c, n)));
+            devices = Some(devices.map_or(here, |d| self.graph.add(d, here)));
+        }
+        let link = match via {
+            Some(via) => {
+                let value = self.eval(via, &env);
+                let ty = Ty::Kind(ItemKind::Link);
+                match self.expect_type(value, ty, site.place(via.span), "`via`") {
+                    Value::Object(link) => Some(link),
+                    _ => None,
+                }
+            }
+            None => {
+                self.report(
+                    Diagnostic::new(
+                        codes::MISSING_FIELD,
+                        format!("{what} has no link"),
+                        site.place(name.span),
+                        "nothing joins its parts",
+                    )
+                    .note("write `via LINK` after what it is made of"),
+                );
+                None
+            }
+        };
+        let name = name.name;
+        let link = link.map(|link| self.amended_part(object, name, link));
+        let level = Level { name, count: count?, devices: devices?, place: at };
+        link.filter(|_| good).map(|link| (level, link))
+    }
+
+    /// Whether a chip or a level of this name was declared before.
+    fn known_below(&mut self, below: Ident, site: super::Site, parts: &Parts<'p>) -> bool {
+        let known = parts.names_of_chips.iter().chain(&parts.names).map(|n| n.text());
+        let known: Vec<&str> = known.collect();
+        if known.contains(&below.name.text()) {
+            return true;
+        }
+        let place = site.place(below.span);
+        let mut diagnostic = Diagnostic::new(
+            codes::NO_SUCH_LEVEL,
+            format!("there is no chip or level `{}` below this one", below.name),
+            place,
+            "not declared before",
+        );
+        if let Some(best) = super::closest(below.name.text(), known.iter().copied()) {
+            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                Safety::Review,
+            );
+        } else if !known.is_empty() {
+            diagnostic = diagnostic.note(format!("declared: {}", known.join(", ")));
+        }
+        self.report(diagnostic);
+        false
     }
 
     /// A chip, or the link of a level, with what the system (or an override) changes in it:
@@ -199,5 +239,27 @@ impl<'p> Checker<'p> {
             .collect();
         self.check_amended(&part, &below);
         if below.is_empty() { part } else { Rc::new(part.amended(below)) }
+    }
+}
+
+/// What was read of a system so far.
+struct Parts<'p> {
+    chips: Vec<(Name, Rc<Object<'p>>)>,
+    names_of_chips: Vec<Name>,
+    levels: Vec<(Level, Rc<Object<'p>>)>,
+    /// Names of all levels, wrong ones too.
+    names: Vec<Name>,
+    good: bool,
+}
+
+impl Default for Parts<'_> {
+    fn default() -> Self {
+        Self {
+            chips: Vec::new(),
+            names_of_chips: Vec::new(),
+            levels: Vec::new(),
+            names: Vec::new(),
+            good: true,
+        }
     }
 }

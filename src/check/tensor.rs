@@ -495,8 +495,7 @@ impl<'p> Checker<'p> {
         expected: Option<&[AxisId]>,
     ) -> Value<'p> {
         let (pa, pb) = (env.site().place(a.span), env.site().place(b.span));
-        let scales =
-            matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div);
+        let scales = matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div);
         let (x, y) = match (&left, &right) {
             (Value::Tensor(x), Value::Tensor(y)) => (*x, *y),
             (Value::Tensor(_), Value::Num(_) | Value::Axis(_))

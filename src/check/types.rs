@@ -244,6 +244,23 @@ impl<'p> Checker<'p> {
         }
     }
 
+    /// A count that must not be 0.
+    pub(super) fn at_least_one(&mut self, value: Value<'p>, place: Place, what: &str) -> Value<'p> {
+        let Value::Num(id) = value else { return value };
+        self.guards.push(super::Guard::AtLeastOne(id));
+        if self.graph.known(id).is_none_or(|v| v >= 1.0) {
+            return value;
+        }
+        let shown = super::show_number(self.graph.value(id));
+        self.report(Diagnostic::new(
+            codes::OUT_OF_RANGE,
+            format!("{what} must be at least 1, and this is {shown}"),
+            place,
+            "less than 1",
+        ));
+        Value::Error
+    }
+
     /// A thing with a name, of another kind than is wanted.
     fn report_kind(&mut self, value: &Value<'p>, ty: Ty, place: Place, what: &str) {
         let Some(item) = value.declaration() else { return };
@@ -280,6 +297,14 @@ impl<'p> Checker<'p> {
         {
             let divisors = divisors(a as u64);
             let list: Vec<_> = divisors.iter().take(16).map(u64::to_string).collect();
+            for operand in &operands {
+                if let Some(origin) = self.graph.origin_of(*operand)
+                    && self.graph.named_operand(*operand).is_some()
+                {
+                    let v = crate::check::show_number(self.graph.value(*operand));
+                    diagnostic = diagnostic.and(origin.place, format!("`{}` is {v}", origin.name));
+                }
+            }
             diagnostic = diagnostic.note(format!(
                 "{} is not divisible by {}, but by {}",
                 crate::check::show_number(a),

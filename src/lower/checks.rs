@@ -2,7 +2,7 @@
 
 use super::phase::Setting;
 use crate::check::{BuiltModel, Checker, Machine, divisors, show_number};
-use crate::diagnostic::{Diagnostic, Safety, codes};
+use crate::diagnostic::{Diagnostic, Safety, Severity, codes};
 use crate::expr::{ExprId, Op};
 use crate::graph::Laid;
 use crate::ir::{AxisId, AxisSize, Plan};
@@ -22,11 +22,20 @@ impl<'p> Checker<'p> {
         place: Place,
         constraints: &mut Vec<(String, ExprId)>,
     ) -> bool {
-        let before = self.errors();
+        let (before, found) = (self.errors(), self.diagnostics.len());
         self.check_rules(built, plan, laid);
         self.check_divisors(built, plan, laid, machine, constraints);
         self.check_mesh(plan, machine, place, constraints);
-        self.errors() == before
+        let sound = self.errors() == before;
+        if !sound {
+            // Idle devices and padding of a plan that cannot be are no news.
+            let mut kept = 0;
+            self.diagnostics.retain(|d| {
+                kept += 1;
+                kept <= found || d.severity == Severity::Error
+            });
+        }
+        sound
     }
 
     fn check_rules(&mut self, built: &BuiltModel<'p>, plan: &Plan, laid: &Laid) {
@@ -319,7 +328,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Where the number itself stands that a value is.
-    fn literal_place(&self, id: ExprId) -> Option<Place> {
+    pub(super) fn literal_place(&self, id: ExprId) -> Option<Place> {
         let inner = self.graph.unnamed(id);
         let node = self.graph.node(inner);
         (node.op == Op::Const).then(|| self.graph.origin_of(inner).map(|o| o.place))?

@@ -205,6 +205,13 @@ impl<'p> Checker<'p> {
     }
 }
 
+/// Whether an expression reads results below a root.
+pub(super) fn reads(expr: &Expr, root: &str) -> bool {
+    let mut names = Vec::new();
+    dotted_names(expr, &mut names);
+    names.iter().any(|n| n.split('.').next() == Some(root))
+}
+
 fn dotted_names(expr: &Expr, out: &mut Vec<String>) {
     match &expr.kind {
         ExprKind::Name(name) => out.push(name.to_string()),

@@ -49,6 +49,12 @@ impl<'p> Checker<'p> {
             )
             .and(machine.place, format!("{} devices", show_number(have)))
             .and(place, "in this scenario");
+            for (_, axis) in plan.mesh.iter() {
+                if let Some(at) = self.literal_place(axis.size) {
+                    let size = show_number(self.graph.value(axis.size));
+                    diagnostic = diagnostic.and(at, format!("{} is {size}", axis.name));
+                }
+            }
             if let Some(param) = machine.object.slots.iter().find(|s| s.param.default.is_some()) {
                 let per = have.max(1.0);
                 let need = libm::ceil(wanted / per);

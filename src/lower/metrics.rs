@@ -103,7 +103,13 @@ impl<'p> Checker<'p> {
             }
         };
         let text = self.program.sources.text(place).to_owned();
-        if self.decide(holds) == Some(false) {
+        // What does not fit is said already.
+        let does_not_fit = |d: &crate::diagnostic::Diagnostic| {
+            d.code == crate::diagnostic::codes::OUT_OF_MEMORY && d.place() == Some(lowered.place)
+        };
+        let said =
+            self.diagnostics.iter().any(does_not_fit) && super::expect::reads(cond, "memory");
+        if self.decide(holds) == Some(false) && !said {
             self.report_expectation(cond, clauses, env, &text, lowered);
         }
         lowered.expectations.push(Expectation { text, holds, place });

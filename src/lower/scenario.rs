@@ -270,23 +270,7 @@ impl<'p> Checker<'p> {
         let mut out = Vec::new();
         for field in ["batch", "prompt", "output"] {
             match self.field_path(scenario, &["serve", field]) {
-                Some(Value::Num(id)) => {
-                    self.guards.push(crate::check::Guard::AtLeastOne(id));
-                    if self.graph.known(id).is_some_and(|v| v < 1.0) {
-                        let at = self
-                            .graph
-                            .origin_of(id)
-                            .map_or(scenario.item.map(|i| i.name_place())?, |o| o.place);
-                        self.report(Diagnostic::new(
-                            codes::OUT_OF_RANGE,
-                            format!("`serve.{field}` is at least 1"),
-                            at,
-                            "less than 1",
-                        ));
-                        return None;
-                    }
-                    out.push(id);
-                }
+                Some(Value::Num(id)) => out.push(id),
                 Some(_) => return None,
                 None => {
                     let at = scenario
