@@ -673,7 +673,7 @@ impl<'p> Checker<'p> {
                 _ => {
                     self.report(Diagnostic::new(
                         codes::UNKNOWN_AXIS,
-                        format!("only one part of a composite axis may be left to be found"),
+                        "only one part of a composite axis may be left to be found",
                         at,
                         "this one is unknown too",
                     ));

@@ -90,10 +90,8 @@ impl<'p> Checker<'p> {
                 }
             }
             ExprKind::With(base, body) => {
-                let base = match &base.kind {
-                    // `X with { … }` amends the item X, called without arguments.
-                    _ => self.eval(base, env),
-                };
+                // `X with { … }` amends the item X, called without arguments.
+                let base = self.eval(base, env);
                 self.eval_with(base, body, place, env)
             }
             ExprKind::On(base, chip) => Value::On(Rc::new((self.eval(base, env), chip.name))),

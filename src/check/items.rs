@@ -410,7 +410,7 @@ impl<'p> Checker<'p> {
         let figures = object
             .entries
             .iter()
-            .any(|e| e.value.is_some() && !e.path.first().is_some_and(|n| *n == "source"));
+            .any(|e| e.value.is_some() && e.path.first().is_none_or(|n| *n != "source"));
         if hardware && figures && !own {
             self.report(
                 Diagnostic::new(

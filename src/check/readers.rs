@@ -267,10 +267,7 @@ impl<'p> Checker<'p> {
         let scenario = self.swept(item, &of, &env);
         let outline = self.outline_of(item.module);
         let saved = self.results.replace(outline);
-        let results = match &scenario {
-            Some(scenario) => Some(self.fields_env(scenario, &env).inner(Scope::Results)),
-            None => None,
-        };
+        let results = scenario.as_ref().map(|s| self.fields_env(s, &env).inner(Scope::Results));
         let mut varied: Vec<(Vec<Name>, Place)> = Vec::new();
         for stmt in item.item.body.iter().flat_map(|b| &b.stmts) {
             match &stmt.kind {

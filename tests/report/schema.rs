@@ -60,7 +60,7 @@ fn mismatch(value: &Value, schema: &Value, root: &Value, at: &str) -> Option<Str
             "number" => value.is_number(),
             other => panic!("no type {other}"),
         };
-        if !wanted.iter().any(|w| is(w)) {
+        if !wanted.iter().any(is) {
             return Some(format!("{at} is {value}, not {wanted:?}"));
         }
     }
