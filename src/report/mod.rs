@@ -1,6 +1,6 @@
 //! Results for people and for programs.
 //!
-//! In: an [`Evaluation`]. Out: a [`Report`], plain data without the graph, and its formats.
+//! In: an [`Evaluation`](crate::evaluation::Evaluation). Out: a [`Report`], plain data without the graph, and its formats.
 
 mod build;
 mod csv;
