@@ -4,10 +4,11 @@
 //!
 //! 1. [`source`]: texts, places, lines
 //! 2. [`syntax`]: text to items, with recovery; the formatter
-//! 3. [`check`]: names, types, dimensions, shapes: items to values and to [`ir`]
+//! 3. [`mod@check`]: names, types, dimensions, shapes: items to values and to [`ir`]
 //! 4. [`graph`]: model and plan to a dataflow with layouts and collectives
 //! 5. [`lower`]: dataflow, machine and workload to one [`expr`] graph, by the library's formulas
-//! 6. [`reading`], [`report`]: what that graph says, to people and to programs
+//! 6. [`evaluation`]: scenarios of a file on one graph, with what the command line changes
+//! 7. [`reading`], [`report`]: what that graph says, to people and to programs
 //!
 //! [`diagnostic`] is what all of them say of a mistake; [`cli`] is the command.
 
@@ -15,6 +16,7 @@ pub mod arena;
 pub mod check;
 pub mod cli;
 pub mod diagnostic;
+pub mod evaluation;
 pub mod expr;
 pub mod graph;
 pub mod ir;

@@ -279,19 +279,9 @@ fn completions_and_man_pages() {
 }
 
 #[test]
-fn commands_without_a_compiler_say_so() {
-    let dir = Dir::new("not_yet");
+fn a_change_without_a_value_is_wrong_usage() {
+    let dir = Dir::new("no_value");
     dir.write("a.mesa", TIDY);
-    for args in [
-        &["check", "a.mesa"][..],
-        &["eval", "a.mesa"],
-        &["eval", "-e", "-1 + 2"],
-        &["explain", "a.mesa", "chat.tpot"],
-    ] {
-        let run = dir.mesa(args);
-        assert_eq!(run.code, Some(2));
-        assert!(run.err.contains("not available"), "{}", run.err);
-    }
     let set = dir.mesa(&["eval", "a.mesa", "--set", "batch"]);
     assert_eq!(set.code, Some(2));
     assert!(set.err.contains("batch=64"), "{}", set.err);

@@ -146,6 +146,13 @@ fn stable(text: &str) {
 }
 
 #[test]
+fn a_minus_between_values_keeps_its_blanks_whatever_word_stands_before_it() {
+    let text = "fn left(output: Count, of: Count) -> Number = (output - 1) * (of - 1) - 1\n\n\
+                assume shift: Number = -1 in -2 .. -1\n";
+    assert_eq!(format(text, FileId(0)).unwrap(), text);
+}
+
+#[test]
 fn what_has_errors_is_not_laid_out() {
     assert!(format("chip X {", FILE).is_err());
 }

@@ -1,6 +1,8 @@
 //! Scenarios that differ in numbers alone are checked against the first sound one of their shape.
 //! Whatever is found that way must be what checking each by itself finds.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers are tests
+
 use mesa::Program;
 
 const HEAD: &str = "\

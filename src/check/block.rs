@@ -407,9 +407,11 @@ impl<'p> Checker<'p> {
                 self.builder.steps.push(Vec::new());
                 self.block_stmts(&body.stmts, env, outputs);
                 let steps = self.builder.steps.pop().unwrap_or_default();
-                let ops = steps.into_iter().filter_map(|s| match s {
-                    Step::Op(op) => Some(op),
-                    _ => None,
+                // A fused kernel of a block that is called inside becomes part of this one.
+                let ops = steps.into_iter().flat_map(|s| match s {
+                    Step::Op(op) => vec![op],
+                    Step::Fuse(inner) => inner.ops,
+                    _ => Vec::new(),
                 });
                 let fuse = Fuse {
                     name: name.map_or(Name::new("fused"), |n| n.name),
@@ -692,7 +694,7 @@ impl<'p> Checker<'p> {
                 _ => {
                     self.report(Diagnostic::new(
                         codes::UNKNOWN_AXIS,
-                        format!("only one part of a composite axis may be left to be found"),
+                        "only one part of a composite axis may be left to be found",
                         at,
                         "this one is unknown too",
                     ));

@@ -422,13 +422,12 @@ impl<'p> Checker<'p> {
         let mut keys = Some(Vec::with_capacity(args.len()));
         for param in item.item.params.as_deref().unwrap_or_default() {
             let given = args.iter().find(|(n, _)| param.name.name == *n).map(|(_, v)| v.clone());
-            let value = match (given, &param.default) {
-                (Some(value), _) => value,
-                (None, Some(default)) => self.eval(default, &inner),
-                (None, None) => Value::None,
+            let (value, kind) = match (given, &param.default) {
+                (Some(value), _) => (value, OriginKind::Inferred),
+                (None, Some(default)) => (self.eval(default, &inner), OriginKind::Default),
+                (None, None) => (Value::None, OriginKind::Inferred),
             };
             let place = item.place(param.span);
-            let kind = OriginKind::Inferred;
             let value = self.under_name(value, param.name.name, kind, place);
             note_key(&mut keys, &value);
             inner.bind(param.name.name, value);
@@ -625,11 +624,16 @@ impl<'p> Checker<'p> {
         if kind == ItemKind::Assume
             && let Some(value) = self.assumption_setting(name)
         {
-            let place = item.name_place();
-            if let (Value::Num(id), Some(ty)) = (&value, &item.item.result)
+            // What is wrong is wrong where the runtime or the command line says it.
+            let set = self
+                .runtime
+                .as_ref()
+                .and_then(|r| r.entry(&[name]))
+                .and_then(|e| e.value.map(|value| e.outer.site().place(value.span)));
+            let place = set.unwrap_or(item.name_place());
+            if let Some(ty) = &item.item.result
                 && let Some(ty) = self.resolve_type(ty, &env)
             {
-                let _ = id;
                 return self.expect_type(value, ty, place, &format!("`{name}`"));
             }
             return value;

@@ -100,10 +100,8 @@ impl<'p> Checker<'p> {
                 }
             }
             ExprKind::With(base, body) => {
-                let base = match &base.kind {
-                    // `X with { … }` amends the item X, called without arguments.
-                    _ => self.eval(base, env),
-                };
+                // `X with { … }` amends the item X, called without arguments.
+                let base = self.eval(base, env);
                 self.eval_with(base, body, place, env)
             }
             ExprKind::On(base, chip) => Value::On(Rc::new((self.eval(base, env), chip.name))),
@@ -231,7 +229,9 @@ impl<'p> Checker<'p> {
                 // A field that the kind has and this one does not say.
                 match super::schema::field(object.kind, &[field]) {
                     Some(super::schema::Field::Is(super::Ty::Bool)) => return Value::Truth(false),
-                    Some(super::schema::Field::Is(_)) if object.owner.is_none() => {
+                    Some(super::schema::Field::Is(_) | super::schema::Field::OneOf(_))
+                        if object.owner.is_none() =>
+                    {
                         return Value::None;
                     }
                     _ => {}

@@ -459,7 +459,8 @@ impl<'p> Checker<'p> {
 
     fn check_needed(&mut self, item: ItemRef<'p>, object: &Rc<Object<'p>>) {
         let needed: &[&str] = match item.item.kind {
-            ItemKind::Link => &["bandwidth", "latency"],
+            ItemKind::Link if meshed(object) => &["bandwidth", "latency", "links"],
+            ItemKind::Link => &["bandwidth", "latency", "topology"],
             ItemKind::Chip => &["compute.matrix", "memory"],
             ItemKind::Dtype => &["bits"],
             _ => &[],
@@ -487,7 +488,7 @@ impl<'p> Checker<'p> {
         let figures = object
             .entries
             .iter()
-            .any(|e| e.value.is_some() && !e.path.first().is_some_and(|n| *n == "source"));
+            .any(|e| e.value.is_some() && e.path.first().is_none_or(|n| *n != "source"));
         if hardware && figures && !own {
             self.report(
                 Diagnostic::new(
@@ -561,6 +562,13 @@ impl<'p> Checker<'p> {
             self.check_runtime_names(entries);
         }
     }
+}
+
+/// Whether a link says that it is a mesh: a peer is then one of its links.
+fn meshed(link: &Object<'_>) -> bool {
+    let value = link.entry(&[crate::name::Name::new("topology")]).and_then(|e| e.value);
+    matches!(value.map(|v| &v.kind),
+        Some(crate::syntax::ast::ExprKind::Name(word)) if *word == "mesh")
 }
 
 /// The word that a statement starts with.

@@ -39,6 +39,7 @@ pub use object::{Entry, Object, Statement};
 pub use plan::show_path as show_rule;
 pub use precision::Precision;
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
+pub use schema::{schema_fields, schema_type};
 pub use system::Machine;
 pub use twins::{Guard, check_scenarios};
 pub use types::{Ty, divisors};
@@ -71,6 +72,9 @@ pub struct Checker<'p> {
     pub frame: Option<Frame>,
     /// Library formulas that were asked for and are not there: a broken library.
     pub broken_library: Vec<Name>,
+    /// Whether only what checks and expectations usually need is computed: no tallies of useful,
+    /// padded and replicated work, no results by layer.
+    pub brief: bool,
     /// What was relied on so far.
     pub guards: Vec<Guard>,
     /// Items and calls that led to what is being looked at, innermost last.
@@ -107,6 +111,7 @@ impl<'p> Checker<'p> {
             results: None,
             frame: None,
             broken_library: Vec::new(),
+            brief: false,
             guards: Vec::new(),
             led_here: Vec::new(),
             evaluating: Vec::new(),

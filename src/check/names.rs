@@ -436,7 +436,9 @@ impl<'p> Checker<'p> {
             );
         } else if sees_results(env) {
             let roots: Vec<_> = self.result_roots().iter().map(|n| n.text()).collect();
-            diagnostic = diagnostic.note(format!("results start with: {}", roots.join(", ")));
+            if !roots.is_empty() {
+                diagnostic = diagnostic.note(format!("results start with: {}", roots.join(", ")));
+            }
         }
         self.report(diagnostic);
     }

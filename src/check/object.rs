@@ -218,7 +218,8 @@ impl<'p> Object<'p> {
             let full: Vec<_> = prefix.iter().chain(path).copied().collect();
             return owner.has(&full);
         }
-        self.entries.iter().any(|e| e.path.starts_with(path))
+        // A rule `within` some blocks is no value of its own.
+        self.entries.iter().any(|e| e.path.starts_with(path) && e.within.is_empty())
             || matches!(path, [name] if self.slot(*name).is_some())
     }
     /// The names of fields directly below `path`.
@@ -405,7 +406,12 @@ impl<'p> Checker<'p> {
         let site = entry.outer.site();
         let span = entry.value.map(|e| site.place(e.span)).unwrap_or(entry.place);
         let kind = if entry.amends { OriginKind::Override } else { site.kind };
-        let value = super::schema::check_field(self, root.kind, path, value, span);
+        let is_slot = matches!(&**path, [name] if root.slot(*name).is_some());
+        let value = if is_slot {
+            value
+        } else {
+            super::schema::check_field(self, root.kind, path, value, span)
+        };
         let value = match (&**path, &value) {
             ([name], Value::Num(_)) => match root.slot(*name) {
                 Some(slot) => {

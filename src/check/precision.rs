@@ -14,13 +14,16 @@ use crate::ir::{Dtype, Role, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 
+/// A rule for a role within blocks or instances, with where it is said.
+pub type ScopedRule = (Role, Vec<Vec<Name>>, Rc<Dtype>, Place);
+
 /// The rules of a scenario.
 #[derive(Clone, Default)]
 pub struct Precision<'p> {
     /// By role, with where it is said.
     pub roles: FxHashMap<Role, (Rc<Dtype>, Place)>,
     /// By role within blocks or instances; later ones win.
-    pub scoped: Vec<(Role, Vec<Vec<Name>>, Rc<Dtype>, Place)>,
+    pub scoped: Vec<ScopedRule>,
     /// What the model states by role.
     pub model: FxHashMap<Role, Rc<Dtype>>,
     /// The format to compute in, if the scenario says so.

@@ -267,10 +267,7 @@ impl<'p> Checker<'p> {
         let scenario = self.swept(item, &of, &env);
         let outline = self.outline_of(item.module);
         let saved = self.results.replace(outline);
-        let results = match &scenario {
-            Some(scenario) => Some(self.fields_env(scenario, &env).inner(Scope::Results)),
-            None => None,
-        };
+        let results = scenario.as_ref().map(|s| self.fields_env(s, &env).inner(Scope::Results));
         let mut varied: Vec<(Vec<Name>, Place)> = Vec::new();
         for stmt in item.item.body.iter().flat_map(|b| &b.stmts) {
             match &stmt.kind {
@@ -399,7 +396,8 @@ impl<'p> Checker<'p> {
         let slot = owner.slots.iter().find(|s| *s.param.name.name.text() == *last.name.text());
         let slot = slot.filter(|_| inside.len() == 1).cloned();
         let field = super::schema::field(owner.kind, &inside);
-        if slot.is_none() && !matches!(field, Some(Field::Is(_) | Field::AtLeastOne)) {
+        let is_value = matches!(field, Some(Field::Is(_) | Field::AtLeastOne | Field::OneOf(_)));
+        if slot.is_none() && !is_value {
             let names = owner.field_names(&[]);
             let mut diagnostic = Diagnostic::new(
                 codes::UNKNOWN_PATH,

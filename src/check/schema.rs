@@ -15,6 +15,8 @@ use crate::syntax::ast::ItemKind;
 pub enum Field {
     /// A value of this type.
     Is(Ty),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// A count of at least one.
     AtLeastOne,
     /// A section; its fields are listed with longer paths.
@@ -54,7 +56,7 @@ const LINK: &[(&str, Field)] = &[
     ("latency", Field::Is(TIME)),
     ("launch", Field::Is(TIME)),
     ("efficiency", Field::Is(NUMBER)),
-    ("topology", Field::Is(Ty::Word)),
+    ("topology", Field::OneOf(&["switch", "mesh", "torus", "tree"])),
     ("reduction", Field::Is(Ty::Bool)),
     ("reduction_efficiency", Field::Is(NUMBER)),
     ("links", Field::Is(Ty::Count)),
@@ -73,7 +75,7 @@ const SYSTEM: &[(&str, Field)] = &[
 ];
 const PLAN: &[(&str, Field)] = &[
     ("micro_batch", Field::Is(Ty::Count)),
-    ("recompute", Field::Is(Ty::Word)),
+    ("recompute", Field::OneOf(&["none", "selective", "full"])),
     ("source", Field::Is(Ty::Text)),
 ];
 const MODEL: &[(&str, Field)] = &[
@@ -159,10 +161,31 @@ pub fn names_below(kind: ItemKind, path: &[Name]) -> Vec<Name> {
     names
 }
 
+/// The paths of a kind with what they hold; `None` for sections.
+pub fn schema_fields(kind: ItemKind) -> impl Iterator<Item = (&'static str, Option<Ty>)> {
+    fields(kind).unwrap_or_default().iter().map(|(path, field)| match field {
+        Field::Is(ty) => (*path, Some(*ty)),
+        Field::OneOf(_) => (*path, Some(Ty::Word)),
+        Field::AtLeastOne => (*path, Some(Ty::Count)),
+        Field::Section => (*path, None),
+    })
+}
+
+/// What the declared field at a path holds; `None` for sections and where there is none.
+#[must_use]
+pub fn schema_type(kind: ItemKind, path: &[Name]) -> Option<Ty> {
+    match field(kind, path)? {
+        Field::Is(ty) => Some(ty),
+        Field::OneOf(_) => Some(Ty::Word),
+        Field::AtLeastOne => Some(Ty::Count),
+        Field::Section => None,
+    }
+}
+
 /// Whether a bare word is wanted at a path, so that an unknown name is no mistake.
 #[must_use]
 pub fn wants_word(kind: ItemKind, path: &[Name]) -> bool {
-    matches!(field(kind, path), Some(Field::Is(Ty::Word)))
+    matches!(field(kind, path), Some(Field::Is(Ty::Word) | Field::OneOf(_)))
 }
 
 /// Checks a value against the declared field, if there is one.
@@ -180,6 +203,30 @@ pub fn check_field<'p>(
         Some(Field::AtLeastOne) => {
             let value = checker.expect_type(value, Ty::Count, place, &name);
             checker.at_least_one(value, place, &name)
+        }
+        Some(Field::OneOf(words)) => {
+            let value = checker.expect_type(value, Ty::Word, place, &name);
+            let Value::Word(word) = value else { return value };
+            if words.iter().any(|w| word == *w) {
+                return value;
+            }
+            let mut diagnostic = Diagnostic::new(
+                codes::OUT_OF_RANGE,
+                format!("{name} cannot be `{word}`"),
+                place,
+                "not one of the words that are known here",
+            )
+            .note(format!("it is one of: {}", words.join(", ")));
+            if let Some(best) = super::closest(word.text(), words.iter().copied()) {
+                diagnostic = diagnostic.fix(
+                    format!("write `{best}`"),
+                    place,
+                    best,
+                    crate::diagnostic::Safety::Review,
+                );
+            }
+            checker.report(diagnostic);
+            Value::Error
         }
         Some(Field::Section) => match value {
             Value::Object(ref object) if object.owner.is_some() => value,

@@ -110,9 +110,14 @@ impl<'p> Checker<'p> {
         let ty = Ty::Kind(ItemKind::Chip);
         let value = self.expect_type(value, ty, place, &format!("`{}`", name.name));
         parts.names_of_chips.push(name.name);
+        // `with { gpu = … }` puts another chip in its place.
+        let value = match object.entry(&[name.name]) {
+            Some(_) => self.field(object, name.name).unwrap_or(Value::Error),
+            None => value,
+        };
         match value {
             Value::Object(chip) => {
-                let chip = self.amended_chip(object, name.name, chip);
+                let chip = self.amended_part(object, name.name, chip);
                 parts.chips.push((name.name, chip));
             }
             _ => parts.good = false,
@@ -182,6 +187,7 @@ impl<'p> Checker<'p> {
             }
         };
         let name = name.name;
+        let link = link.map(|link| self.amended_part(object, name, link));
         let level = Level { name, count: count?, devices: devices?, place: at };
         link.filter(|_| good).map(|link| (level, link))
     }
@@ -214,12 +220,13 @@ impl<'p> Checker<'p> {
         false
     }
 
-    /// A chip with what the system (or an override) changes in it: `gpu.memory.hbm.capacity = …`.
-    fn amended_chip(
+    /// A chip, or the link of a level, with what the system (or an override) changes in it:
+    /// `gpu.memory.hbm.capacity = …`.
+    fn amended_part(
         &mut self,
         system: &Rc<Object<'p>>,
         name: Name,
-        chip: Rc<Object<'p>>,
+        part: Rc<Object<'p>>,
     ) -> Rc<Object<'p>> {
         let below: Vec<_> = system
             .entries
@@ -230,8 +237,8 @@ impl<'p> Checker<'p> {
                 ..e.clone()
             })
             .collect();
-        self.check_amended(&chip, &below);
-        if below.is_empty() { chip } else { Rc::new(chip.amended(below)) }
+        self.check_amended(&part, &below);
+        if below.is_empty() { part } else { Rc::new(part.amended(below)) }
     }
 }
 

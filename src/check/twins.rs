@@ -277,12 +277,21 @@ impl<'p> Templates<'p> {
         {
             return;
         }
-        let mut own = Checker::new(checker.program);
-        match item.item.kind {
-            ItemKind::Scenario | ItemKind::Measured => {
-                let _ = crate::evaluate(&mut own, item);
+        let look = |brief: bool| {
+            let mut own = Checker::new(checker.program);
+            own.brief = brief;
+            match item.item.kind {
+                ItemKind::Scenario | ItemKind::Measured => {
+                    let _ = crate::evaluate(&mut own, item);
+                }
+                _ => own.led_by(item.name_place(), |own| own.check_item(item)),
             }
-            _ => own.led_by(item.name_place(), |own| own.check_item(item)),
+            own
+        };
+        // Whatever a brief look finds may be due to its brevity: look again.
+        let mut own = look(true);
+        if !own.diagnostics.is_empty() {
+            own = look(false);
         }
         if own.diagnostics.is_empty() {
             let template = Template::new(&own.graph, &own.guards, item, &numbers);

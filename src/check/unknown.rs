@@ -125,6 +125,7 @@ impl<'p> Checker<'p> {
         match schema::field(kind, &full) {
             Some(schema::Field::Section) => Value::Unknown(kind, full),
             Some(schema::Field::Is(ty)) => self.unknown_of(ty, field, place),
+            Some(schema::Field::OneOf(_)) => self.unknown_of(Ty::Word, field, place),
             Some(schema::Field::AtLeastOne) => self.unknown_of(Ty::Count, field, place),
             // Models, plans, systems and runtimes have what their own declarations say.
             None if !matches!(

@@ -6,10 +6,20 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::Outcome;
+use super::input::{self, Loaded};
 use super::overrides::Overrides;
 use super::screen::Screen;
-use super::{Outcome, input, not_available};
-use crate::diagnostic::miette::Outer;
+use crate::check::{ModuleId, Program};
+use crate::diagnostic::miette::{Outer, narrate};
+use crate::diagnostic::render::{self, render};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::evaluation::{
+    Changes, Evaluation, Expression, evaluate, expression, find, no_scenario, open, settable,
+};
+use crate::quantity::figure::Figure;
+use crate::report::{self, Look, Report};
+use crate::source::Sources;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,20 +77,129 @@ enum Format {
     Markdown,
 }
 
-/// What is evaluated, ready for the library.
-#[derive(Debug)]
-#[allow(dead_code)] // read once it is wired
-struct Request<'a> {
-    loaded: Option<input::Loaded>,
-    args: &'a Args,
-}
-
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
-    let loaded = args.file.as_ref().map(|f| input::load(std::slice::from_ref(f))).transpose()?;
-    evaluate(&Request { loaded, args }, screen)
+    let mut loaded = match &args.file {
+        Some(file) => input::load(std::slice::from_ref(file))?,
+        None => Loaded::default(),
+    };
+    let mut program = loaded.program();
+    let changes = Changes::add(&mut program, args.overrides.changes());
+    let typed = args.expression.as_deref().map(|text| Expression::add(&mut program, text));
+    let mut findings = std::mem::take(&mut loaded.findings);
+    let out = match (program.roots.first().copied(), typed) {
+        (None, Some(typed)) => {
+            let (figure, mut found) = expression(&program, typed, None);
+            findings.append(&mut found);
+            figure.map_or_else(String::new, |f| both(&f, screen))
+        }
+        (None, None) => String::new(),
+        (Some(module), typed) => {
+            let wanted = wanted(args, &program, module);
+            let mut evaluation = if args.settable {
+                open(&program, module, &wanted, &changes)
+            } else {
+                evaluate(&program, module, &wanted, &changes)
+            };
+            let (out, mut found) = answer(args, screen, &mut evaluation, typed);
+            findings.append(&mut evaluation.findings);
+            findings.append(&mut found);
+            out
+        }
+    };
+    complain(screen, &program.sources, &findings);
+    screen.print(&out)?;
+    let is_error = findings.iter().any(|d| d.severity == Severity::Error);
+    Ok(if is_error { Outcome::Findings } else { Outcome::Fine })
 }
 
-/// Wired later: evaluates and prints.
-fn evaluate(_request: &Request<'_>, _screen: &Screen) -> Result<Outcome, Outer> {
-    Err(not_available("eval"))
+/// The scenarios to evaluate: for one figure only the one that it names.
+fn wanted(args: &Args, program: &Program, module: ModuleId) -> Vec<String> {
+    let named = args.get.as_ref().and_then(|path| scenario_of(path, program, module));
+    match (named, args.scenarios.as_slice()) {
+        (Some(name), []) => vec![name],
+        (_, given) => given.to_vec(),
+    }
+}
+
+/// The scenario that a path starts with.
+pub(super) fn scenario_of(path: &str, program: &Program, module: ModuleId) -> Option<String> {
+    let (first, _) = path.split_once('.')?;
+    let all = crate::scenarios(program, module);
+    all.iter().any(|i| i.item.name.name == first).then(|| first.to_owned())
+}
+
+/// What is printed, and what is wrong with the question.
+fn answer<'p>(
+    args: &Args,
+    screen: &Screen,
+    evaluation: &mut Evaluation<'p>,
+    typed: Option<Expression>,
+) -> (String, Vec<Diagnostic>) {
+    if let Some(typed) = typed {
+        let program = evaluation.checker.program;
+        let (figure, found) = expression(program, typed, Some(evaluation));
+        return (figure.map_or_else(String::new, |f| both(&f, screen)), found);
+    }
+    if evaluation.scenarios.is_empty() && !evaluation.has_errors() {
+        return (String::new(), vec![no_scenario(evaluation)]);
+    }
+    if let Some(path) = &args.get {
+        return match find(evaluation, path) {
+            Ok(found) => {
+                let graph = &evaluation.checker.graph;
+                let figure = found.map(|f| report::figure(graph, &f.path, &f.leaf));
+                (figure.map_or_else(String::new, |f| f.exact() + "\n"), Vec::new())
+            }
+            Err(diagnostic) => (String::new(), vec![*diagnostic]),
+        };
+    }
+    if args.settable {
+        return (list(evaluation, screen), Vec::new());
+    }
+    let report = report::build(evaluation);
+    (written(args.format, &report, screen), Vec::new())
+}
+
+/// As a person reads it, and exactly in base units.
+fn both(figure: &Figure, screen: &Screen) -> String {
+    let (human, exact, unit) = (figure.human(), figure.exact(), figure.unit());
+    let exact = if unit.is_empty() { exact } else { format!("{exact} {unit}") };
+    let line = if human == exact { human } else { format!("{human}  ({exact})") };
+    (if screen.ascii { report::ascii(&line) } else { line }) + "\n"
+}
+
+/// What `--set` may change, scenario by scenario.
+fn list(evaluation: &mut Evaluation<'_>, screen: &Screen) -> String {
+    let mut tables = Vec::new();
+    for scenario in &evaluation.scenarios {
+        let Some(object) = &scenario.object else { continue };
+        let rows = settable(&mut evaluation.checker, object);
+        let sources = &evaluation.checker.program.sources;
+        tables.push(report::settable(&scenario.name.to_string(), &rows, sources));
+    }
+    let drawn: Vec<String> = tables.iter().map(|t| t.text(screen.out_color)).collect();
+    let text = drawn.join("\n");
+    if screen.ascii { report::ascii(&text) } else { text }
+}
+
+fn written(format: Format, report: &Report, screen: &Screen) -> String {
+    match format {
+        Format::Text => report::text(report, Look { color: screen.out_color, ascii: screen.ascii }),
+        Format::Json => report::json(report),
+        Format::Csv => report::csv(report),
+        Format::Markdown => report::markdown(report),
+    }
+}
+
+/// Findings, drawn on standard error.
+pub(super) fn complain(screen: &Screen, sources: &Sources, findings: &[Diagnostic]) {
+    if findings.is_empty() {
+        return;
+    }
+    let drawn = if screen.narrate {
+        narrate(sources, findings)
+    } else {
+        render(render::Format::Text, sources, findings, &screen.error_options())
+    };
+    screen.complain(&drawn);
 }

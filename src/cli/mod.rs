@@ -138,11 +138,6 @@ fn command() -> clap::Command {
     Cli::command()
 }
 
-/// The answer of a command whose part of the library does not exist yet.
-fn not_available(what: &str) -> Outer {
-    Outer::new(format!("`mesa {what}` is not available in this build"))
-}
-
 #[cfg(test)]
 mod tests {
     #[test]

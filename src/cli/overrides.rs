@@ -4,6 +4,8 @@
 
 use std::str::FromStr;
 
+use crate::evaluation::{Change, ChangeKind};
+
 /// `PATH=VALUE` as given.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Assignment {
@@ -41,6 +43,16 @@ pub(super) struct Overrides {
     /// Change anything else, such as a chip's bandwidth or an assumption; may be repeated
     #[arg(long = "override", value_name = "PATH=VALUE")]
     pub overrides: Vec<Assignment>,
+}
+
+impl Overrides {
+    /// All changes, in the order in which they count.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let change =
+            |kind, a: &Assignment| Change { kind, path: a.path.clone(), value: a.value.clone() };
+        let set = self.set.iter().map(|a| change(ChangeKind::Set, a));
+        set.chain(self.overrides.iter().map(|a| change(ChangeKind::Override, a))).collect()
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub(super) struct Screen {
     pub err_color: bool,
     /// Whether to say things in plain sentences.
     pub narrate: bool,
+    /// Whether the terminal is said to have nothing but ASCII.
+    pub ascii: bool,
     width: usize,
 }
 
@@ -42,8 +44,14 @@ impl Screen {
             out_color: is_colored(when, io::stdout().is_terminal()),
             err_color: is_colored(when, io::stderr().is_terminal()),
             narrate: narrate || !graphics,
+            ascii: std::env::var_os("TERM").is_some_and(|t| t == "dumb"),
             width: width(),
         }
+    }
+
+    /// How many columns there are.
+    pub(super) fn columns(&self) -> usize {
+        self.width
     }
 
     /// Prints to standard output. A closed pipe ends the output, not the program.

@@ -171,7 +171,8 @@ impl Graph {
     /// A constant with its origin. Equal constants from different places stay different nodes.
     pub fn constant(&mut self, value: f64, dimension: Dimension, origin: Origin) -> ExprId {
         let origin = self.intern(origin);
-        let bits = (value + 0.0).to_bits(); // -0.0 is 0.0
+        let value = value + 0.0; // -0.0 is 0.0
+        let bits = value.to_bits();
         let node = Node { op: Op::Const, a: origin.0, b: bits as u32, c: (bits >> 32) as u32 };
         self.push(node, dimension, value)
     }

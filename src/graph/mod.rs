@@ -3,8 +3,11 @@
 //! In: a checked model and plan. Out: the model's steps with the layout that every op runs in and
 //! every conversion that it causes. Sizes stay symbolic; only *which* axes are sharded is decided.
 
+mod convert;
 mod layout;
 mod rules;
+mod walk;
 
-pub use layout::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Partial, Shard, lay_out};
+pub use layout::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Partial, Shard, Version};
 pub use rules::{Conflict, Divisor, scope_matches};
+pub use walk::lay_out;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::layout::Shard;
 use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
 use crate::ir::model::Instance;
-use crate::ir::{AxisId, MeshId, Model, Plan};
+use crate::ir::{AxisId, AxisSize, MeshId, Model, Plan};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -102,7 +102,7 @@ impl<'a> Rules<'a> {
         self.whole_shard(axis, whole, rule, graph)
     }
 
-    /// How `rule` on `whole` cuts its part `axis`: parts are cut major factor first.
+    /// How `rule` on `whole` cuts its part `axis`.
     fn whole_shard(
         &mut self,
         axis: AxisId,
@@ -120,36 +120,75 @@ impl<'a> Rules<'a> {
         if !self.divisors.contains(&divisor) {
             self.divisors.push(divisor);
         }
-        let parts = self.model.axes[whole].parts.clone();
+        let count = self.count(axis, rule_index, &rule.over, graph)?;
+        Some(Shard { axis, group: Rc::clone(&rule.over), count, rule: rule_index })
+    }
+
+    /// Into how many shards a rule cuts an axis over these mesh axes. Parts of a composite are cut
+    /// major factor first.
+    pub(super) fn count(
+        &self,
+        axis: AxisId,
+        rule_index: usize,
+        mesh: &[MeshId],
+        graph: &mut Graph,
+    ) -> Option<ExprId> {
+        let rule = self.plan.rules.get(rule_index)?;
+        let n = graph.product(mesh.iter().map(|m| self.plan.mesh[*m].size).collect::<Vec<_>>())?;
+        if self.names_axis(&rule.axis, axis) {
+            return Some(n);
+        }
+        let wholes = &self.model.axes[axis].whole;
+        let whole = *wholes.iter().find(|w| self.names_axis(&rule.axis, **w))?;
         let origin = |rule_text| Origin {
             name: Name::new(&format!("shards({})", self.model.axes[axis].name)),
             kind: OriginKind::Inferred,
             place: rule.place,
             rule: Some(rule_text),
         };
-        let count = if parts.len() < 2 {
-            n
-        } else {
-            let mut rest = n;
-            let mut found = None;
-            for (i, part) in parts.iter().enumerate() {
-                let last = i + 1 == parts.len();
-                let crate::ir::AxisSize::Fixed(size) = self.model.axes[*part].size else {
-                    return None;
-                };
-                let cut = if last { rest } else { graph.binary(Op::Gcd, rest, size) };
-                if *part == axis {
-                    let text = if last {
-                        "what the major factors leave of the mesh"
-                    } else {
-                        "the greatest common divisor of the mesh and the factor"
-                    };
-                    found = Some(graph.named(cut, origin(text)));
-                }
-                rest = graph.div(rest, cut);
+        let parts = &self.model.axes[whole].parts;
+        let mut rest = n;
+        for (i, part) in parts.iter().enumerate() {
+            let AxisSize::Fixed(size) = self.model.axes[*part].size else { return None };
+            if i + 1 == parts.len() {
+                let text = "what the major factors leave of the mesh";
+                return (*part == axis).then(|| graph.named(rest, origin(text)));
             }
-            found?
+            let cut = graph.binary(Op::Gcd, rest, size);
+            if *part == axis {
+                let text = "the greatest common divisor of the mesh and the factor";
+                return Some(graph.named(cut, origin(text)));
+            }
+            rest = graph.div(rest, cut);
+        }
+        None
+    }
+
+    /// Whether two shards of one tensor share their mesh axes by design: a composite axis and one
+    /// of its parts, cut by rules of their own.
+    pub(super) fn shares(&self, a: &Shard, b: &Shard) -> bool {
+        let part = |x: &Shard, y: &Shard| {
+            let named = self.plan.rules.get(y.rule).map(|r| &r.axis);
+            let wholes = &self.model.axes[x.axis].whole;
+            wholes.iter().any(|w| {
+                self.model.axes[*w].parts.contains(&y.axis)
+                    && named.is_some_and(|n| self.names_axis(n, *w))
+            })
         };
-        Some(Shard { axis, group: Rc::clone(&rule.over), count, rule: rule_index })
+        part(a, b) || part(b, a)
+    }
+
+    /// Rules without effect: those that name no axis, and scoped ones whose scope has none such.
+    pub(super) fn without_effect(&self) -> (Vec<usize>, Vec<usize>) {
+        let mut unknown = Vec::new();
+        let mut unscoped = Vec::new();
+        for (i, rule) in self.plan.rules.iter().enumerate() {
+            if !self.model.axes.iter().any(|(a, _)| self.names_axis(&rule.axis, a)) {
+                unknown.push(i);
+            } else if !rule.within.is_empty() && !self.matched.get(i).copied().unwrap_or(false) {
+                unscoped.push(i);
+            }
+        }
+        (unknown, unscoped)
     }
 }

@@ -128,6 +128,15 @@ pub struct Tensor {
     pub tied: bool,
 }
 
+impl Tensor {
+    /// Its name with the instances it stands in: `attention.wq`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let names = self.scope.path.iter().copied().chain([self.name]);
+        names.map(|n| n.text()).collect::<Vec<_>>().join(".")
+    }
+}
+
 /// An instance of a block in the model: where an op stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instance {

@@ -64,7 +64,6 @@ impl<'p> Checker<'p> {
         if let Some(group) = self.groups.get(&key) {
             return Some(group.clone());
         }
-        let stride = plan.mesh[*mesh.last()?].stride;
         let place = plan.mesh[*mesh.last()?].place;
         let one = self.counted(1.0, "1", place, "at least one device");
         let mut inside = one;
@@ -74,17 +73,26 @@ impl<'p> Checker<'p> {
             let reach = if i == last {
                 n
             } else {
-                // Neighbours are `stride` apart: of a level's devices every stride-th takes part.
-                let share = self.graph.div(level.devices, stride);
-                let share = self.graph.binary(Op::Min, n, share);
-                self.graph.binary(Op::Max, one, share)
+                // Neighbours on a mesh axis are its stride apart: of a level's devices every
+                // stride-th takes part.
+                let mut reach = one;
+                for id in mesh {
+                    let axis = &plan.mesh[*id];
+                    let share = self.graph.div(level.devices, axis.stride);
+                    let share = self.graph.binary(Op::Min, axis.size, share);
+                    let share = self.graph.binary(Op::Max, one, share);
+                    reach = if reach == one { share } else { self.graph.mul(reach, share) };
+                }
+                self.graph.binary(Op::Min, n, reach)
             };
             let here = self.graph.div(reach, inside);
             let origin = Origin {
                 name: Name::new(&format!("devices_per_{}", level.name)),
                 kind: OriginKind::Inferred,
                 place,
-                rule: Some("max(1, min(n, devices of the level / stride)), over the level inside"),
+                rule: Some(
+                    "max(1, min(size, devices of the level / stride)) per mesh axis, over the level inside",
+                ),
             };
             let here = self.graph.named(here, origin);
             levels.push((here, link.clone()));
@@ -122,7 +130,7 @@ impl<'p> Checker<'p> {
         let message =
             self.tensor_bytes(frame, conversion.tensor, &conversion.message.shards, View::Local)?;
         let group = self.group(plan, machine, &conversion.group, conversion.count)?;
-        let tensor = frame.model.tensors[conversion.tensor].name;
+        let tensor = frame.model.tensors[conversion.tensor].path();
         let mesh: Vec<&str> = conversion.group.iter().map(|m| plan.mesh[*m].name.text()).collect();
         let rule = plan.rules.get(conversion.rule)?;
         let kind = conversion.kind;
@@ -132,18 +140,18 @@ impl<'p> Checker<'p> {
         let volume = self.library_number(&format!("{}_volume", kind.function()), &args)?;
         let axis = mesh.join(",");
         let origin = |what: &str, rule_text| Origin {
-            name: Name::new(&format!("{} of {tensor} over {axis}: {what}", kind.word())),
+            name: Name::new(&format!("{} of {tensor} over {axis}{what}", kind.word())),
             kind: OriginKind::Inferred,
             place: conversion.model_place,
             rule: Some(rule_text),
         };
-        let time = self.graph.named(time, origin("time", "the library's formula for it"));
-        let bytes = self.graph.named(volume, origin("bytes", "logical bytes sent by a device"));
+        let time = self.graph.named(time, origin("", "the library's formula for it"));
+        let bytes = self.graph.named(volume, origin(": bytes", "logical bytes sent by a device"));
         let total = self.graph.mul(time, count);
         Some(CollectiveUse {
             kind: kind.word(),
             axis,
-            tensor: tensor.to_string(),
+            tensor,
             devices: conversion.count,
             count,
             message,

@@ -157,7 +157,7 @@ impl<'p> Checker<'p> {
             bytes = self.graph.mul(bytes, density);
         }
         let origin = Origin {
-            name: Name::new(&format!("bytes({})", t.name)),
+            name: Name::new(&format!("bytes({})", t.path())),
             kind: OriginKind::Inferred,
             place: t.place,
             rule: Some("elements times bytes per element"),

@@ -3,12 +3,13 @@
 use rustc_hash::FxHashMap;
 
 use super::frame::{Frame, View};
+use super::liveness::alive_together;
 use super::phase::Setting;
 use super::results::{Leaf, Results};
 use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{LaidStep, Shard};
-use crate::ir::{OpId, Role, TensorId};
+use crate::ir::{OpId, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 
@@ -177,53 +178,13 @@ impl<'p> Checker<'p> {
 
     /// The greatest sum of activations alive at one step of a pass.
     fn working_set(&mut self, setting: &Setting<'_, 'p>, frame: &Frame) -> Option<ExprId> {
-        let mut order: Vec<OpId> = Vec::new();
-        flatten(&setting.laid.steps, &mut order);
-        let mut last_use: FxHashMap<TensorId, usize> = FxHashMap::default();
-        for (i, op) in order.iter().enumerate() {
-            for (_, tensor) in &setting.model.ops[*op].operands {
-                last_use.insert(*tensor, i);
-            }
-        }
-        let mut carried: Vec<(TensorId, usize, usize)> = Vec::new();
-        carried_spans(&setting.laid.steps, &order, &mut carried);
-        for (tensor, _, end) in &carried {
-            let entry = last_use.entry(*tensor).or_insert(*end);
-            *entry = (*entry).max(*end);
-        }
-        for output in &setting.model.outputs {
-            last_use.insert(*output, order.len());
-        }
-        let mut live: Vec<TensorId> = setting.model.inputs.clone();
-        let mut sets: Vec<Vec<TensorId>> = Vec::new();
-        for (i, op) in order.iter().enumerate() {
-            let instance = &setting.model.ops[*op];
-            for (tensor, start, _) in &carried {
-                if *start == i && !live.contains(tensor) {
-                    live.push(*tensor);
-                }
-            }
-            let inside = !setting.escaping.contains(&instance.result);
-            if !inside && setting.model.tensors[instance.result].role == Role::Activations {
-                live.push(instance.result);
-            }
-            let set: Vec<TensorId> = live
-                .iter()
-                .filter(|t| setting.model.tensors[**t].role == Role::Activations)
-                .copied()
-                .collect();
-            if !sets.contains(&set) {
-                sets.push(set);
-            }
-            live.retain(|t| last_use.get(t).is_some_and(|last| *last > i));
-        }
         let mut peaks = Vec::new();
-        for set in sets {
+        for set in alive_together(&setting.laid.steps, &setting.model, &setting.escaping) {
             let mut sum = None;
-            for tensor in set {
-                let shards = setting.laid.layouts.get(&tensor).map(|l| l.shards.clone());
-                let bytes =
-                    self.tensor_bytes(frame, tensor, &shards.unwrap_or_default(), View::Local);
+            for version in set {
+                let shards = setting.laid.layout(version).map(|l| l.shards.clone());
+                let shards = shards.unwrap_or_default();
+                let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
                 sum = self.plus(sum, bytes);
             }
             peaks.extend(sum);
@@ -252,7 +213,7 @@ fn note_stages(
         match step {
             LaidStep::Op(op) => ops.push(op.op),
             LaidStep::Fuse(_, list) => ops.extend(list.iter().map(|o| o.op)),
-            LaidStep::Convert(_) => {}
+            LaidStep::Convert(_) | LaidStep::Join { .. } => {}
             LaidStep::Repeat { body, .. } => {
                 note_stages(body, setting, &mut 1, true, used);
                 if !inside {
@@ -267,41 +228,6 @@ fn note_stages(
                     *flag = true;
                 }
             }
-        }
-    }
-}
-
-fn flatten(steps: &[LaidStep], out: &mut Vec<OpId>) {
-    for step in steps {
-        match step {
-            LaidStep::Op(op) => out.push(op.op),
-            LaidStep::Fuse(_, ops) => out.extend(ops.iter().map(|o| o.op)),
-            LaidStep::Convert(_) => {}
-            LaidStep::Repeat { body, .. } | LaidStep::Some { body, .. } => flatten(body, out),
-        }
-    }
-}
-
-/// Carried tensors with the first and last step of their repeat.
-fn carried_spans(steps: &[LaidStep], order: &[OpId], out: &mut Vec<(TensorId, usize, usize)>) {
-    for step in steps {
-        if let LaidStep::Repeat { repeat, body, .. } = step {
-            let mut inside = Vec::new();
-            flatten(body, &mut inside);
-            let position = |op: &OpId| order.iter().position(|o| o == op);
-            let (first, last) =
-                (inside.first().and_then(position), inside.last().and_then(position));
-            if let (Some(first), Some(last)) = (first, last) {
-                for c in &repeat.carried {
-                    out.push((c.end, last, last));
-                    // The value at the start lives until its last use in the round.
-                    let uses = inside.iter().rev().find(|_| true).and_then(position);
-                    let _ = uses;
-                    out.push((c.start, first, first));
-                    out.push((c.after, last + 1, last + 1));
-                }
-            }
-            carried_spans(body, order, out);
         }
     }
 }

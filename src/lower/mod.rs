@@ -6,14 +6,20 @@
 
 mod checks;
 mod collective;
+mod expect;
 mod frame;
+mod kernel;
+mod liveness;
 mod memory;
+mod mesh;
+mod metrics;
 mod phase;
 mod results;
 mod scenario;
+mod totals;
 
-pub use checks::check_model_expectations;
 pub use collective::{CollectiveUse, Group};
+pub use expect::check_model_expectations;
 pub use frame::{Frame, View};
 pub use results::{Leaf, Results};
 pub use scenario::{Expectation, Lowered, lower};

@@ -5,17 +5,14 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::collective::CollectiveUse;
-use super::frame::{Frame, View};
-use crate::check::{BuiltModel, Checker, Env, Machine, Object, Value};
-use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
-use crate::graph::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Shard};
+use super::frame::Frame;
+use crate::check::{BuiltModel, Checker, Machine, Value};
+use crate::expr::ExprId;
+use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard};
 use crate::ir::model::Instance;
-use crate::ir::{Dtype, Model, OpId, Plan, Role, TensorId};
+use crate::ir::{Dtype, Model, OpId, Plan, TensorId};
 use crate::name::Name;
-use crate::quantity::Dimension;
 use crate::source::Place;
-use crate::syntax::ast::Expr;
 
 /// Which part of a pipeline runs a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,10 +134,10 @@ pub struct Setting<'a, 'p> {
 }
 
 #[derive(Clone, Copy)]
-struct At {
-    stage: Stage,
+pub(super) struct At {
+    pub(super) stage: Stage,
     outer: Option<ExprId>,
-    rounds: Option<ExprId>,
+    pub(super) rounds: Option<ExprId>,
 }
 
 /// Tensors that leave the fused kernel in which they are made.
@@ -154,7 +151,7 @@ pub fn escaping(laid: &[LaidStep], model: &Model) -> FxHashSet<TensorId> {
         for (_, tensor) in &op.operands {
             let producer = model.tensors[*tensor].producer;
             let same = producer
-                .is_some_and(|p| inside.get(&p).is_some() && inside.get(&p) == inside.get(&id));
+                .is_some_and(|p| inside.contains_key(&p) && inside.get(&p) == inside.get(&id));
             if !same {
                 out.insert(*tensor);
             }
@@ -183,9 +180,10 @@ fn carried_tensors(steps: &[LaidStep], out: &mut FxHashSet<TensorId>) {
     for step in steps {
         match step {
             LaidStep::Repeat { repeat, body, .. } => {
-                out.extend(repeat.carried.iter().map(|c| c.end));
+                out.extend(repeat.carried.iter().flat_map(|c| [c.before, c.end]));
                 carried_tensors(body, out);
             }
+            LaidStep::Join { arms, .. } => out.extend(arms.iter().map(|v| v.tensor)),
             LaidStep::Some { body, .. } => carried_tensors(body, out),
             _ => {}
         }
@@ -220,7 +218,7 @@ impl<'p> Checker<'p> {
                     let instance = &setting.model.ops[op.op];
                     let layer = layer_of(&setting.model, op.op);
                     let name = setting.model.tensors[instance.result].name;
-                    self.kernel(&[op.clone()], layer, name, setting, frame, at, cost);
+                    self.kernel(std::slice::from_ref(op), layer, name, setting, frame, at, cost);
                 }
                 LaidStep::Fuse(fuse, ops) => {
                     let layer = match fuse.scope.path.first() {
@@ -232,7 +230,8 @@ impl<'p> Checker<'p> {
                 LaidStep::Convert(conversion) => {
                     self.phase_collective(conversion, setting, frame, at, cost);
                 }
-                LaidStep::Repeat { repeat, body, stages } => {
+                LaidStep::Join { .. } => {}
+                LaidStep::Repeat { repeat, body, stages, .. } => {
                     let rounds = match at.rounds {
                         None => repeat.count,
                         Some(outer) => self.graph.mul(outer, repeat.count),
@@ -309,6 +308,8 @@ impl<'p> Checker<'p> {
         let conversion = Conversion {
             kind: Kind::Send,
             tensor,
+            from: 0,
+            to: 0,
             group: stages.group.clone(),
             count: stages.count,
             message: Layout { shards: message.shards, partial: Vec::new() },
@@ -325,417 +326,6 @@ impl<'p> Checker<'p> {
             cost.collectives.push(LayerCollective { layer, stage: Stage::First, collective });
         }
     }
-
-    /// The scope of an op's formulas.
-    fn formula_env(&mut self, setting: &Setting<'_, 'p>, op: OpId) -> Option<Env<'p>> {
-        let instance = &setting.model.ops[op];
-        let item = *setting.built.declarations.get(instance.declaration)?;
-        let env = self.item_env(item).names();
-        for (name, axes) in &instance.axes {
-            env.bind(*name, Value::Axes(axes.clone()));
-        }
-        if let Some(arguments) = setting.built.arguments.get(op.index()) {
-            for (name, value) in arguments {
-                env.bind(*name, value.clone());
-            }
-        }
-        for (name, tensor) in &instance.operands {
-            env.bind(*name, Value::Tensor(*tensor));
-        }
-        env.bind(Name::new("result"), Value::Tensor(instance.result));
-        Some(env)
-    }
-
-    fn formula(
-        &mut self,
-        setting: &Setting<'_, 'p>,
-        op: OpId,
-        name: &str,
-        env: &Env<'p>,
-    ) -> Option<ExprId> {
-        let instance = &setting.model.ops[op];
-        let item = *setting.built.declarations.get(instance.declaration)?;
-        let expr: &'p Expr = Self::op_expr(item, name)?;
-        match self.eval(expr, env) {
-            Value::Num(id) => {
-                let place = item.place(expr.span);
-                let full = format!("{}.{name}", instance.op);
-                let origin =
-                    Origin { name: Name::new(&full), kind: OriginKind::Formula, place, rule: None };
-                let dimension = match name {
-                    "flops" => Dimension::FLOP,
-                    _ => self.graph.dimension(id),
-                };
-                Some(self.graph.cast(id, dimension, origin))
-            }
-            _ => None,
-        }
-    }
-
-    fn engine(&self, setting: &Setting<'_, 'p>, op: OpId) -> Name {
-        let instance = &setting.model.ops[op];
-        let item = setting.built.declarations.get(instance.declaration);
-        let expr = item.and_then(|i| Self::op_expr(*i, "engine"));
-        match expr.map(|e| &e.kind) {
-            Some(crate::syntax::ast::ExprKind::Name(name)) => *name,
-            _ => Name::new("vector"),
-        }
-    }
-
-    /// One kernel: a single op, or the ops that a `fuse` keeps together.
-    #[allow(clippy::too_many_arguments)]
-    fn kernel(
-        &mut self,
-        ops: &[LaidOp],
-        layer: Name,
-        name: Name,
-        setting: &Setting<'_, 'p>,
-        frame: &Frame,
-        at: At,
-        cost: &mut PhaseCost,
-    ) {
-        let fused = ops.len() > 1;
-        let Some(first) = ops.first() else { return };
-        let place = setting.model.ops[first.op].place;
-        let mask = if fused { self.mask(ops, setting, frame) } else { None };
-        let mut work = [[None; 3]; 3];
-        let mut traffic = Traffic::default();
-        let mut matrix_times = Vec::new();
-        let mut vector_times = Vec::new();
-        let mut peak = None;
-        for (v, view) in [View::Whole, View::Even, View::Local].into_iter().enumerate() {
-            for laid in ops {
-                let Some(env) = self.formula_env(setting, laid.op) else { continue };
-                let inner =
-                    Frame { view, shards: laid.shards.clone(), seen: mask, ..frame.clone() };
-                let saved = self.frame.replace(inner);
-                let flops = self.formula(setting, laid.op, "flops", &env);
-                let matrix = self.engine(setting, laid.op) == "matrix";
-                let slot = usize::from(!matrix);
-                if let Some(row) = work.get_mut(v)
-                    && let Some(cell) = row.get_mut(slot)
-                {
-                    *cell = self.plus(*cell, flops);
-                }
-                if view == View::Local
-                    && let Some(flops) = flops
-                {
-                    let time = if matrix {
-                        let (time, at_peak) =
-                            self.matrix_time(setting, laid.op, flops, fused, &env);
-                        peak = peak.or(at_peak);
-                        matrix_times.extend(time);
-                        None
-                    } else {
-                        self.vector_time(setting, flops)
-                    };
-                    vector_times.extend(time);
-                }
-                let bytes = self.op_bytes(setting, laid.op, ops, &env, fused, view, &mut traffic);
-                if let Some(row) = work.get_mut(v)
-                    && let Some(cell) = row.get_mut(2)
-                {
-                    *cell = self.plus(*cell, bytes);
-                }
-                self.frame = saved;
-            }
-        }
-        let [useful, even, local] = work;
-        let matrix = self.graph.sum(matrix_times);
-        let vector = self.graph.sum(vector_times);
-        let compute = match (matrix, vector) {
-            (Some(m), Some(v)) => Some(self.graph.binary(Op::Max, m, v)),
-            (m, v) => m.or(v),
-        };
-        let memory = self.memory_time(setting, &traffic);
-        let mut args = Vec::new();
-        args.extend(compute.map(|c| ("compute", Value::Num(c))));
-        args.extend(memory.map(|m| ("memory", Value::Num(m))));
-        let time = match (compute, memory) {
-            (Some(_), Some(_)) => self.library_number("kernel_time", &args),
-            (c, m) => c.or(m),
-        };
-        let Some(time) = time else { return };
-        let origin = Origin {
-            name: Name::new(&format!("{layer}.{name}")),
-            kind: OriginKind::Inferred,
-            place,
-            rule: Some("time of this kernel on the fullest device, once"),
-        };
-        let time = self.graph.named(time, origin);
-        let stage = at.stage;
-        let rounds = at.rounds;
-        cost.kernels.push(KernelCost {
-            layer,
-            op: name,
-            stage,
-            rounds,
-            useful,
-            even,
-            local,
-            compute,
-            memory,
-            time,
-            peak,
-        });
-    }
-
-    pub(crate) fn plus(&mut self, a: Option<ExprId>, b: Option<ExprId>) -> Option<ExprId> {
-        match (a, b) {
-            (Some(a), Some(b)) => Some(self.graph.add(a, b)),
-            (a, b) => a.or(b),
-        }
-    }
-
-    /// What a masked op in the group says of the keys that a query sees.
-    fn mask(
-        &mut self,
-        ops: &[LaidOp],
-        setting: &Setting<'_, 'p>,
-        frame: &Frame,
-    ) -> Option<(crate::ir::AxisId, crate::ir::AxisId, ExprId)> {
-        for laid in ops {
-            let instance = &setting.model.ops[laid.op];
-            let Some((_, over)) = instance.axes.iter().find(|(n, _)| *n == "over") else {
-                continue;
-            };
-            let Some(&keys) = over.first() else { continue };
-            let Some(queries) = setting.model.axes[keys].renamed_from else { continue };
-            let Some(env) = self.formula_env(setting, laid.op) else { continue };
-            let inner = Frame { view: View::Whole, seen: None, ..frame.clone() };
-            let saved = self.frame.replace(inner);
-            let seen = self.formula(setting, laid.op, "seen", &env);
-            self.frame = saved;
-            if let Some(seen) = seen {
-                return Some((queries, keys, seen));
-            }
-        }
-        None
-    }
-
-    /// Bytes that an op moves: what its declaration says, or inside of a fused kernel only what
-    /// enters and leaves it.
-    #[allow(clippy::too_many_arguments)]
-    fn op_bytes(
-        &mut self,
-        setting: &Setting<'_, 'p>,
-        op: OpId,
-        ops: &[LaidOp],
-        env: &Env<'p>,
-        fused: bool,
-        view: View,
-        traffic: &mut Traffic,
-    ) -> Option<ExprId> {
-        let instance = &setting.model.ops[op];
-        if !fused {
-            let reads = self.formula(setting, op, "reads", env);
-            let writes = self.formula(setting, op, "writes", env);
-            if view == View::Local {
-                // Weights of few bits and what was cached are read at rates of their own.
-                let only = |role: Role| {
-                    let operands = &instance.operands;
-                    operands.iter().find(|(_, t)| setting.model.tensors[*t].role == role)
-                };
-                let place = instance.place;
-                let cached = match only(Role::Cache) {
-                    Some((_, t)) if instance.stores.is_none() => self.frame_number(*t, place),
-                    _ => None,
-                };
-                let narrow = match only(Role::Weights) {
-                    Some((_, t)) if setting.model.tensors[*t].dtype.bits < 8.0 => {
-                        self.frame_number(*t, place)
-                    }
-                    _ => None,
-                };
-                let all = self.plus(reads, writes);
-                let mut rest = all;
-                for part in [cached, narrow].into_iter().flatten() {
-                    rest = rest.map(|r| self.graph.sub(r, part));
-                }
-                traffic.plain = self.plus(traffic.plain, rest);
-                traffic.cached = self.plus(traffic.cached, cached);
-                traffic.narrow = self.plus(traffic.narrow, narrow);
-            }
-            return self.plus(reads, writes);
-        }
-        let inside = |tensor: TensorId| {
-            let producer = setting.model.tensors[tensor].producer;
-            producer.is_some_and(|p| ops.iter().any(|o| o.op == p))
-        };
-        let mut total = None;
-        let mut seen: Vec<TensorId> = Vec::new();
-        for (_, tensor) in &instance.operands {
-            if inside(*tensor) || seen.contains(tensor) {
-                continue;
-            }
-            seen.push(*tensor);
-            let bytes = self.frame_number(*tensor, instance.place);
-            total = self.plus(total, bytes);
-            if view == View::Local {
-                if setting.model.tensors[*tensor].role == Role::Cache {
-                    traffic.cached = self.plus(traffic.cached, bytes);
-                } else {
-                    traffic.plain = self.plus(traffic.plain, bytes);
-                }
-            }
-        }
-        if setting.escaping.contains(&instance.result) {
-            let bytes = self.frame_number(instance.result, instance.place);
-            total = self.plus(total, bytes);
-            if view == View::Local {
-                traffic.plain = self.plus(traffic.plain, bytes);
-            }
-        }
-        total
-    }
-
-    fn frame_number(&mut self, tensor: TensorId, place: Place) -> Option<ExprId> {
-        match self.frame_bytes(tensor, place) {
-            Value::Num(id) => Some(id),
-            _ => None,
-        }
-    }
-
-    fn matrix_time(
-        &mut self,
-        setting: &Setting<'_, 'p>,
-        op: OpId,
-        flops: ExprId,
-        fused: bool,
-        env: &Env<'p>,
-    ) -> (Option<ExprId>, Option<ExprId>) {
-        let Some((peak, bits)) = self.matrix_peak(setting, op) else { return (None, None) };
-        let mut args = vec![
-            ("flops", Value::Num(flops)),
-            ("peak", Value::Num(peak)),
-            ("bits", Value::Num(bits)),
-        ];
-        if fused {
-            return (self.library_number("fused_matrix_time", &args), Some(peak));
-        }
-        for (arg, name) in [("m", "m"), ("n", "n"), ("k", "k"), ("batches", "batches")] {
-            if let Some(id) = self.formula(setting, op, name, env) {
-                args.push((arg, Value::Num(id)));
-            }
-        }
-        if let Some(processors) = self.field(&setting.machine.chip, Name::new("processors")) {
-            args.push(("processors", processors));
-        }
-        (self.library_number("matrix_time", &args), Some(peak))
-    }
-
-    fn vector_time(&mut self, setting: &Setting<'_, 'p>, flops: ExprId) -> Option<ExprId> {
-        let peak = self.vector_peak(&setting.machine.chip)?;
-        let args = [("flops", Value::Num(flops)), ("peak", Value::Num(peak))];
-        self.library_number("vector_time", &args)
-    }
-
-    /// The vector rate: fp32 if the chip lists it, else the first that it lists.
-    fn vector_peak(&mut self, chip: &Rc<Object<'p>>) -> Option<ExprId> {
-        let Some(Value::Object(section)) = self.field_path(chip, &["compute", "vector"]) else {
-            return None;
-        };
-        let names = section.field_names(&[]);
-        let fp32 = Name::new("fp32");
-        let name = if names.contains(&fp32) { fp32 } else { *names.first()? };
-        match self.field(&section, name)? {
-            Value::Num(id) => Some(id),
-            _ => None,
-        }
-    }
-
-    /// The matrix rate for the widest operand: its own row of the chip, or the next wider one.
-    fn matrix_peak(&mut self, setting: &Setting<'_, 'p>, op: OpId) -> Option<(ExprId, ExprId)> {
-        let instance = &setting.model.ops[op];
-        let operands = instance.operands.iter().map(|(_, t)| &setting.model.tensors[*t].dtype);
-        let widest = operands.max_by(|a, b| a.bits.total_cmp(&b.bits))?.clone();
-        let wanted = setting.compute.clone().unwrap_or(widest);
-        let chip = &setting.machine.chip;
-        let Some(Value::Object(section)) = self.field_path(chip, &["compute", "matrix"]) else {
-            return None;
-        };
-        let names = section.field_names(&[]);
-        let mut best: Option<(f64, Name)> = None;
-        if names.contains(&wanted.name) {
-            best = Some((wanted.bits, wanted.name));
-        } else if setting.compute.is_none() {
-            for name in &names {
-                let Some(dtype) = self.dtype_named(name.text()) else { continue };
-                // A format as wide as the operands holds them; tf32 drops bits of 32.
-                let holds = dtype.bits >= wanted.bits && *name != "tf32";
-                if holds && best.is_none_or(|(bits, _)| dtype.bits < bits) {
-                    best = Some((dtype.bits, *name));
-                }
-            }
-        }
-        let Some((_, name)) = best else {
-            let listed: Vec<&str> = names.iter().map(|n| n.text()).collect();
-            let at = self.dtype_place(setting, &wanted);
-            self.report(
-                Diagnostic::new(
-                    codes::UNSUPPORTED_DTYPE,
-                    format!("{} cannot compute in {}", chip.name, wanted.name),
-                    at,
-                    "this format is wanted",
-                )
-                .note(format!("its matrix units list: {}", listed.join(", "))),
-            );
-            return None;
-        };
-        let peak = match self.field(&section, name)? {
-            Value::Num(id) => id,
-            _ => return None,
-        };
-        let dtype = self.dtype_named(name.text())?;
-        let bits = self.counted(dtype.bits, "bits", dtype.place, "bits of the format computed in");
-        Some((peak, bits))
-    }
-
-    fn dtype_place(&self, setting: &Setting<'_, 'p>, _dtype: &Dtype) -> Place {
-        setting.place
-    }
-
-    fn memory_time(&mut self, setting: &Setting<'_, 'p>, traffic: &Traffic) -> Option<ExprId> {
-        let (_, bandwidth) = self.main_memory(&setting.machine.chip)?;
-        let place = setting.place;
-        let none = || Origin {
-            name: Name::new("none"),
-            kind: OriginKind::Inferred,
-            place,
-            rule: Some("nothing of this kind is moved"),
-        };
-        let plain = traffic.plain?;
-        let mut args = vec![("plain", Value::Num(plain)), ("bandwidth", Value::Num(bandwidth))];
-        for (name, part) in [("cached", traffic.cached), ("narrow", traffic.narrow)] {
-            let part = part.unwrap_or_else(|| self.graph.constant(0.0, Dimension::BYTES, none()));
-            args.push((name, Value::Num(part)));
-        }
-        self.library_number("memory_time", &args)
-    }
-
-    /// Capacity and bandwidth of a chip's main memory: the last one that it lists.
-    pub(crate) fn main_memory(&mut self, chip: &Rc<Object<'p>>) -> Option<(ExprId, ExprId)> {
-        let Some(Value::Object(section)) = self.field_path(chip, &["memory"]) else {
-            return None;
-        };
-        for name in section.field_names(&[]).into_iter().rev() {
-            let Some(Value::Object(memory)) = self.field(&section, name) else { continue };
-            let capacity = self.field(&memory, Name::new("capacity"));
-            let bandwidth = self.field(&memory, Name::new("bandwidth"));
-            if let (Some(Value::Num(c)), Some(Value::Num(b))) = (capacity, bandwidth) {
-                return Some((c, b));
-            }
-        }
-        None
-    }
-}
-
-/// Bytes of a kernel by the rate at which they are read.
-#[derive(Default)]
-struct Traffic {
-    plain: Option<ExprId>,
-    cached: Option<ExprId>,
-    narrow: Option<ExprId>,
 }
 
 /// The kind of layer that an op belongs to: its outermost instance, the residual stream, or the

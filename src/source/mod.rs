@@ -76,6 +76,15 @@ pub struct LineColumn {
     pub column: u32,
 }
 
+/// A place in a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Spot {
+    /// The file as a person calls it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+}
+
 /// All texts of one compilation.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -158,6 +167,13 @@ impl Sources {
     #[must_use]
     pub fn text(&self, place: Place) -> &str {
         self.file(place.file).slice(place.span)
+    }
+    /// The file and line of a place.
+    #[must_use]
+    pub fn spot(&self, place: Place) -> Spot {
+        let file = self.file(place.file);
+        let line = file.line_column(place.span.start).line;
+        Spot { file: file.name.to_string(), line }
     }
     /// `name:line` of a place, as reports show it.
     #[must_use]

@@ -48,7 +48,8 @@ pub(super) fn clings(text: &str, before: Option<Spaced<'_>>) -> bool {
     match text {
         "-" => match before.kind {
             Kind::Symbol => !matches!(before.text, ")" | "]" | "}" | "?"),
-            Kind::Word => before.first || leads(before.text),
+            // `output` begins a statement, and elsewhere is a name: `serve.output - 1`
+            Kind::Word => before.first || joins(before.text) || before.text == "in",
             _ => false,
         },
         ".." => matches!(before.text, "[" | ","),

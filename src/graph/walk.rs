@@ -1,0 +1,394 @@
+//! Layout propagation: one walk over the steps, converting where producer and consumer disagree.
+//!
+//! In: a model, the rules of a plan. Out: [`Laid`]. Every op runs in the layout that the rules give
+//! to its axes in its scope; what it reads is converted to that. Partial sums pass through ops that
+//! are linear in everything they read, as long as that saves or moves a reduction.
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::convert::Need;
+use super::layout::{Laid, LaidOp, LaidStep, Layout, Partial, Shard, Version};
+use super::rules::{Conflict, Rules};
+use crate::expr::Graph;
+use crate::ir::model::Instance;
+use crate::ir::{AxisId, AxisSize, Model, OpId, Plan, Repeat, Step, TensorId};
+use crate::name::Name;
+
+/// Lays a model out over the mesh of a plan.
+pub fn lay_out(model: &Model, plan: &Plan, graph: &mut Graph) -> Laid {
+    let mut walk = Walk {
+        model,
+        graph,
+        rules: Rules::new(model, plan),
+        laid: Laid::default(),
+        available: FxHashMap::default(),
+        consumers: consumers(model),
+        leaving: leaving(model),
+    };
+    let mut steps = Vec::new();
+    walk.steps(&model.steps, &mut steps);
+    for &output in &model.outputs {
+        walk.output(output, &mut steps);
+    }
+    walk.find_stage_conflicts(&steps);
+    let mut laid = walk.laid;
+    laid.steps = steps;
+    (laid.unmatched, laid.unscoped) = walk.rules.without_effect();
+    laid.divisors = walk.rules.divisors;
+    laid
+}
+
+/// The ops that read each tensor.
+fn consumers(model: &Model) -> FxHashMap<TensorId, Vec<OpId>> {
+    let mut map: FxHashMap<TensorId, Vec<OpId>> = FxHashMap::default();
+    for (id, op) in model.ops.iter() {
+        for (_, tensor) in &op.operands {
+            map.entry(*tensor).or_default().push(id);
+        }
+    }
+    map
+}
+
+/// Tensors that something else than an op reads: carried ones, arms of an `if`, outputs.
+fn leaving(model: &Model) -> FxHashSet<TensorId> {
+    fn steps(list: &[Step], out: &mut FxHashSet<TensorId>) {
+        for step in list {
+            match step {
+                Step::Repeat(repeat) => {
+                    out.extend(repeat.carried.iter().flat_map(|c| [c.before, c.end]));
+                    steps(&repeat.body, out);
+                }
+                Step::Some { body, .. } => steps(body, out),
+                Step::Join { arms, .. } => out.extend(arms),
+                Step::Op(_) | Step::Fuse(_) => {}
+            }
+        }
+    }
+    let mut out: FxHashSet<TensorId> = model.outputs.iter().copied().collect();
+    steps(&model.steps, &mut out);
+    out
+}
+
+pub(super) struct Walk<'a> {
+    pub(super) model: &'a Model,
+    pub(super) graph: &'a mut Graph,
+    pub(super) rules: Rules<'a>,
+    pub(super) laid: Laid,
+    /// Conversions that exist where the walk stands: shared by all consumers that want the same.
+    pub(super) available: FxHashMap<TensorId, Vec<usize>>,
+    consumers: FxHashMap<TensorId, Vec<OpId>>,
+    leaving: FxHashSet<TensorId>,
+}
+
+impl Walk<'_> {
+    fn steps(&mut self, steps: &[Step], out: &mut Vec<LaidStep>) {
+        for step in steps {
+            match step {
+                Step::Op(op) => {
+                    let laid = self.op(*op, out);
+                    out.push(LaidStep::Op(laid));
+                }
+                Step::Fuse(fuse) => {
+                    let ops = fuse.ops.iter().map(|op| self.op(*op, out)).collect();
+                    out.push(LaidStep::Fuse(fuse.clone(), ops));
+                }
+                Step::Repeat(repeat) => self.repeat(repeat, out),
+                Step::Some { count, body } => {
+                    let mut inner = Vec::new();
+                    let saved = self.available.clone();
+                    self.steps(body, &mut inner);
+                    self.available = saved;
+                    out.push(LaidStep::Some { count: *count, body: inner });
+                }
+                Step::Join { arms, result } => self.join(arms, *result, out),
+            }
+        }
+    }
+
+    /// The shards that the rules give to axes in a scope.
+    pub(super) fn shards_of(
+        &mut self,
+        axes: &[AxisId],
+        scope: &Instance,
+        residual: bool,
+    ) -> Vec<Shard> {
+        let mut shards = Vec::new();
+        for &axis in axes {
+            shards.extend(self.rules.shard(axis, scope, residual, self.graph));
+        }
+        shards
+    }
+
+    /// The shards of all axes of an op where it stands.
+    fn op_shards(&mut self, id: OpId) -> Vec<Shard> {
+        let op = &self.model.ops[id];
+        let mut axes: Vec<AxisId> = Vec::new();
+        let result = &self.model.tensors[op.result].axes;
+        let operand_axes = op.operands.iter().flat_map(|(_, t)| &self.model.tensors[*t].axes);
+        for &axis in operand_axes.chain(result) {
+            if !axes.contains(&axis) {
+                axes.push(axis);
+            }
+        }
+        let mut shards = self.shards_of(&axes, &op.scope, op.residual);
+        // An op that renames an axis leaves it laid out as it found it.
+        for &axis in result {
+            let Some(from) = self.model.axes[axis].renamed_from else { continue };
+            if !axes.contains(&from) || result.contains(&from) {
+                continue;
+            }
+            let target = shards.iter().find(|s| s.axis == axis).cloned();
+            shards.retain(|s| s.axis != from);
+            shards.extend(target.map(|s| Shard { axis: from, ..s }));
+        }
+        for &axis in &op.whole {
+            if let Some(shard) = shards.iter().find(|s| s.axis == axis) {
+                self.laid.whole.push((id, axis, shard.rule));
+            }
+        }
+        shards.retain(|s| !op.whole.contains(&s.axis));
+        shards
+    }
+
+    fn op(&mut self, id: OpId, out: &mut Vec<LaidStep>) -> LaidOp {
+        let op = &self.model.ops[id];
+        let mut shards = self.op_shards(id);
+        self.find_conflicts(op.result, &shards);
+        let mut partial = self.passing(id, &shards);
+        // What stays partial over a mesh axis is not cut over it as well.
+        let kept = partial.clone();
+        shards.retain(|s| !overlaps(s, &kept));
+        let mut reads = Vec::new();
+        for (_, tensor) in &op.operands {
+            let wanted = restrict(&shards, &self.model.tensors[*tensor].axes);
+            self.find_conflicts(*tensor, &wanted);
+            if self.model.tensors[*tensor].producer.is_none()
+                && !self.laid.layouts.contains_key(tensor)
+            {
+                // Weights and inputs lie as their first consumer wants them.
+                let layout = Layout { shards: wanted.clone(), partial: Vec::new() };
+                self.laid.layouts.insert(*tensor, layout);
+            }
+            let index = if kept.is_empty() {
+                let need = Need { place: op.place, scope: &op.scope, residual: op.residual };
+                self.convert(*tensor, &wanted, &need, out)
+            } else {
+                self.best(*tensor)
+            };
+            reads.push(Version { tensor: *tensor, index });
+        }
+        for shard in shards.iter().filter(|s| op.sums.contains(&s.axis)) {
+            match partial.iter_mut().find(|p| p.group == shard.group) {
+                Some(p) => p.count = self.graph.mul(p.count, shard.count),
+                None => partial.push(Partial {
+                    group: shard.group.clone(),
+                    count: shard.count,
+                    rule: shard.rule,
+                    op: id,
+                }),
+            }
+        }
+        let result = restrict(&shards, &self.model.tensors[op.result].axes);
+        self.laid.layouts.insert(op.result, Layout { shards: result, partial });
+        LaidOp { op: id, shards, reads }
+    }
+
+    /// The partial sums that an op passes on. It must be linear in everything it reads, taken
+    /// together. Then sums that all operands share stay; others do when only linear ops read the
+    /// result: a value that is not partial counts as one of the summands, which costs nothing.
+    fn passing(&mut self, id: OpId, shards: &[Shard]) -> Vec<Partial> {
+        let op = &self.model.ops[id];
+        if !op.operands.iter().all(|(_, t)| op.linear.contains(t)) {
+            return Vec::new();
+        }
+        let mut groups: Vec<Partial> = Vec::new();
+        let mut all = true;
+        for (_, tensor) in &op.operands {
+            let index = self.best(*tensor);
+            let Some(layout) = self.laid.layout(Version { tensor: *tensor, index }) else {
+                all = false;
+                continue;
+            };
+            if layout.partial.is_empty() {
+                all = false;
+                continue;
+            }
+            let same = groups.is_empty() || same_groups(&groups, &layout.partial);
+            let axes = &self.model.tensors[*tensor].axes;
+            if !same || *axes != self.model.tensors[op.result].axes {
+                return Vec::new();
+            }
+            groups = layout.partial.clone();
+        }
+        let result = op.result;
+        let linear = |consumer: &OpId| {
+            let next = &self.model.ops[*consumer];
+            next.operands.iter().all(|(_, t)| next.linear.contains(t))
+        };
+        let later = !self.leaving.contains(&result)
+            && self.consumers.get(&result).is_some_and(|c| c.iter().all(linear));
+        if groups.is_empty() || !(all || later) {
+            return Vec::new();
+        }
+        // Beside the partial mesh axes everything must lie as the op wants it.
+        let fits = op.operands.iter().all(|(_, tensor)| {
+            let axes = &self.model.tensors[*tensor].axes;
+            let index = self.best(*tensor);
+            let have = self.laid.layout(Version { tensor: *tensor, index });
+            let have = have.map(|l| l.shards.as_slice()).unwrap_or_default();
+            let keep = |list: &[Shard]| {
+                let list = list.iter().filter(|s| !overlaps(s, &groups)).cloned();
+                Layout { shards: list.collect(), partial: Vec::new() }
+            };
+            let fresh = self.model.tensors[*tensor].producer.is_none()
+                && !self.laid.layouts.contains_key(tensor);
+            fresh || keep(have).same(&keep(&restrict(shards, axes)))
+        });
+        if fits { groups } else { Vec::new() }
+    }
+
+    fn find_conflicts(&mut self, tensor: TensorId, shards: &[Shard]) {
+        let t = &self.model.tensors[tensor];
+        for (i, a) in shards.iter().enumerate() {
+            for b in shards.iter().skip(i + 1) {
+                let both = t.axes.contains(&a.axis) && t.axes.contains(&b.axis);
+                if !both || a.rule == b.rule || self.rules.shares(a, b) {
+                    continue;
+                }
+                if let Some(&mesh) = a.group.iter().find(|m| b.group.contains(m)) {
+                    self.laid.conflicts.push(Conflict {
+                        tensor: t.name,
+                        tensor_place: t.place,
+                        mesh,
+                        axes: [(a.axis, a.rule), (b.axis, b.rule)],
+                    });
+                }
+            }
+        }
+    }
+
+    /// The rounds of a repeat over a mesh axis that also cuts what runs in them.
+    fn find_stage_conflicts(&mut self, steps: &[LaidStep]) {
+        for step in steps {
+            let LaidStep::Repeat { repeat, body, stages: Some(stage), .. } = step else { continue };
+            for laid in body {
+                let ops: &[LaidOp] = match laid {
+                    LaidStep::Op(op) => std::slice::from_ref(op),
+                    LaidStep::Fuse(_, ops) => ops,
+                    _ => continue,
+                };
+                for op in ops {
+                    for shard in &op.shards {
+                        let both = shard.group.iter().find(|m| stage.group.contains(m));
+                        let Some(&mesh) = both else { continue };
+                        let t = &self.model.tensors[self.model.ops[op.op].result];
+                        self.laid.conflicts.push(Conflict {
+                            tensor: t.name,
+                            tensor_place: t.place,
+                            mesh,
+                            axes: [(repeat.axis, stage.rule), (shard.axis, shard.rule)],
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn repeat(&mut self, repeat: &Repeat, out: &mut Vec<LaidStep>) {
+        let mut carried = Vec::new();
+        for carry in &repeat.carried {
+            let axes = &self.model.tensors[carry.start].axes;
+            let scope = self.model.tensors[carry.start].scope.clone();
+            // One layout at the start and the end of every round, never partial.
+            let shards = self.shards_of(axes, &scope, true);
+            self.find_conflicts(carry.start, &shards);
+            let need = Need { place: repeat.place, scope: &scope, residual: true };
+            let index = self.convert(carry.before, &shards, &need, out);
+            let before = Version { tensor: carry.before, index };
+            let layout = Layout { shards: shards.clone(), partial: Vec::new() };
+            self.laid.layouts.insert(carry.start, layout.clone());
+            self.laid.layouts.insert(carry.after, layout);
+            carried.push((before, carry.end, shards, scope));
+        }
+        let saved = self.available.clone();
+        let mut body = Vec::new();
+        self.steps(&repeat.body, &mut body);
+        let mut ends = Vec::new();
+        for (before, end, shards, scope) in carried {
+            let need = Need { place: repeat.place, scope: &scope, residual: true };
+            let index = self.convert(end, &shards, &need, &mut body);
+            ends.push((before, Version { tensor: end, index }));
+        }
+        self.available = saved;
+        let root = Instance { path: Rc::new([]), blocks: Rc::new([]), place: repeat.place };
+        let stages = self.rules.shard(repeat.axis, &root, false, self.graph);
+        out.push(LaidStep::Repeat { repeat: repeat.clone(), body, stages, ends });
+    }
+
+    /// Values of several arms under one name: left alone where all lie alike, else each is
+    /// converted in its arm to what the rules say.
+    fn join(&mut self, arms: &[TensorId], result: TensorId, out: &mut Vec<LaidStep>) {
+        let layouts: Vec<Layout> =
+            arms.iter().map(|t| self.laid.layouts.get(t).cloned().unwrap_or_default()).collect();
+        let first = layouts.first().cloned().unwrap_or_default();
+        let mut versions = Vec::new();
+        if layouts.iter().all(|l| l.same(&first)) {
+            versions.extend(arms.iter().map(|t| Version { tensor: *t, index: 0 }));
+            self.laid.layouts.insert(result, first);
+        } else {
+            let t = &self.model.tensors[result];
+            let scope = t.scope.clone();
+            let shards = self.shards_of(&t.axes, &scope, false);
+            for &arm in arms {
+                let need = Need { place: t.place, scope: &scope, residual: false };
+                let mut added = Vec::new();
+                let index = self.convert(arm, &shards, &need, &mut added);
+                versions.push(Version { tensor: arm, index });
+                let producer = self.model.tensors[arm].producer;
+                match out.iter_mut().rev().find_map(|s| arm_of(s, producer)) {
+                    Some(body) => body.extend(added),
+                    None => out.extend(added),
+                }
+            }
+            self.laid.layouts.insert(result, Layout { shards, partial: Vec::new() });
+        }
+        out.push(LaidStep::Join { arms: versions, result });
+    }
+
+    /// Results leave the model whole, but for the axes that tell requests apart.
+    fn output(&mut self, tensor: TensorId, out: &mut Vec<LaidStep>) {
+        let t = &self.model.tensors[tensor];
+        let have = self.laid.layouts.get(&tensor).cloned().unwrap_or_default();
+        let batch = Name::new("batch");
+        let keep = |s: &&Shard| self.model.axes[s.axis].size == AxisSize::Phase(batch);
+        let wanted: Vec<Shard> = have.shards.iter().filter(keep).cloned().collect();
+        let scope = t.scope.clone();
+        let need = Need { place: t.place, scope: &scope, residual: false };
+        self.convert(tensor, &wanted, &need, out);
+    }
+}
+
+/// The body of an arm, if it holds the op.
+fn arm_of(step: &mut LaidStep, op: Option<OpId>) -> Option<&mut Vec<LaidStep>> {
+    let LaidStep::Some { body, .. } = step else { return None };
+    let holds = body.iter().any(|s| match s {
+        LaidStep::Op(o) => Some(o.op) == op,
+        LaidStep::Fuse(_, ops) => ops.iter().any(|o| Some(o.op) == op),
+        _ => false,
+    });
+    holds.then_some(body)
+}
+
+fn same_groups(a: &[Partial], b: &[Partial]) -> bool {
+    a.len() == b.len() && a.iter().all(|p| b.iter().any(|q| q.group == p.group))
+}
+
+fn overlaps(shard: &Shard, partial: &[Partial]) -> bool {
+    partial.iter().any(|p| p.group.iter().any(|m| shard.group.contains(m)))
+}
+
+pub(super) fn restrict(shards: &[Shard], axes: &[AxisId]) -> Vec<Shard> {
+    shards.iter().filter(|s| axes.contains(&s.axis)).cloned().collect()
+}

@@ -1,0 +1,438 @@
+//! One kernel in one phase: its work, its bytes and its time, by the library's formulas.
+//!
+//! In: an op, or the ops that a `fuse` keeps together, with the layout that they run in. Out: a
+//! [`KernelCost`] for one run.
+
+use std::rc::Rc;
+
+use super::frame::{Frame, View};
+use super::phase::{At, KernelCost, PhaseCost, Setting};
+use crate::check::{Checker, Env, Object, Value};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::graph::LaidOp;
+use crate::ir::{Dtype, OpId, Role, Tensor, TensorId};
+use crate::name::Name;
+use crate::quantity::Dimension;
+use crate::source::Place;
+use crate::syntax::ast::Expr;
+
+impl<'p> Checker<'p> {
+    /// The scope of an op's formulas.
+    fn formula_env(&mut self, setting: &Setting<'_, 'p>, op: OpId) -> Option<Env<'p>> {
+        let instance = &setting.model.ops[op];
+        let item = *setting.built.declarations.get(instance.declaration)?;
+        let env = self.item_env(item).names();
+        for (name, axes) in &instance.axes {
+            env.bind(*name, Value::Axes(axes.clone()));
+        }
+        if let Some(arguments) = setting.built.arguments.get(op.index()) {
+            for (name, value) in arguments {
+                env.bind(*name, value.clone());
+            }
+        }
+        for (name, tensor) in &instance.operands {
+            env.bind(*name, Value::Tensor(*tensor));
+        }
+        env.bind(Name::new("result"), Value::Tensor(instance.result));
+        Some(env)
+    }
+
+    fn formula(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        op: OpId,
+        name: &str,
+        env: &Env<'p>,
+    ) -> Option<ExprId> {
+        let instance = &setting.model.ops[op];
+        let item = *setting.built.declarations.get(instance.declaration)?;
+        let expr: &'p Expr = Self::op_expr(item, name)?;
+        match self.eval(expr, env) {
+            Value::Num(id) => {
+                let place = item.place(expr.span);
+                let full = format!("{}.{name}", instance.op);
+                let origin =
+                    Origin { name: Name::new(&full), kind: OriginKind::Formula, place, rule: None };
+                let dimension = match name {
+                    "flops" => Dimension::FLOP,
+                    _ => self.graph.dimension(id),
+                };
+                Some(self.graph.cast(id, dimension, origin))
+            }
+            _ => None,
+        }
+    }
+
+    fn engine(&self, setting: &Setting<'_, 'p>, op: OpId) -> Name {
+        let instance = &setting.model.ops[op];
+        let item = setting.built.declarations.get(instance.declaration);
+        let expr = item.and_then(|i| Self::op_expr(*i, "engine"));
+        match expr.map(|e| &e.kind) {
+            Some(crate::syntax::ast::ExprKind::Name(name)) => *name,
+            _ => Name::new("vector"),
+        }
+    }
+
+    /// One kernel: a single op, or the ops that a `fuse` keeps together.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn kernel(
+        &mut self,
+        ops: &[LaidOp],
+        layer: Name,
+        name: Name,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        at: At,
+        cost: &mut PhaseCost,
+    ) {
+        let fused = ops.len() > 1;
+        let Some(first) = ops.first() else { return };
+        let place = setting.model.ops[first.op].place;
+        let mask = if fused { self.mask(ops, setting, frame) } else { None };
+        let mut work = [[None; 3]; 3];
+        let mut traffic = Traffic::default();
+        let mut matrix_times = Vec::new();
+        let mut vector_times = Vec::new();
+        let mut peak = None;
+        let views = [View::Whole, View::Even, View::Local].into_iter().enumerate();
+        for (v, view) in views.filter(|(_, v)| !self.brief || *v == View::Local).collect::<Vec<_>>()
+        {
+            let mut entered: Vec<TensorId> = Vec::new();
+            for laid in ops {
+                let Some(env) = self.formula_env(setting, laid.op) else { continue };
+                let inner =
+                    Frame { view, shards: laid.shards.clone(), seen: mask, ..frame.clone() };
+                let saved = self.frame.replace(inner);
+                let flops = self.formula(setting, laid.op, "flops", &env);
+                let matrix = self.engine(setting, laid.op) == "matrix";
+                let slot = usize::from(!matrix);
+                if let Some(row) = work.get_mut(v)
+                    && let Some(cell) = row.get_mut(slot)
+                {
+                    *cell = self.plus(*cell, flops);
+                }
+                if view == View::Local
+                    && let Some(flops) = flops
+                {
+                    let time = if matrix {
+                        let (time, at_peak) =
+                            self.matrix_time(setting, laid.op, flops, fused, &env);
+                        peak = peak.or(at_peak);
+                        matrix_times.extend(time);
+                        None
+                    } else {
+                        self.vector_time(setting, flops)
+                    };
+                    vector_times.extend(time);
+                }
+                let moved = &mut Moved { view, entered: &mut entered, traffic: &mut traffic };
+                let bytes = self.op_bytes(setting, laid.op, ops, &env, moved);
+                if let Some(row) = work.get_mut(v)
+                    && let Some(cell) = row.get_mut(2)
+                {
+                    *cell = self.plus(*cell, bytes);
+                }
+                self.frame = saved;
+            }
+        }
+        let [useful, even, local] = work;
+        let matrix = self.graph.sum(matrix_times);
+        let vector = self.graph.sum(vector_times);
+        let compute = match (matrix, vector) {
+            (Some(m), Some(v)) => Some(self.graph.binary(Op::Max, m, v)),
+            (m, v) => m.or(v),
+        };
+        let memory = self.memory_time(setting, &traffic);
+        let mut args = Vec::new();
+        args.extend(compute.map(|c| ("compute", Value::Num(c))));
+        args.extend(memory.map(|m| ("memory", Value::Num(m))));
+        let time = match (compute, memory) {
+            (Some(_), Some(_)) => self.library_number("kernel_time", &args),
+            (c, m) => c.or(m),
+        };
+        let Some(time) = time else { return };
+        let origin = Origin {
+            name: if layer == name { name } else { Name::new(&format!("{layer}.{name}")) },
+            kind: OriginKind::Inferred,
+            place,
+            rule: Some("time of this kernel on the fullest device, once"),
+        };
+        let time = self.graph.named(time, origin);
+        let stage = at.stage;
+        let rounds = at.rounds;
+        cost.kernels.push(KernelCost {
+            layer,
+            op: name,
+            stage,
+            rounds,
+            useful,
+            even,
+            local,
+            compute,
+            memory,
+            time,
+            peak,
+        });
+    }
+
+    pub(crate) fn plus(&mut self, a: Option<ExprId>, b: Option<ExprId>) -> Option<ExprId> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(self.graph.add(a, b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// What a masked op in the group says of the keys that a query sees.
+    fn mask(
+        &mut self,
+        ops: &[LaidOp],
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+    ) -> Option<(crate::ir::AxisId, crate::ir::AxisId, ExprId)> {
+        for laid in ops {
+            let instance = &setting.model.ops[laid.op];
+            let Some((_, over)) = instance.axes.iter().find(|(n, _)| *n == "over") else {
+                continue;
+            };
+            let Some(&keys) = over.first() else { continue };
+            let Some(queries) = setting.model.axes[keys].renamed_from else { continue };
+            let Some(env) = self.formula_env(setting, laid.op) else { continue };
+            let inner = Frame { view: View::Whole, seen: None, ..frame.clone() };
+            let saved = self.frame.replace(inner);
+            let seen = self.formula(setting, laid.op, "seen", &env);
+            self.frame = saved;
+            if let Some(seen) = seen {
+                return Some((queries, keys, seen));
+            }
+        }
+        None
+    }
+
+    /// Bytes that an op moves: what its declaration says, but inside of a fused kernel only what
+    /// enters it (once) and leaves it.
+    fn op_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        op: OpId,
+        ops: &[LaidOp],
+        env: &Env<'p>,
+        moved: &mut Moved<'_>,
+    ) -> Option<ExprId> {
+        let instance = &setting.model.ops[op];
+        let made_here = |tensor: TensorId| {
+            let producer = setting.model.tensors[tensor].producer;
+            producer.is_some_and(|p| ops.iter().any(|o| o.op == p))
+        };
+        let new = |t: &TensorId| !made_here(*t) && !moved.entered.contains(t);
+        let mut entering: Vec<TensorId> = Vec::new();
+        for (_, tensor) in &instance.operands {
+            if new(tensor) && !entering.contains(tensor) {
+                entering.push(*tensor);
+            }
+        }
+        let leaves = ops.len() == 1 || setting.escaping.contains(&instance.result);
+        // The declaration knows more than the sizes: rows of a table, what is added to a cache.
+        let reads = if entering.len() == instance.operands.len() {
+            self.formula(setting, op, "reads", env)
+        } else {
+            let mut sum = None;
+            for tensor in &entering {
+                let bytes = self.frame_number(*tensor, instance.place);
+                sum = self.plus(sum, bytes);
+            }
+            sum
+        };
+        let writes = if leaves { self.formula(setting, op, "writes", env) } else { None };
+        let all = self.plus(reads, writes);
+        moved.entered.extend(&entering);
+        if moved.view == View::Local {
+            // Weights of few bits and what was cached are read at rates of their own.
+            let find = |wanted: &dyn Fn(&Tensor) -> bool| {
+                entering.iter().copied().find(|t| wanted(&setting.model.tensors[*t]))
+            };
+            let cached = find(&|t| t.role == Role::Cache).filter(|_| instance.stores.is_none());
+            let narrow = find(&|t| t.role == Role::Weights && t.dtype.bits < 8.0);
+            let narrow = narrow.filter(|_| self.engine(setting, op) == "matrix");
+            let cached = cached.and_then(|t| self.frame_number(t, instance.place));
+            let narrow = narrow.and_then(|t| self.frame_number(t, instance.place));
+            let mut rest = all;
+            for part in [cached, narrow].into_iter().flatten() {
+                rest = rest.map(|r| self.graph.sub(r, part));
+            }
+            let traffic = &mut *moved.traffic;
+            traffic.plain = self.plus(traffic.plain, rest);
+            traffic.cached = self.plus(traffic.cached, cached);
+            traffic.narrow = self.plus(traffic.narrow, narrow);
+        }
+        all
+    }
+
+    fn frame_number(&mut self, tensor: TensorId, place: Place) -> Option<ExprId> {
+        match self.frame_bytes(tensor, place) {
+            Value::Num(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn matrix_time(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        op: OpId,
+        flops: ExprId,
+        fused: bool,
+        env: &Env<'p>,
+    ) -> (Option<ExprId>, Option<ExprId>) {
+        let Some((peak, bits)) = self.matrix_peak(setting, op) else { return (None, None) };
+        let mut args = vec![
+            ("flops", Value::Num(flops)),
+            ("peak", Value::Num(peak)),
+            ("bits", Value::Num(bits)),
+        ];
+        // Inside of a kernel such as flash attention both factors are made on the way.
+        let operands = &setting.model.ops[op].operands;
+        let weights = operands.iter().any(|(_, t)| setting.model.tensors[*t].role == Role::Weights);
+        if fused && !weights {
+            return (self.library_number("fused_matrix_time", &args), Some(peak));
+        }
+        for (arg, name) in [("m", "m"), ("n", "n"), ("k", "k"), ("batches", "batches")] {
+            if let Some(id) = self.formula(setting, op, name, env) {
+                args.push((arg, Value::Num(id)));
+            }
+        }
+        if let Some(processors) = self.field(&setting.machine.chip, Name::new("processors")) {
+            args.push(("processors", processors));
+        }
+        (self.library_number("matrix_time", &args), Some(peak))
+    }
+
+    fn vector_time(&mut self, setting: &Setting<'_, 'p>, flops: ExprId) -> Option<ExprId> {
+        let peak = self.vector_peak(&setting.machine.chip)?;
+        let args = [("flops", Value::Num(flops)), ("peak", Value::Num(peak))];
+        self.library_number("vector_time", &args)
+    }
+
+    /// The vector rate: fp32 if the chip lists it, else the first that it lists.
+    fn vector_peak(&mut self, chip: &Rc<Object<'p>>) -> Option<ExprId> {
+        let Some(Value::Object(section)) = self.field_path(chip, &["compute", "vector"]) else {
+            return None;
+        };
+        let names = section.field_names(&[]);
+        let fp32 = Name::new("fp32");
+        let name = if names.contains(&fp32) { fp32 } else { *names.first()? };
+        match self.field(&section, name)? {
+            Value::Num(id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The matrix rate for the widest operand: its own row of the chip, or the next wider one.
+    fn matrix_peak(&mut self, setting: &Setting<'_, 'p>, op: OpId) -> Option<(ExprId, ExprId)> {
+        let instance = &setting.model.ops[op];
+        let operands = instance.operands.iter().map(|(_, t)| &setting.model.tensors[*t].dtype);
+        let widest = operands.max_by(|a, b| a.bits.total_cmp(&b.bits))?.clone();
+        let wanted = setting.compute.clone().unwrap_or(widest);
+        let chip = &setting.machine.chip;
+        let Some(Value::Object(section)) = self.field_path(chip, &["compute", "matrix"]) else {
+            return None;
+        };
+        let names = section.field_names(&[]);
+        let mut best: Option<(f64, Name)> = None;
+        if names.contains(&wanted.name) {
+            best = Some((wanted.bits, wanted.name));
+        } else if setting.compute.is_none() {
+            for name in &names {
+                let Some(dtype) = self.dtype_named(name.text()) else { continue };
+                // A format as wide as the operands holds them; tf32 drops bits of 32.
+                let holds = dtype.bits >= wanted.bits && *name != "tf32";
+                if holds && best.is_none_or(|(bits, _)| dtype.bits < bits) {
+                    best = Some((dtype.bits, *name));
+                }
+            }
+        }
+        let Some((_, name)) = best else {
+            let listed: Vec<&str> = names.iter().map(|n| n.text()).collect();
+            let at = self.dtype_place(setting, &wanted);
+            self.report(
+                Diagnostic::new(
+                    codes::UNSUPPORTED_DTYPE,
+                    format!("{} cannot compute in {}", chip.name, wanted.name),
+                    at,
+                    "this format is wanted",
+                )
+                .note(format!("its matrix units list: {}", listed.join(", "))),
+            );
+            return None;
+        };
+        let peak = match self.field(&section, name)? {
+            Value::Num(id) => id,
+            _ => return None,
+        };
+        let dtype = self.dtype_named(name.text())?;
+        let bits = self.counted(dtype.bits, "bits", dtype.place, "bits of the format computed in");
+        Some((peak, bits))
+    }
+
+    fn dtype_place(&self, setting: &Setting<'_, 'p>, _dtype: &Dtype) -> Place {
+        setting.place
+    }
+
+    fn memory_time(&mut self, setting: &Setting<'_, 'p>, traffic: &Traffic) -> Option<ExprId> {
+        let (_, bandwidth) = self.main_memory(&setting.machine.chip)?;
+        let place = setting.place;
+        let none = || Origin {
+            name: Name::new("none"),
+            kind: OriginKind::Inferred,
+            place,
+            rule: Some("nothing of this kind is moved"),
+        };
+        let mut args = vec![("bandwidth", Value::Num(bandwidth))];
+        let parts =
+            [("plain", traffic.plain), ("cached", traffic.cached), ("narrow", traffic.narrow)];
+        for (name, part) in parts {
+            let part = part.unwrap_or_else(|| self.graph.constant(0.0, Dimension::BYTES, none()));
+            args.push((name, Value::Num(part)));
+        }
+        self.library_number("memory_time", &args)
+    }
+
+    /// Capacity and bandwidth of a chip's main memory: the largest that it lists with both.
+    pub(crate) fn main_memory(&mut self, chip: &Rc<Object<'p>>) -> Option<(ExprId, ExprId)> {
+        let Some(Value::Object(section)) = self.field_path(chip, &["memory"]) else {
+            return None;
+        };
+        let mut largest: Option<(ExprId, ExprId)> = None;
+        for name in section.field_names(&[]) {
+            let Some(Value::Object(memory)) = self.field(&section, name) else { continue };
+            let capacity = self.field(&memory, Name::new("capacity"));
+            let bandwidth = self.field(&memory, Name::new("bandwidth"));
+            let (Some(Value::Num(c)), Some(Value::Num(b))) = (capacity, bandwidth) else {
+                continue;
+            };
+            largest = match largest {
+                None => Some((c, b)),
+                Some(before) => {
+                    let larger = self.graph.binary(Op::Lt, before.0, c);
+                    if self.decide(larger) == Some(true) { Some((c, b)) } else { Some(before) }
+                }
+            };
+        }
+        largest
+    }
+}
+
+/// What the ops of a kernel have moved so far, in one view.
+struct Moved<'a> {
+    view: View,
+    /// Tensors that have entered: the next op finds them there.
+    entered: &'a mut Vec<TensorId>,
+    traffic: &'a mut Traffic,
+}
+
+/// Bytes of a kernel by the rate at which they are read.
+#[derive(Default)]
+struct Traffic {
+    plain: Option<ExprId>,
+    cached: Option<ExprId>,
+    narrow: Option<ExprId>,
+}

@@ -1,0 +1,117 @@
+//! What follows from results: metrics of the library and of the file, and what was expected.
+
+use std::rc::Rc;
+
+use super::results::Leaf;
+use super::scenario::{Expectation, Lowered};
+use crate::check::{Checker, Env, ItemRef, Object, Scope, Value};
+use crate::expr::{Origin, OriginKind};
+use crate::name::Name;
+use crate::syntax::ast::{ItemKind, StmtKind};
+
+impl<'p> Checker<'p> {
+    /// Metrics: of the library, then of the scenario's own file.
+    pub(super) fn metrics(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        item: ItemRef<'p>,
+        lowered: &mut Lowered,
+    ) {
+        let program = self.program;
+        let mut items = Vec::new();
+        if let Some(module) = program.std_module("metrics") {
+            items.extend(program.items_of_kind(module, ItemKind::Metric));
+        }
+        items.extend(program.items_of_kind(item.module, ItemKind::Metric));
+        self.results = Some(lowered.results.clone());
+        for metric in items {
+            if metric.item.of.is_some_and(|of| of.name != "serve") {
+                continue;
+            }
+            let outer = self.item_env(metric);
+            let env = self.fields_env(scenario, &outer).inner(Scope::Results);
+            let name = metric.item.name.name;
+            let mut found = Vec::new();
+            if let Some(value) = &metric.item.value {
+                found.push((name.to_string(), value));
+            }
+            for stmt in metric.item.body.iter().flat_map(|b| &b.stmts) {
+                match &stmt.kind {
+                    StmtKind::Set { path, value, .. } => {
+                        let path: Vec<&str> = path.iter().map(|i| i.name.text()).collect();
+                        found.push((format!("{name}.{}", path.join(".")), value));
+                    }
+                    StmtKind::Error => {}
+                    _ => self.report_misplaced(stmt, "a metric", &outer),
+                }
+            }
+            for (path, expr) in found {
+                let value = self.eval(expr, &env);
+                let place = metric.place(expr.span);
+                let kind = OriginKind::Formula;
+                let origin = Origin { name: Name::new(&path), kind, place, rule: None };
+                let leaf = match self.named_value(value, origin) {
+                    Value::Num(id) => Leaf::Number(id),
+                    Value::Bool(id) => Leaf::Flag(id),
+                    _ => continue,
+                };
+                lowered.results.leaves.insert(path.clone(), leaf.clone());
+                if let Some(results) = self.results.as_mut() {
+                    results.leaves.insert(path, leaf);
+                }
+            }
+        }
+    }
+
+    /// `expect` statements of the scenario and of its model.
+    pub(super) fn expectations(&mut self, scenario: &Rc<Object<'p>>, lowered: &mut Lowered) {
+        self.results = Some(lowered.results.clone());
+        for statement in scenario.stmts.clone() {
+            let outer = statement.outer.clone();
+            match &statement.stmt.kind {
+                StmtKind::Expect { cond, clauses } => {
+                    let env = self.fields_env(scenario, &outer).inner(Scope::Results);
+                    self.expectation(cond, clauses, &env, lowered);
+                }
+                StmtKind::Require { cond, clauses } => {
+                    let env = self.fields_env(scenario, &outer);
+                    self.require(cond, clauses, &env);
+                }
+                StmtKind::Section { .. } => {}
+                _ => self.report_misplaced(statement.stmt, "a scenario", &outer),
+            }
+        }
+    }
+
+    fn expectation(
+        &mut self,
+        cond: &'p crate::syntax::ast::Expr,
+        clauses: &'p crate::syntax::ast::Clauses,
+        env: &Env<'p>,
+        lowered: &mut Lowered,
+    ) {
+        let place = env.site().place(cond.span);
+        let holds = match self.eval(cond, env) {
+            Value::Bool(id) => id,
+            Value::Truth(b) => {
+                let v = if b { 1.0 } else { 0.0 };
+                self.counted(v, "expect", place, "decided without numbers")
+            }
+            other => {
+                self.not_a_condition(other, place);
+                return;
+            }
+        };
+        let text = self.program.sources.text(place).to_owned();
+        // What does not fit is said already.
+        let does_not_fit = |d: &crate::diagnostic::Diagnostic| {
+            d.code == crate::diagnostic::codes::OUT_OF_MEMORY && d.place() == Some(lowered.place)
+        };
+        let said =
+            self.diagnostics.iter().any(does_not_fit) && super::expect::reads(cond, "memory");
+        if self.decide(holds) == Some(false) && !said {
+            self.report_expectation(cond, clauses, env, &text, lowered);
+        }
+        lowered.expectations.push(Expectation { text, holds, place });
+    }
+}

@@ -1,0 +1,289 @@
+//! Numbers: a flat tape over the part of the graph that wanted results need.
+//!
+//! In: a graph and roots. Out: a [`Tape`], plain data without names, which computes the roots for
+//! any values of the parameters, bit by bit as the graph itself does.
+
+use crate::expr::{ExprId, Graph, Op};
+
+/// One operation; operands are slots.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Step {
+    op: Op,
+    operands: [u32; 3],
+}
+
+/// A parameter that is read.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Input {
+    /// Its position among the values given.
+    position: u32,
+    /// Its value where none is given.
+    base: f64,
+}
+
+/// Results as straight-line code. Slots: first the constants, then the inputs, then the steps.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Tape {
+    constants: Vec<f64>,
+    inputs: Vec<Input>,
+    steps: Vec<Step>,
+    roots: Vec<u32>,
+}
+
+impl Tape {
+    /// The code for `roots`: nothing that they do not need, and no names.
+    #[must_use]
+    pub fn compile(graph: &Graph, roots: &[ExprId]) -> Self {
+        let order = needed(graph, roots);
+        let mut tape = Self::default();
+        for &id in &order {
+            let node = graph.node(id);
+            if let Some(value) = node.constant() {
+                tape.constants.push(value);
+            } else if let Some(position) = node.param() {
+                tape.inputs.push(Input { position, base: graph.value(id) });
+            }
+        }
+        let mut slots = vec![u32::MAX; graph.len()];
+        let mut next = [0, tape.constants.len(), tape.constants.len() + tape.inputs.len()];
+        for id in order {
+            let node = graph.node(id);
+            let [constant, input, step] = &mut next;
+            let counter = match node.op {
+                Op::Const => constant,
+                Op::Param => input,
+                Op::Named => {
+                    let inner = node.operands().next().and_then(|o| slots.get(o.index()).copied());
+                    set(&mut slots, id, inner.unwrap_or(u32::MAX));
+                    continue;
+                }
+                op => {
+                    let slot = |o: ExprId| slots.get(o.index()).copied().unwrap_or(u32::MAX);
+                    let mut ids = node.operands().map(slot);
+                    let first = ids.next().unwrap_or_default();
+                    // Operands beyond the arity are ignored; any slot will do.
+                    let second = ids.next().unwrap_or(first);
+                    let third = ids.next().unwrap_or(second);
+                    tape.steps.push(Step { op, operands: [first, second, third] });
+                    step
+                }
+            };
+            set(&mut slots, id, *counter as u32);
+            *counter += 1;
+        }
+        tape.roots =
+            roots.iter().map(|r| slots.get(r.index()).copied().unwrap_or(u32::MAX)).collect();
+        tape
+    }
+
+    /// The values of the roots, in their order. A parameter without a value here has that of the
+    /// graph.
+    #[must_use]
+    pub fn run(&self, params: &[f64]) -> Vec<f64> {
+        let mut values = self.constants.clone();
+        values.reserve(self.inputs.len() + self.steps.len());
+        for input in &self.inputs {
+            values.push(params.get(input.position as usize).copied().unwrap_or(input.base));
+        }
+        for step in &self.steps {
+            let [a, b, c] = step.operands.map(|slot| at(&values, slot));
+            values.push(step.op.apply(a, b, c));
+        }
+        self.roots.iter().map(|slot| at(&values, *slot)).collect()
+    }
+
+    /// How many operations a run takes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether a run takes no operation at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+fn at(values: &[f64], slot: u32) -> f64 {
+    values.get(slot as usize).copied().unwrap_or(f64::NAN)
+}
+
+fn set(slots: &mut [u32], id: ExprId, slot: u32) {
+    if let Some(cell) = slots.get_mut(id.index()) {
+        *cell = slot;
+    }
+}
+
+/// What the roots need, operands before users.
+fn needed(graph: &Graph, roots: &[ExprId]) -> Vec<ExprId> {
+    let mut reached = vec![false; graph.len()];
+    let mut stack: Vec<ExprId> = roots.to_vec();
+    let mut order = Vec::new();
+    while let Some(id) = stack.pop() {
+        match reached.get_mut(id.index()) {
+            Some(seen) if !*seen => *seen = true,
+            _ => continue,
+        }
+        order.push(id);
+        stack.extend(graph.node(id).operands());
+    }
+    // Operands have lower positions than their users.
+    order.sort_unstable_by_key(|id| id.index());
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::expr::{Origin, OriginKind};
+    use crate::name::Name;
+    use crate::quantity::Dimension;
+    use crate::source::{FileId, Place, Span};
+
+    const UNARY: [Op; 6] = [Op::Neg, Op::Ceil, Op::Floor, Op::Sqrt, Op::Log2, Op::Not];
+    const BINARY: [Op; 15] = [
+        Op::Add,
+        Op::Sub,
+        Op::Mul,
+        Op::Div,
+        Op::Min,
+        Op::Max,
+        Op::Mod,
+        Op::Gcd,
+        Op::Pow,
+        Op::Lt,
+        Op::Le,
+        Op::Eq,
+        Op::Ne,
+        Op::And,
+        Op::Or,
+    ];
+
+    fn origin(name: &str) -> Origin {
+        let place = Place { file: FileId(0), span: Span::default() };
+        Origin { name: Name::new(name), kind: OriginKind::Literal, place, rule: None }
+    }
+
+    /// Bit for bit, but every NaN is the same "unknown".
+    fn same(a: f64, b: f64) -> bool {
+        a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+    }
+
+    /// What to add to a graph; operands count back from its end.
+    #[derive(Clone, Debug)]
+    enum Add {
+        Constant(f64),
+        Param(f64),
+        Named(usize),
+        Unary(usize, usize),
+        Binary(usize, usize, usize),
+        Select(usize, usize, usize),
+    }
+
+    fn number() -> impl Strategy<Value = f64> {
+        let special = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 1e300, f64::INFINITY, f64::NAN];
+        prop_oneof![
+            proptest::sample::select(special.to_vec()),
+            -1e6..1e6,
+            (0..4096).prop_map(f64::from)
+        ]
+    }
+
+    fn add() -> impl Strategy<Value = Add> {
+        let at = || 0..24_usize;
+        prop_oneof![
+            number().prop_map(Add::Constant),
+            number().prop_map(Add::Param),
+            at().prop_map(Add::Named),
+            (0..UNARY.len(), at()).prop_map(|(o, a)| Add::Unary(o, a)),
+            (0..BINARY.len(), at(), at()).prop_map(|(o, a, b)| Add::Binary(o, a, b)),
+            (0..BINARY.len(), at(), at()).prop_map(|(o, a, b)| Add::Binary(o, a, b)),
+            (at(), at(), at()).prop_map(|(c, a, b)| Add::Select(c, a, b)),
+        ]
+    }
+
+    /// The graph, every node of it, and the values of its parameters.
+    fn graph_of(list: &[Add]) -> (Graph, Vec<ExprId>, Vec<f64>) {
+        let mut graph = Graph::new();
+        let mut ids = vec![graph.constant(3.0, Dimension::NONE, origin("three"))];
+        let mut params = Vec::new();
+        for add in list {
+            let back = |n: &usize| ids[ids.len() - 1 - n % ids.len()];
+            let id = match add {
+                Add::Constant(v) => graph.constant(*v, Dimension::NONE, origin("value")),
+                Add::Param(v) => {
+                    params.push(*v);
+                    let position = params.len() as u32 - 1;
+                    graph.param(position, *v, Dimension::NONE, origin("param"))
+                }
+                Add::Named(a) => graph.named(back(a), origin("name")),
+                Add::Unary(op, a) => graph.unary(UNARY[*op], back(a)),
+                Add::Binary(op, a, b) => graph.binary(BINARY[*op], back(a), back(b)),
+                Add::Select(c, a, b) => graph.select(back(c), back(a), back(b)),
+            };
+            ids.push(id);
+        }
+        (graph, ids, params)
+    }
+
+    fn config() -> ProptestConfig {
+        ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn a_tape_equals_its_random_graph_bit_by_bit(
+            list in proptest::collection::vec(add(), 1..60),
+        ) {
+            let (graph, ids, params) = graph_of(&list);
+            let values = Tape::compile(&graph, &ids).run(&params);
+            for (id, value) in ids.iter().zip(&values) {
+                prop_assert!(same(*value, graph.value(*id)), "{value} and {}", graph.value(*id));
+            }
+        }
+
+        #[test]
+        fn a_tape_follows_its_parameters(
+            list in proptest::collection::vec(add(), 1..60), other in number(),
+        ) {
+            let (graph, ids, params) = graph_of(&list);
+            // The same graph made at another point has the values that the tape has there.
+            let moved: Vec<Add> = list.iter().map(|add| match add {
+                Add::Param(_) => Add::Param(other),
+                add => add.clone(),
+            }).collect();
+            let (at, there, _) = graph_of(&moved);
+            let point = vec![other; params.len()];
+            let values = Tape::compile(&graph, &ids).run(&point);
+            for (id, value) in there.iter().zip(&values) {
+                prop_assert!(same(*value, at.value(*id)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_root_needs_and_names_are_not_on_the_tape() {
+        let mut graph = Graph::new();
+        let a = graph.constant(2.0, Dimension::NONE, origin("a"));
+        let b = graph.param(0, 3.0, Dimension::NONE, origin("b"));
+        let wanted = graph.mul(a, b);
+        let wanted = graph.named(wanted, origin("wanted"));
+        let unused = graph.add(a, b);
+        let _ = graph.unary(Op::Sqrt, unused);
+        let tape = Tape::compile(&graph, &[wanted]);
+        assert_eq!(tape.len(), 1);
+        assert_eq!(tape.run(&[]), [6.0]);
+        assert_eq!(tape.run(&[5.0]), [10.0]);
+    }
+
+    #[test]
+    fn a_tape_may_go_to_another_thread() {
+        fn sendable<T: Send + Sync + 'static>() {}
+        sendable::<Tape>();
+    }
+}

@@ -1,0 +1,26 @@
+//! For documents: Markdown with a table for each part.
+
+use super::Report;
+use super::sections::{headline, tables, workload};
+use super::table::escaped;
+
+/// The document.
+#[must_use]
+pub fn markdown(report: &Report) -> String {
+    let mut out = String::new();
+    for scenario in &report.scenarios {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out += &format!("## {}\n\n", escaped(&scenario.name));
+        out += &format!("{}; {}\n", escaped(&headline(scenario)), escaped(&workload(scenario)));
+        for change in &scenario.overrides {
+            out += &format!("\n`{} {}={}`\n", change.option, change.path, change.value);
+        }
+        for table in tables(scenario) {
+            out.push('\n');
+            out += &table.markdown();
+        }
+    }
+    out
+}

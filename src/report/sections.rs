@@ -1,0 +1,347 @@
+//! What a report shows, as tables: the same for a terminal and for documents.
+
+use super::table::{Cell, Table, Tint};
+use super::{Collective, Scenario};
+use crate::evaluation::Settable;
+use crate::quantity::figure::Figure;
+use crate::quantity::format::{HumanUnit, human};
+use crate::source::{Sources, Spot};
+
+/// Phases with their words, in order.
+const PHASES: [(&str, &str); 4] = [
+    ("prefill", "prefill"),
+    ("decode.first", "decode, first"),
+    ("decode.mid", "decode, middle"),
+    ("decode.last", "decode, last"),
+];
+/// The phases that tables of details show.
+const DETAILED: [(&str, &str); 2] = [("prefill", "prefill"), ("decode.mid", "decode, middle")];
+/// Parts of the memory of a device.
+const PARTS: [&str; 7] =
+    ["weights", "cache", "activations", "gradients", "optimizer", "buffers", "reserve"];
+/// Roots of the tree that have a table, or are part of one.
+const KNOWN: [&str; 11] = [
+    "parameters",
+    "prefill",
+    "decode",
+    "ttft",
+    "tpot",
+    "latency",
+    "throughput",
+    "memory",
+    "layers",
+    "devices",
+    "machine",
+];
+/// Columns of the bar of a memory part.
+const BAR: usize = 32;
+/// Rows of collectives shown of one phase.
+const MOST: usize = 12;
+
+fn shown(scenario: &Scenario, path: &str) -> String {
+    scenario.results.get(path).map_or_else(|| "—".to_owned(), Figure::human)
+}
+
+fn value(scenario: &Scenario, path: &str) -> Option<f64> {
+    scenario.results.get(path).and_then(Figure::value)
+}
+
+/// One line: what runs on what.
+#[must_use]
+pub fn headline(scenario: &Scenario) -> String {
+    format!("{} on {}, plan {}", scenario.model, scenario.system, scenario.plan)
+}
+
+/// One line: the workload and the formats.
+#[must_use]
+pub fn workload(scenario: &Scenario) -> String {
+    let part = |root: &str| {
+        let inputs = scenario.inputs.iter().filter_map(|(path, figure)| {
+            let name = path.strip_prefix(root)?.strip_prefix('.')?;
+            Some(format!("{name} {}", figure.human()))
+        });
+        inputs.collect::<Vec<_>>().join(", ")
+    };
+    let parts = [part("serve"), part("train"), part("precision")];
+    let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+    parts.join("; ")
+}
+
+/// All tables that have rows.
+#[must_use]
+pub fn tables(scenario: &Scenario) -> Vec<Table> {
+    let mut tables = vec![headlines(scenario), phases(scenario), memory(scenario)];
+    tables.push(layers(scenario));
+    for (phase, word) in DETAILED {
+        tables.push(collectives(scenario, phase, word));
+    }
+    tables.push(metrics(scenario));
+    tables.push(expectations(scenario));
+    tables.retain(|t| !t.rows.is_empty());
+    tables
+}
+
+/// Latency and throughput.
+fn headlines(scenario: &Scenario) -> Table {
+    let rows = [
+        ("ttft", "time to first token", "throughput.system", "all users"),
+        ("tpot", "time per output token", "throughput.user", "each user"),
+        ("latency", "request, first to last token", "throughput.device", "each device"),
+    ];
+    let has = |path: &str| scenario.results.contains_key(path);
+    let rows = rows.into_iter().filter(|(a, _, b, _)| has(a) || has(b));
+    let rows = rows.map(|(a, what, b, of)| {
+        vec![
+            a.into(),
+            Cell::tinted(shown(scenario, a), Tint::Strong),
+            Cell::tinted(what, Tint::Dim),
+            b.into(),
+            Cell::tinted(shown(scenario, b), Tint::Strong),
+            Cell::tinted(of, Tint::Dim),
+        ]
+    });
+    let heads = vec!["", ">", "", "", ">", ""];
+    Table {
+        title: "Latency and throughput".into(),
+        heads,
+        rows: rows.collect(),
+        ..Table::default()
+    }
+}
+
+fn phases(scenario: &Scenario) -> Table {
+    let columns = [
+        "time",
+        "compute_time",
+        "memory_time",
+        "communication.exposed",
+        "overhead",
+        "bound",
+        "mfu",
+        "mbu",
+    ];
+    let rows =
+        PHASES.into_iter().filter(|(p, _)| scenario.results.contains_key(&format!("{p}.time")));
+    let rows = rows.map(|(phase, word)| {
+        let mut row: Vec<Cell> = vec![word.into()];
+        for name in columns {
+            let text = shown(scenario, &format!("{phase}.{name}"));
+            let tint = if name == "time" { Tint::Strong } else { Tint::Plain };
+            row.push(Cell::tinted(text, tint));
+        }
+        row
+    });
+    let heads = vec![
+        "",
+        ">time",
+        ">compute",
+        ">memory",
+        ">communication",
+        ">overhead",
+        "bound by",
+        ">MFU",
+        ">MBU",
+    ];
+    Table { title: "Phases".into(), heads, rows: rows.collect(), ..Table::default() }
+}
+
+fn memory(scenario: &Scenario) -> Table {
+    let mut table = Table { heads: vec!["", ">", ">", ""], ..Table::default() };
+    let (Some(capacity), Some(total)) =
+        (value(scenario, "memory.capacity"), value(scenario, "memory.total"))
+    else {
+        return table;
+    };
+    let bytes = |v: f64| human(v, HumanUnit::Bytes);
+    table.title = "Memory of the fullest device".into();
+    table.remark = format!("{} of {}", bytes(total), bytes(capacity));
+    if let Some(batch) = value(scenario, "largest_batch") {
+        table.remark += &match batch {
+            b if b >= 1.0 => format!("; largest batch that fits: {}", human(b, HumanUnit::Plain)),
+            _ => "; no batch fits".to_owned(),
+        };
+    }
+    let mut row = |name: &str, amount: f64, tint: Tint| {
+        let share = amount / capacity;
+        table.rows.push(vec![
+            name.into(),
+            Cell::tinted(bytes(amount), tint),
+            self::share(share).into(),
+            bar(share).into(),
+        ]);
+    };
+    for part in PARTS {
+        if let Some(amount) = value(scenario, &format!("memory.{part}")).filter(|v| *v != 0.0) {
+            row(part, amount, Tint::Plain);
+        }
+    }
+    if total <= capacity {
+        row("free", capacity - total, Tint::Good);
+    } else {
+        row("missing", total - capacity, Tint::Bad);
+    }
+    table
+}
+
+/// A share in percent, without digits that nobody needs.
+pub(super) fn share(share: f64) -> String {
+    if share > 0.0 && share < 0.000_1 {
+        return "<0.01%".to_owned();
+    }
+    human(share, HumanUnit::Percent)
+}
+
+/// A share as a bar; at least a sliver of what is not nothing.
+fn bar(share: f64) -> String {
+    if !share.is_finite() || share <= 0.0 {
+        return String::new();
+    }
+    let eighths = libm::round(share.min(1.0) * (BAR * 8) as f64).max(1.0) as usize;
+    let parts = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    "█".repeat(eighths / 8) + parts.get(eighths % 8).copied().unwrap_or_default()
+}
+
+/// Seconds of a layer in a phase, and how many of them are collectives.
+type TimeAndComm = (f64, Option<f64>);
+
+/// Time of each kind of layer, collectives included, with its share of the phase.
+fn layers(scenario: &Scenario) -> Table {
+    let mut names: Vec<&str> = Vec::new();
+    for path in scenario.results.keys() {
+        let name = path.strip_prefix("layers.").and_then(|r| r.split('.').next());
+        names.extend(name.filter(|n| !names.contains(n)));
+    }
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    let both = |parts: [String; 2]| match parts.map(|p| value(scenario, &p)) {
+        [None, None] => None,
+        [a, b] => Some((a.unwrap_or(0.0) + b.unwrap_or(0.0), b)),
+    };
+    let mut add = |name: &str, figure: &dyn Fn(&str) -> Option<TimeAndComm>| {
+        let mut row: Vec<Cell> = vec![name.into()];
+        let mut any = false;
+        for (phase, _) in DETAILED {
+            let Some((time, comm)) = figure(phase) else {
+                row.extend([const { "" }; 3].map(Cell::from));
+                continue;
+            };
+            any |= time != 0.0;
+            let whole = value(scenario, &format!("{phase}.time")).unwrap_or(f64::NAN);
+            row.push(human(time, HumanUnit::Seconds).into());
+            row.push(share(time / whole).into());
+            let comm = comm.filter(|c| *c != 0.0);
+            let comm = comm.map_or(String::new(), |c| human(c, HumanUnit::Seconds));
+            row.push(Cell::tinted(comm, Tint::Dim));
+        }
+        if any {
+            rows.push(row);
+        }
+    };
+    for name in names {
+        add(name, &|phase| {
+            let layer = format!("layers.{name}.{phase}");
+            both([format!("{layer}.time"), format!("{layer}.communication.exposed")])
+        });
+    }
+    if !rows_are_empty(scenario) {
+        add("overhead", &|phase| value(scenario, &format!("{phase}.overhead")).map(|v| (v, None)));
+    }
+    let heads =
+        vec!["", ">prefill", ">share", ">of it comm", ">decode, middle", ">share", ">of it comm"];
+    let remark = "all rounds, collectives included".into();
+    Table { title: "Layers".into(), remark, heads, rows }
+}
+
+fn rows_are_empty(scenario: &Scenario) -> bool {
+    !scenario.results.keys().any(|p| p.starts_with("layers."))
+}
+
+fn collectives(scenario: &Scenario, phase: &str, word: &str) -> Table {
+    let all: Vec<&Collective> = scenario.collectives.iter().filter(|c| c.phase == phase).collect();
+    let total: f64 = all.iter().map(|c| c.total).sum();
+    let mut rows: Vec<Vec<Cell>> = all.iter().take(MOST).map(|c| collective(c)).collect();
+    if all.len() > MOST {
+        let more = format!("… {} more", all.len() - MOST);
+        let mut row: Vec<Cell> = vec![Cell::default(); 8];
+        if let Some(cell) = row.get_mut(1) {
+            *cell = Cell::tinted(more, Tint::Dim);
+        }
+        rows.push(row);
+    }
+    let heads = vec![">", "", "tensor", "over", ">message", "link, algorithm", ">time", "from"];
+    let title = format!("Collectives in {word}");
+    Table { title, remark: human(total, HumanUnit::Seconds), heads, rows }
+}
+
+fn collective(c: &Collective) -> Vec<Cell> {
+    let algorithm = c.algorithm.replace('_', "-");
+    let link = [c.link.as_str(), algorithm.as_str()];
+    let link: Vec<&str> = link.into_iter().filter(|t| !t.is_empty()).collect();
+    vec![
+        format!("{} ×", human(c.count, HumanUnit::Plain)).into(),
+        c.kind.clone().into(),
+        c.tensor.clone().into(),
+        format!("{} {}", c.axis, human(c.size, HumanUnit::Plain)).into(),
+        human(c.message, HumanUnit::Bytes).into(),
+        link.join(" ").into(),
+        human(c.total, HumanUnit::Seconds).into(),
+        Cell::tinted(short(&c.model), Tint::Dim),
+    ]
+}
+
+/// `attention.mesa:41`: the file without its folders.
+fn short(spot: &Spot) -> String {
+    let name = spot.file.rsplit(['/', '\\']).next().unwrap_or(&spot.file);
+    format!("{name}:{}", spot.line)
+}
+
+/// Metrics of the library and of the file that no other table has.
+fn metrics(scenario: &Scenario) -> Table {
+    let own = |path: &&String| {
+        let root = path.split('.').next().unwrap_or(path);
+        !KNOWN.contains(&root) && root != "largest_batch"
+    };
+    let rows =
+        scenario.results.keys().filter(own).map(|path| {
+            vec![path.as_str().into(), Cell::tinted(shown(scenario, path), Tint::Strong)]
+        });
+    Table {
+        title: "Metrics".into(),
+        heads: vec!["", ">"],
+        rows: rows.collect(),
+        ..Table::default()
+    }
+}
+
+fn expectations(scenario: &Scenario) -> Table {
+    let rows = scenario.expectations.iter().map(|e| {
+        let (mark, tint) = if e.holds { ("✓", Tint::Good) } else { ("✗", Tint::Bad) };
+        let figure = e.figure.as_ref().map_or(String::new(), |f| format!("is {}", f.human()));
+        vec![
+            Cell::tinted(mark, tint),
+            e.text.as_str().into(),
+            Cell::tinted(figure, if e.holds { Tint::Plain } else { Tint::Bad }),
+            Cell::tinted(short(&e.at), Tint::Dim),
+        ]
+    });
+    let heads = vec!["", "", "", ""];
+    Table { title: "Expected".into(), heads, rows: rows.collect(), ..Table::default() }
+}
+
+/// What can be set in a scenario.
+#[must_use]
+pub fn settable(scenario: &str, rows: &[Settable], sources: &Sources) -> Table {
+    let rows = rows.iter().map(|r| {
+        let value = if r.value.is_empty() { "—" } else { r.value.as_str() };
+        let place = r.place.map_or(String::new(), |p| sources.line_of(p));
+        vec![
+            r.path.as_str().into(),
+            Cell::tinted(value, Tint::Strong),
+            r.holds.as_str().into(),
+            if r.structural { "structural" } else { "" }.into(),
+            Cell::tinted(place, Tint::Dim),
+        ]
+    });
+    let heads = vec!["path", "value", "holds", "", "set at"];
+    let remark = "what --set may change".into();
+    Table { title: scenario.to_owned(), remark, heads, rows: rows.collect() }
+}

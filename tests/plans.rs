@@ -1,0 +1,597 @@
+//! What plans cause: collectives, padding, replication, stages, and what they may not ask.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may fail
+
+mod common;
+
+use common::{Outcome, Run};
+
+const USES: &str = "
+use std.models.{Gpt2, Llama3_70B, Llama3_8B}
+use std.systems.{DGX_H100, H100_SXM_1}
+plan Tp(tp: Count) {
+  mesh tp
+  shard heads, ffn, vocab over tp
+}
+plan Sp(tp: Count) {
+  mesh tp
+  shard heads, ffn, vocab over tp
+  shard seq over tp within RmsNorm, residual
+}
+plan Dp(dp: Count) {
+  mesh dp
+  shard batch over dp
+}
+plan Pp(pp: Count) {
+  mesh pp
+  shard layers over pp
+}
+plan Mix(dp: Count, pp: Count, tp: Count) {
+  mesh dp, pp, tp
+  shard batch over dp
+  shard layers over pp
+  shard heads, ffn, vocab over tp
+}
+";
+
+fn text(model: &str, system: &str, plan: &str, batch: u64, prompt: u64) -> String {
+    format!(
+        "{USES}\nscenario s {{\n  model = {model}\n  system = {system}\n  plan = {plan}\n  \
+         precision {{ weights = fp8, activations = bf16, cache = bf16 }}\n  \
+         serve {{ batch = {batch}, prompt = {prompt}, output = 2 }}\n}}\n"
+    )
+}
+
+fn eval(model: &str, system: &str, plan: &str, batch: u64, prompt: u64) -> Outcome {
+    Run::one(&text(model, system, plan, batch, prompt))
+}
+
+fn close(a: f64, b: f64) {
+    assert!((a - b).abs() <= 1e-9 * a.abs().max(b.abs()), "{a} and {b}");
+}
+
+#[test]
+fn tensor_parallel_prefill_reduces_twice_a_layer_and_once_for_the_embedding() {
+    let out = eval("Llama3_70B", "DGX_H100", "Tp(tp: 8)", 1, 2048);
+    let reduces = out.of_kind("prefill", "all-reduce");
+    assert_eq!(out.count_of("prefill", "all-reduce"), 161.0);
+    let each = 2.0 * 7.0 / 8.0 * (2048 * 8192 * 2) as f64;
+    assert!(reduces.iter().all(|(_, bytes)| *bytes == each), "{reduces:?}");
+    // The logits of one position are gathered; nothing else moves.
+    let gathers = out.of_kind("prefill", "all-gather");
+    assert_eq!(gathers, [(1.0, 7.0 / 8.0 * (128_256 * 2) as f64)]);
+    assert_eq!(out.get("prefill.communication.count"), 162.0);
+    close(out.get("prefill.communication.bytes"), 161.0 * each + gathers[0].1);
+    // A decode step does the same for one token of each request.
+    assert_eq!(out.count_of("decode.mid", "all-reduce"), 161.0);
+    let token = 2.0 * 7.0 / 8.0 * (8192 * 2) as f64;
+    assert_eq!(out.volume_of("decode.mid", "all-reduce"), 161.0 * token);
+}
+
+#[test]
+fn sequence_parallel_norms_turn_each_reduction_into_two_halves() {
+    let out = eval("Llama3_70B", "DGX_H100", "Sp(tp: 8)", 1, 2048);
+    let half = 7.0 / 8.0 * (2048 * 8192 * 2) as f64;
+    assert_eq!(out.count_of("prefill", "all-reduce"), 0.0);
+    assert_eq!(out.count_of("prefill", "reduce-scatter"), 161.0);
+    assert_eq!(out.volume_of("prefill", "reduce-scatter"), 161.0 * half);
+    let logits = 7.0 / 8.0 * (128_256 * 2) as f64;
+    assert_eq!(out.count_of("prefill", "all-gather"), 162.0);
+    close(out.volume_of("prefill", "all-gather"), 161.0 * half + logits);
+    // The same volume as without, and less traffic: norms and adds run on an eighth.
+    let plain = eval("Llama3_70B", "DGX_H100", "Tp(tp: 8)", 1, 2048);
+    let bytes = |o: &Outcome| o.get("prefill.communication.bytes");
+    close(bytes(&out), bytes(&plain));
+    assert_eq!(out.get("prefill.replicated.flops.vector"), 0.0);
+    assert!(plain.get("prefill.replicated.flops.vector") > 0.0);
+    assert!(out.get("memory.activations") < plain.get("memory.activations"));
+}
+
+#[test]
+fn odd_sequences_are_padded_to_the_next_multiple() {
+    let out = eval("Llama3_8B", "DGX_H100", "Sp(tp: 8)", 1, 100);
+    // 100 positions over 8: 13 each, 104 in all. Two norms a layer and the last one.
+    let norm = |positions: u64| (65 * 5 * 4096 * positions) as f64; // 4 to normalise, 1 to scale
+    let add = |positions: u64| (64 * 4096 * positions) as f64;
+    let padding = norm(104) + add(104) - norm(100) - add(100);
+    assert_eq!(out.get("prefill.padded.flops.vector"), padding);
+    let each = 7.0 / 8.0 * (100 * 4096 * 2) as f64;
+    assert_eq!(out.of_kind("prefill", "reduce-scatter")[0].1, each);
+}
+
+#[test]
+fn key_value_heads_beyond_the_mesh_are_replicated_with_a_price() {
+    let run = Run::of(&text("Llama3_70B", "DGX_H100(nodes: 2)", "Tp(tp: 16)", 1, 512));
+    let warning = run.finding("W0501");
+    assert!(!warning.error);
+    assert!(warning.title.contains("each is kept 2 times"), "{}", warning.title);
+    // Two weights of 8192 x 8 x 128 in 80 layers, one byte: an eighth instead of a sixteenth.
+    let weights = 2 * 80 * 8192 * 8 * 128_u64;
+    let price = (weights / 8 - weights / 16) as f64;
+    assert!((price - 83.9e6).abs() < 1e5);
+    assert!(warning.notes.iter().any(|n| n.contains("83.89 MB")), "{:?}", warning.notes);
+    let out = &run.scenarios["s"];
+    let matrices = 70_553_706_496_u64 - weights - 161 * 8192; // without norms
+    let mine = matrices / 16 + weights / 8 + 161 * 8192;
+    assert_eq!(out.get("memory.weights"), mine as f64);
+    // The keys and values of one head, on each device.
+    assert_eq!(out.get("memory.cache"), (80 * 2 * 128 * 514 * 2) as f64);
+    // Work on keys and values is done twice: q, o and the rest is not.
+    let twice = 2 * 512 * weights;
+    assert_eq!(out.get("prefill.replicated.flops.matrix"), twice as f64);
+    assert_eq!(out.get("prefill.padded.flops.matrix"), 0.0);
+    // Across two nodes the slower link carries it.
+    let reduce = out.real("prefill").into_iter().find(|c| c.kind == "all-reduce").unwrap();
+    assert_eq!(reduce.link, "InfiniBandNdr");
+    assert_eq!(reduce.devices, 16.0);
+}
+
+#[test]
+fn sizes_that_do_not_divide_name_plan_and_model_and_offer_what_works() {
+    for tp in [3, 7] {
+        let run = Run::of(&text("Llama3_70B", "DGX_H100", &format!("Tp(tp: {tp})"), 1, 512));
+        let error = run.findings.iter().find(|f| f.code == "E0501" && f.title.contains("heads"));
+        let error = error.unwrap();
+        assert!(error.title.contains(&format!("tp = {tp}")), "{}", error.title);
+        assert!(error.files.iter().any(|f| f == "test.mesa"), "{:?}", error.files);
+        assert!(error.files.iter().any(|f| f.contains("models/llama")), "{:?}", error.files);
+        let list = "values that work for tp: 1 2 4 8 16 32 64";
+        assert!(error.notes.iter().any(|n| n == list), "{:?}", error.notes);
+        let edit: u64 = error.edits[0].parse().unwrap();
+        assert!([2, 4, 8].contains(&edit), "{edit}");
+        assert!(error.places.iter().any(|p| *p == tp.to_string()), "{:?}", error.places);
+        assert!(run.scenarios.is_empty());
+    }
+}
+
+#[test]
+fn a_mesh_larger_than_the_machine_is_an_error_that_names_both() {
+    let run = Run::of(&text("Llama3_70B", "DGX_H100", "Tp(tp: 128)", 1, 512));
+    let error = run.finding("E0502");
+    assert_eq!(error.title, "the mesh has 128 devices, and DGX_H100 has 8");
+    assert!(error.notes.iter().any(|n| n.contains("DGX_H100(nodes: 16)")), "{:?}", error.notes);
+}
+
+#[test]
+fn what_does_not_fit_says_how_much_is_missing_and_how_many_devices_would_do() {
+    let one = format!(
+        "{USES}\nscenario s {{\n  model = Llama3_70B\n  system = H100_SXM_1\n  \
+         serve {{ batch = 1, prompt = 2048, output = 256 }}\n}}\n"
+    );
+    let run = Run::of(&one);
+    let error = run.finding("E0507");
+    // 141.11 GB of weights, 755 MB of cache, some activations and reserve against 85.04 GB.
+    let out = &run.scenarios["s"];
+    let missing = out.get("memory.total") - out.get("memory.capacity");
+    assert!((missing - 59.2e9).abs() < 0.5e9, "{missing}");
+    assert!(error.title.contains("59."), "{}", error.title);
+    assert!(error.notes[0].starts_with("each device holds weights 141"), "{:?}", error.notes);
+    assert!(error.notes.iter().any(|n| n.contains("2 such devices")), "{:?}", error.notes);
+    // fp8 on two fits.
+    let two = eval("Llama3_70B", "DGX_H100", "Tp(tp: 2)", 1, 2048);
+    assert_eq!(two.get("memory.fits"), 1.0);
+    assert!(two.get("memory.weights") < 36e9);
+}
+
+#[test]
+fn replicas_share_requests_and_say_nothing_to_each_other() {
+    let dp = eval("Llama3_8B", "DGX_H100", "Dp(dp: 8)", 32, 256);
+    let one = eval("Llama3_8B", "H100_SXM_1", "Dp(dp: 1)", 4, 256);
+    assert!(dp.real("prefill").is_empty() && dp.real("decode.mid").is_empty());
+    assert_eq!(dp.get("prefill.communication.bytes"), 0.0);
+    for path in ["prefill.time", "decode.mid.time", "tpot", "memory.total"] {
+        close(dp.get(path), one.get(path));
+    }
+    close(dp.get("throughput.system"), 8.0 * one.get("throughput.system"));
+    // Each replica reads the weights for itself: seven times more than needed.
+    let replicated = dp.get("decode.mid.replicated.bytes");
+    let read = 8_030_261_248.0 - (128_256 * 4096) as f64; // one byte each, but for the table
+    close(replicated, 7.0 * read);
+}
+
+#[test]
+fn requests_that_replicas_cannot_share_are_padded_with_a_warning() {
+    let run = Run::of(&text("Llama3_8B", "DGX_H100", "Dp(dp: 8)", 33, 256));
+    let warning = run.finding("W0503");
+    assert!(warning.title.contains("from 33 to 40"), "{}", warning.title);
+    let out = &run.scenarios["s"];
+    let useful = out.get("prefill.flops.matrix");
+    close(out.get("prefill.padded.flops.matrix"), useful * 7.0 / 33.0);
+}
+
+#[test]
+fn stages_pass_tokens_on_and_each_serves_every_group() {
+    // Four stages, eight requests: four groups of two.
+    let out = eval("Llama3_8B", "DGX_H100", "Pp(pp: 4)", 8, 512);
+    let small = eval("Llama3_8B", "H100_SXM_1", "Pp(pp: 1)", 2, 512);
+    let send = out.real("decode.mid").into_iter().find(|c| c.kind == "send").unwrap();
+    assert_eq!(send.message, (2 * 4096 * 2) as f64);
+    assert_eq!(send.count, 3.0);
+    assert_eq!(out.real("decode.mid").len(), 1);
+    assert!(small.real("decode.mid").is_empty());
+    // The kernels of two requests on one device, split by where they stand.
+    let time = |name: &str| small.get(&format!("layers.{name}.decode.mid.time"));
+    let names = ["attention_norm", "attention", "add_norm", "mlp", "residual"];
+    let layers: f64 = names.iter().map(|n| time(n)).sum::<f64>() + small.get("decode.mid.overhead");
+    let first = time("embedding");
+    let last = time("final_norm") + time("last") + time("logits");
+    close(small.get("decode.mid.time"), first + layers + last);
+    let slowest = layers / 4.0 + f64::max(first, last);
+    let latency = first + layers + last + 3.0 * send.time;
+    close(out.get("decode.mid.time"), f64::max(latency, 4.0 * slowest));
+    // Prefill: the first group passes all stages, the others follow the slowest.
+    let time = |name: &str| small.get(&format!("layers.{name}.prefill.time"));
+    let layers: f64 = names.iter().map(|n| time(n)).sum::<f64>() + small.get("prefill.overhead");
+    let first = time("embedding");
+    let last = time("final_norm") + time("last") + time("logits");
+    let send = out.real("prefill").into_iter().find(|c| c.kind == "send").unwrap();
+    let slowest = layers / 4.0 + f64::max(first, last);
+    close(out.get("prefill.time"), first + layers + last + 3.0 * send.time + 3.0 * slowest);
+}
+
+#[test]
+fn layers_that_stages_cannot_share_evenly_are_an_error_with_values_that_work() {
+    let run = Run::of(&text("Llama3_8B", "DGX_H100", "Pp(pp: 3)", 8, 512));
+    let error = run.finding("E0501");
+    assert!(error.title.contains("32 `layers`"), "{}", error.title);
+    assert!(error.notes.iter().any(|n| n.ends_with("pp: 1 2 4 8 16 32")), "{:?}", error.notes);
+}
+
+#[test]
+fn memory_of_stages_is_that_of_the_fullest() {
+    let out = eval("Llama3_8B", "DGX_H100", "Pp(pp: 4)", 8, 512);
+    let layer = 2 * 4096 * 4096 + 2 * 4096 * 1024 + 3 * 4096 * 14336 + 2 * 4096_u64;
+    // The last stage: its layers, the final norm and the head; the first has only the table.
+    assert_eq!(out.get("memory.weights"), (8 * layer + 128_256 * 4096 + 4096) as f64);
+    assert_eq!(out.get("memory.cache"), (8 * 8 * 2 * 1024 * 514 * 2_u64) as f64);
+}
+
+#[test]
+fn stages_between_nodes_send_over_the_network() {
+    let inside = eval("Llama3_70B", "DGX_H100", "Mix(dp: 1, pp: 2, tp: 4)", 4, 512);
+    let across = eval("Llama3_70B", "DGX_H100(nodes: 2)", "Mix(dp: 1, pp: 2, tp: 8)", 4, 512);
+    let send = |o: &Outcome| {
+        let all = o.real("prefill");
+        all.into_iter().find(|c| c.kind == "send").unwrap().clone()
+    };
+    assert_eq!(send(&inside).link, "NVLink4");
+    assert_eq!(send(&across).link, "InfiniBandNdr");
+    // Two groups of two requests; each device of a stage sends the whole hidden states.
+    assert_eq!(send(&across).message, (2 * 512 * 8192 * 2) as f64);
+    let reduce = across.real("prefill").into_iter().find(|c| c.kind == "all-reduce").unwrap();
+    assert_eq!(reduce.link, "NVLink4");
+}
+
+#[test]
+fn three_ways_of_sharing_work_together() {
+    let out = eval("Llama3_70B", "DGX_H100(nodes: 2)", "Mix(dp: 2, pp: 2, tp: 4)", 16, 512);
+    // 16 requests: 8 a replica, in two groups of 4.
+    let reduce = out.real("decode.mid").into_iter().find(|c| c.kind == "all-reduce").unwrap();
+    assert_eq!(reduce.message, (4 * 8192 * 2) as f64);
+    assert_eq!(reduce.devices, 4.0);
+    // 161 all-reduces, a gather of logits and a send, in each of two groups.
+    assert_eq!(out.get("decode.mid.communication.count"), 2.0 * 163.0);
+    let alone = eval("Llama3_70B", "DGX_H100", "Tp(tp: 8)", 16, 512);
+    assert_eq!(out.get("prefill.flops.matrix"), alone.get("prefill.flops.matrix"));
+    assert_eq!(out.get("prefill.device.flops.matrix"), out.get("prefill.flops.matrix") / 16.0);
+    assert_eq!(out.get("memory.cache"), (8 * 40 * 2 * 2 * 128 * 514 * 2_u64) as f64);
+    assert!(out.get("memory.fits") == 1.0);
+}
+
+#[test]
+fn a_padded_vocabulary_is_a_warning_with_its_price() {
+    let run = Run::of(&text("Gpt2", "DGX_H100", "Tp(tp: 4)", 1, 64));
+    let warning = run.finding("W0503");
+    assert!(!warning.error);
+    assert!(warning.title.contains("from 50257 to 50260"), "{}", warning.title);
+    assert!(warning.files.iter().any(|f| f.contains("models/gpt")), "{:?}", warning.files);
+    let out = &run.scenarios["s"];
+    assert_eq!(out.get("prefill.padded.flops.matrix"), (2 * 768 * 3) as f64);
+    assert_eq!(out.get("prefill.replicated.flops.matrix"), 0.0);
+    // Twelve heads over eight do not divide: that is an error.
+    let run = Run::of(&text("Gpt2", "DGX_H100", "Tp(tp: 8)", 1, 64));
+    assert!(run.finding("E0501").title.contains("12 `heads`"));
+}
+
+#[test]
+fn one_device_makes_every_collective_exactly_nothing() {
+    for plan in ["Tp(tp: 1)", "Sp(tp: 1)", "Dp(dp: 1)", "Pp(pp: 1)", "Mix(dp: 1, pp: 1, tp: 1)"] {
+        let out = eval("Llama3_8B", "H100_SXM_1", plan, 4, 128);
+        let bare = Run::one(
+            &text("Llama3_8B", "H100_SXM_1", plan, 4, 128)
+                .replace(&format!("  plan = {plan}\n"), ""),
+        );
+        for phase in ["prefill", "decode.first", "decode.mid", "decode.last"] {
+            for part in ["bytes", "exposed", "hidden", "count"] {
+                assert_eq!(out.get(&format!("{phase}.communication.{part}")), 0.0, "{plan}");
+            }
+            for c in &out.collectives[phase] {
+                assert_eq!((c.bytes, c.time), (0.0, 0.0), "{plan} {c:?}");
+            }
+        }
+        for (path, value) in &bare.numbers {
+            assert_eq!(out.get(path), *value, "{plan} {path}");
+        }
+    }
+}
+
+// ----------------------------------------------------------------------- layouts of small models
+
+const NET: &str = "
+use std.systems.DGX_H100
+use std.layers.{GroupedQueryAttention, RmsNorm, SwiGlu}
+block Head(vocab: Count) {
+  input x[batch, seq, hidden]
+  last = pick(x, rename: seq -> positions)
+  weight head[hidden, vocab]
+  logits[batch, positions, vocab] = last * head
+  output logits
+}
+";
+
+/// A model of four layers of 8 heads of 16 and 256 channels around a body.
+fn net(body: &str, plan: &str, prompt: u64) -> Run {
+    Run::of(&format!(
+        "{NET}
+block Net(layers: Count, hidden: Count, heads: Count, ffn: Count, vocab: Count) {{
+  input tokens[batch, seq]
+  weight table[vocab, hidden]
+  x[batch, seq, hidden] = lookup(table, tokens)
+  repeat i in layers carry x {{
+{body}
+  }}
+  logits = Head(x, vocab:)
+  output logits
+}}
+model M = Net(layers: 4, hidden: 128, heads: 8, ffn: 256, vocab: 1024)
+plan P {{
+{plan}
+}}
+scenario s {{
+  model = M
+  system = DGX_H100
+  plan = P
+  serve {{ batch = 2, prompt = {prompt}, output = 2 }}
+}}
+"
+    ))
+}
+
+const PARALLEL: &str = "
+    norm      = RmsNorm(x)
+    attention = GroupedQueryAttention(norm, heads:, head_dim: hidden / heads)
+    mlp       = SwiGlu(norm, ffn:)
+";
+
+#[track_caller]
+fn sound(run: &Run) -> &Outcome {
+    let errors: Vec<_> = run.findings.iter().filter(|f| f.error).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    &run.scenarios["s"]
+}
+
+#[test]
+fn sums_of_partial_values_are_reduced_once_however_they_are_written() {
+    let tp = "  mesh tp = 4\n  shard heads, ffn over tp";
+    let sp =
+        "  mesh tp = 4\n  shard heads, ffn over tp\n  shard seq over tp within RmsNorm, residual";
+    for add in [
+        "    x = x + attention + mlp",
+        "    x = x + (attention + mlp)",
+        "    both = attention + mlp\n    x = x + both",
+        "    half = x + attention\n    x = half + mlp",
+        "    x = mlp + attention + x",
+    ] {
+        let body = format!("{PARALLEL}{add}");
+        let run = net(&body, tp, 64);
+        let out = sound(&run);
+        assert_eq!(out.count_of("prefill", "all-reduce"), 4.0, "{add}");
+        let each = 2.0 * 3.0 / 4.0 * (2 * 64 * 128 * 2) as f64;
+        assert_eq!(out.volume_of("prefill", "all-reduce"), 4.0 * each, "{add}");
+        let run = net(&body, sp, 64);
+        let out = sound(&run);
+        assert_eq!(out.count_of("prefill", "reduce-scatter"), 4.0, "{add}");
+        assert_eq!(out.count_of("prefill", "all-reduce"), 0.0, "{add}");
+        // One gather for both consumers of the norm, and one before the head.
+        assert_eq!(out.count_of("prefill", "all-gather"), 5.0, "{add}");
+    }
+}
+
+#[test]
+fn a_bias_is_added_before_the_reduction() {
+    let body = "
+    norm      = RmsNorm(x)
+    attention = GroupedQueryAttention(norm, heads:, head_dim: hidden / heads, out_bias: true)
+    x         = x + attention";
+    let sp = "  mesh tp = 4\n  shard heads over tp\n  shard seq over tp within RmsNorm, residual";
+    let run = net(body, sp, 64);
+    let out = sound(&run);
+    assert_eq!(out.count_of("prefill", "reduce-scatter"), 4.0);
+    assert_eq!(out.count_of("prefill", "all-reduce"), 0.0);
+}
+
+#[test]
+fn conversions_compare_mesh_axis_by_mesh_axis() {
+    // seq lies over cp everywhere and over cp and tp in norms: only tp is gathered and scattered.
+    let plan = "  mesh cp = 2, tp = 4
+  shard seq over cp
+  shard ffn over tp
+  shard seq over cp, tp within RmsNorm, residual";
+    let body = "
+    norm = RmsNorm(x)
+    mlp  = SwiGlu(norm, ffn:)
+    x    = x + mlp";
+    let run = net(body, plan, 64);
+    let out = sound(&run);
+    let local = (2 * 32 * 128 * 2) as f64; // the part of one cp rank
+    let scatter = out.real("prefill").into_iter().find(|c| c.kind == "reduce-scatter").unwrap();
+    assert_eq!((scatter.axis.as_str(), scatter.count), ("tp", 4.0));
+    assert_eq!(scatter.message, local);
+    let gather = out.real("prefill").into_iter().find(|c| c.kind == "all-gather").unwrap();
+    assert_eq!((gather.axis.as_str(), gather.count, gather.message), ("tp", 4.0, local));
+    // Before the head both mesh axes give up their part, once.
+    let whole: Vec<_> =
+        out.real("prefill").into_iter().filter(|c| c.axis == "cp,tp" && c.count == 1.0).collect();
+    assert_eq!(whole.len(), 1);
+    assert_eq!(whole[0].bytes, 7.0 / 8.0 * (2 * 64 * 128 * 2) as f64);
+}
+
+#[test]
+fn two_mesh_axes_on_one_axis_are_one_group() {
+    let body = "
+    norm = RmsNorm(x)
+    mlp  = SwiGlu(norm, ffn:)
+    x    = x + mlp";
+    let two = net(body, "  mesh a = 2, b = 4\n  shard ffn over a, b", 64);
+    let one = net(body, "  mesh a = 8\n  shard ffn over a", 64);
+    let (two, one) = (sound(&two), sound(&one));
+    let reduce = two.real("prefill")[0].clone();
+    assert_eq!((reduce.kind, reduce.axis.as_str(), reduce.devices), ("all-reduce", "a,b", 8.0));
+    for (path, value) in &one.numbers {
+        close(two.get(path), *value);
+    }
+    // Partial over both, wanted cut over one of them: scatter that one, reduce the other.
+    let plan = "  mesh a = 2, b = 4
+  shard ffn over a, b
+  shard seq over b within RmsNorm, residual";
+    let run = net(body, plan, 64);
+    let out = sound(&run);
+    let b = (2 * 64 * 128 * 2) as f64;
+    let (scatter, reduce) =
+        (out.of_kind("prefill", "reduce-scatter"), out.of_kind("prefill", "all-reduce"));
+    assert_eq!(scatter, [(4.0, 3.0 / 4.0 * b)]);
+    assert_eq!(reduce, [(4.0, 2.0 * 1.0 / 2.0 * b / 4.0)]);
+}
+
+#[test]
+fn batch_and_sequence_on_mesh_axes_of_their_own() {
+    let plan = "  mesh dp = 2, tp = 4
+  shard batch over dp
+  shard heads, ffn over tp
+  shard seq over tp within RmsNorm, residual";
+    let body = format!("{PARALLEL}    x = x + attention + mlp");
+    let run = net(&body, plan, 64);
+    let out = sound(&run);
+    let local = (64 * 128 * 2) as f64; // one of two requests
+    assert_eq!(out.of_kind("prefill", "reduce-scatter"), [(4.0, 3.0 / 4.0 * local)]);
+    assert!(out.real("prefill").iter().all(|c| c.axis == "tp"));
+}
+
+#[test]
+fn a_mesh_axis_may_mean_batch_in_one_block_and_channels_in_another() {
+    // Attention is data parallel, the MLP tensor parallel, on the same devices.
+    let plan = "  mesh d = 2
+  shard batch over d within GroupedQueryAttention
+  shard ffn over d";
+    let body = "
+    norm      = RmsNorm(x)
+    attention = GroupedQueryAttention(norm, heads:, head_dim: hidden / heads)
+    x         = x + attention
+    mlp_norm  = RmsNorm(x)
+    mlp       = SwiGlu(mlp_norm, ffn:)
+    x         = x + mlp";
+    let run = net(body, plan, 64);
+    let out = sound(&run);
+    let b = (2 * 64 * 128 * 2) as f64;
+    // Cutting the batch is free; its results are gathered; the MLP is reduced.
+    assert_eq!(out.of_kind("prefill", "all-gather"), [(4.0, b / 2.0)]);
+    assert_eq!(out.of_kind("prefill", "all-reduce"), [(4.0, 2.0 / 2.0 * b)]);
+    // The cache lies with the requests.
+    assert_eq!(out.get("memory.cache"), (4 * 2 * 8 * 16 * 66 * 2) as f64);
+}
+
+#[test]
+fn key_value_heads_can_be_cut_by_name() {
+    let body = format!("{PARALLEL}    x = x + attention + mlp");
+    let by_whole = net(&body, "  mesh tp = 4\n  shard heads, ffn over tp", 64);
+    let by_part = net(&body, "  mesh tp = 4\n  shard kv_heads, ffn over tp", 64);
+    let both = net(&body, "  mesh tp = 4\n  shard heads, kv_heads, ffn over tp", 64);
+    let (whole, part, both) = (sound(&by_whole), sound(&by_part), sound(&both));
+    for (path, value) in &whole.numbers {
+        close(part.get(path), *value);
+        close(both.get(path), *value);
+    }
+}
+
+#[test]
+fn resharding_between_two_axes_is_an_all_to_all() {
+    // Ulysses: projections on their part of the positions, the rest on its part of the heads.
+    let blocks = "
+block Project(heads: Count, head_dim: Count) {
+  input x[batch, seq, hidden]
+  weight w[hidden, heads, head_dim]
+  y[batch, seq, heads, head_dim] = x * w
+  output y
+}
+block Core() {
+  input q[batch, seq, heads, head_dim]
+  y = rope(q)
+  output y
+}
+";
+    let text = format!(
+        "{NET}{blocks}
+block Net(layers: Count, hidden: Count, heads: Count, vocab: Count) {{
+  input tokens[batch, seq]
+  weight table[vocab, hidden]
+  x[batch, seq, hidden] = lookup(table, tokens)
+  repeat i in layers carry x {{
+    norm = RmsNorm(x)
+    q    = Project(norm, heads:, head_dim: 16)
+    core = Core(q)
+    x    = x + norm
+    side = rope(core)
+  }}
+  logits = Head(x, vocab:)
+  output logits
+}}
+model M = Net(layers: 4, hidden: 128, heads: 8, vocab: 1024)
+plan P {{
+  mesh sp = 4
+  shard seq over sp within RmsNorm, Project, residual
+  shard heads over sp within Core
+}}
+scenario s {{
+  model = M
+  system = DGX_H100
+  plan = P
+  serve {{ batch = 2, prompt = 64, output = 2 }}
+}}
+"
+    );
+    let run = Run::of(&text);
+    let out = sound(&run);
+    let b = (2 * 64 * 8 * 16 * 2) as f64;
+    assert_eq!(out.of_kind("prefill", "all-to-all"), [(4.0, 3.0 / 16.0 * b)]);
+}
+
+#[test]
+fn rules_without_effect_are_errors() {
+    let body = format!("{PARALLEL}    x = x + attention + mlp");
+    let run = net(&body, "  mesh tp = 4\n  shard ffns over tp", 64);
+    assert!(run.findings.iter().any(|f| f.error && f.edits == ["ffn"]), "{:#?}", run.findings);
+    let run = net(&body, "  mesh tp = 4\n  shard seq over tp within RmsNrm", 64);
+    let error = run.findings.iter().find(|f| f.error).unwrap();
+    assert_eq!(error.title, "nothing within RmsNrm has axis `seq`");
+    assert!(error.notes[0].contains("did you mean `RmsNorm`"), "{:?}", error.notes);
+    let run = net(&body, "  mesh tp = 4\n  shard ffn over tp within RmsNorm", 64);
+    let error = run.findings.iter().find(|f| f.error).unwrap();
+    assert_eq!(error.title, "nothing within RmsNorm has axis `ffn`");
+    let run = net(&body, "  mesh tp = 4\n  shard vision.ffn over tp", 64);
+    assert!(run.findings.iter().any(|f| f.error), "a path that leads nowhere");
+}
+
+#[test]
+fn two_axes_of_a_tensor_on_one_mesh_axis_label_both_rules() {
+    let body = format!("{PARALLEL}    x = x + attention + mlp");
+    let run = net(&body, "  mesh tp = 4\n  shard batch over tp\n  shard ffn over tp", 64);
+    let error = run.findings.iter().find(|f| f.title.contains("two axes")).unwrap();
+    assert!(error.places.iter().any(|p| p == "batch"), "{:?}", error.places);
+    assert!(error.places.iter().any(|p| p == "ffn"), "{:?}", error.places);
+    // The stages of a pipeline count too.
+    let run = net(&body, "  mesh tp = 4\n  shard layers over tp\n  shard ffn over tp", 64);
+    let error = run.findings.iter().find(|f| f.title.contains("two axes")).unwrap();
+    assert!(error.places.iter().any(|p| p == "layers"), "{:?}", error.places);
+    let run = net(&body, "  mesh tp = 4\n  shard hidden over tp", 64);
+    let error = run.findings.iter().find(|f| f.error).unwrap();
+    assert!(error.title.contains("needs axis `hidden` whole"), "{}", error.title);
+}
