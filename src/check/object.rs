@@ -195,18 +195,28 @@ impl<'p> Object<'p> {
                 copy
             }
         };
-        // What is set again is not kept: chains of amending stay as long as what they hold.
-        let replaced: rustc_hash::FxHashSet<Rc<[Name]>> = entries
-            .iter()
-            .filter(|e| e.value.is_some() && e.within.is_empty())
-            .map(|e| e.path.clone())
-            .collect();
-        copy.entries.retain(|e| {
-            e.value.is_none() || !e.within.is_empty() || !replaced.contains(&e.path)
-        });
-        copy.entries.extend(entries);
+        for entry in entries {
+            copy.amend(entry);
+        }
         copy.memo = RefCell::default();
         copy
+    }
+    /// Adds a setting in place of one of the same path, so that chains of amending stay as long
+    /// as what they hold.
+    fn amend(&mut self, entry: Entry<'p>) {
+        let plain = |e: &Entry<'p>| e.value.is_some() && e.within.is_empty();
+        let same = |e: &Entry<'p>| plain(e) && e.path == entry.path;
+        let at = self.entries.iter().rposition(same).filter(|_| plain(&entry));
+        let Some(at) = at else { return self.entries.push(entry) };
+        // What was set inside of it since then is no part of the new value.
+        let inside =
+            |e: &Entry<'p>| e.path.len() > entry.path.len() && e.path.starts_with(&entry.path);
+        if self.entries.iter().skip(at).any(inside) {
+            self.entries.remove(at);
+            self.entries.push(entry);
+        } else if let Some(old) = self.entries.get_mut(at) {
+            *old = entry;
+        }
     }
     fn slot(&self, name: Name) -> Option<&Slot<'p>> {
         self.slots.iter().find(|s| s.param.name.name == name)
