@@ -51,6 +51,8 @@ pub(super) struct Builder<'p> {
     axes: FxHashMap<Name, AxisId>,
     pub(super) windowed: FxHashMap<(Name, Rc<[Name]>), AxisId>,
     pub(super) blocks: Vec<ItemRef<'p>>,
+    /// How many blocks were called so far.
+    pub(super) instances: usize,
     inputs_done: bool,
     /// Whether a requirement of the block being built does not hold.
     failed: bool,
@@ -76,6 +78,7 @@ impl Builder<'_> {
             axes: FxHashMap::default(),
             windowed: FxHashMap::default(),
             blocks: Vec::new(),
+            instances: 0,
             inputs_done: false,
             failed: false,
         }

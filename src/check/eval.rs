@@ -104,7 +104,10 @@ impl<'p> Checker<'p> {
                 let base = self.eval(base, env);
                 self.eval_with(base, body, place, env)
             }
-            ExprKind::On(base, chip) => Value::On(Rc::new((self.eval(base, env), chip.name))),
+            ExprKind::On(base, chip) => match self.eval(base, env) {
+                Value::Error => Value::Error,
+                base => Value::On(Rc::new((base, chip.name))),
+            },
             ExprKind::Per(a, b) => {
                 let a = self.eval(a, env);
                 match self.eval(b, env) {

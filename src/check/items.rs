@@ -520,6 +520,9 @@ impl<'p> Checker<'p> {
 
     /// Builds a block by itself, with sizes that are not known.
     fn check_block(&mut self, item: ItemRef<'p>) {
+        if self.limits.reported.contains(&super::limits::key(item)) {
+            return;
+        }
         let mut object = Object::empty(ItemKind::Model, item.item.name.name, Some(item));
         object.slots = self.open_slots(item);
         object.block = Some(item);

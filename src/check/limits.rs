@@ -15,8 +15,8 @@ const MAX_DEPTH: usize = 20_000;
 const MAX_CALLS: usize = 20_000;
 /// How often a function may be inside of itself.
 const MAX_RECURSION: usize = 64;
-/// How many ops a model may have.
-pub(super) const MAX_OPS: usize = 20_000;
+/// How many ops a model may have, and how many blocks.
+const MAX_OPS: usize = 20_000;
 /// Stack that must be left, and how much is added when it is not.
 const RED_ZONE: usize = 256 * 1024;
 const SEGMENT: usize = 4 * 1024 * 1024;
@@ -154,17 +154,21 @@ impl<'p> Checker<'p> {
         if self.limits.reported.contains(&key(item)) {
             return true;
         }
-        if self.builder.built.model.ops.len() <= MAX_OPS {
+        self.builder.instances += 1;
+        if self.builder.built.model.ops.len().max(self.builder.instances) <= MAX_OPS {
             return false;
         }
-        let blocks: Vec<ItemRef<'p>> = self.builder.blocks.clone();
-        if let Some(outermost) = blocks.first()
-            && self.limits.reported.insert(key(*outermost))
+        // Said once of all blocks that lead here.
+        let keys: Vec<usize> = self.builder.blocks.iter().map(|b| key(*b)).collect();
+        let known = keys.iter().any(|key| self.limits.reported.contains(key));
+        self.limits.reported.extend(keys);
+        if let Some(outermost) = self.builder.blocks.first().copied()
+            && !known
         {
             self.report(
                 Diagnostic::new(
                     codes::TOO_NESTED,
-                    format!("`{}` has more than {MAX_OPS} ops", outermost.item.name.name),
+                    format!("`{}` has more than {MAX_OPS} ops and blocks", outermost.item.name.name),
                     outermost.name_place(),
                     "too large to be built",
                 )

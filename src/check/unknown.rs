@@ -9,11 +9,11 @@ use super::object::Slot;
 use super::types::Ty;
 use super::value::Value;
 use super::{Checker, codes, schema};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Safety};
 use crate::expr::{ExprId, Origin, OriginKind};
 use crate::name::Name;
 use crate::quantity::Dimension;
-use crate::source::Place;
+use crate::source::{Place, Span};
 use crate::syntax::ast::{ItemKind, Param};
 
 use super::program::ItemRef;
@@ -102,7 +102,13 @@ impl<'p> Checker<'p> {
                         place,
                         "no type is written",
                     )
-                    .note(format!("write one after the name: `{}: Count`", param.name.name)),
+                    .note(format!("write one after the name: `{}: Count`", param.name.name))
+                    .fix(
+                        "say that it is a count",
+                        Place { file: place.file, span: Span::new(place.span.end, place.span.end) },
+                        ": Count",
+                        Safety::Review,
+                    ),
                 ),
             }
         }
