@@ -324,9 +324,7 @@ impl<'p> Checker<'p> {
                     self.report_unit(unit, part, &env);
                 }
             }
-            ExprKind::Name(name)
-                if self.program.any_unit(*name).is_none() =>
-            {
+            ExprKind::Name(name) if self.program.any_unit(*name).is_none() => {
                 found = true;
                 let ident = crate::syntax::ast::Ident { name: *name, span: expr.span };
                 let unit =
@@ -369,9 +367,7 @@ impl<'p> Checker<'p> {
         let mut done: rustc_hash::FxHashSet<Rc<[crate::name::Name]>> = Default::default();
         // Later settings win: only the last of a path is in force.
         for entry in object.entries.clone().into_iter().rev() {
-            if entry.value.is_none()
-                || !entry.within.is_empty()
-                || !done.insert(entry.path.clone())
+            if entry.value.is_none() || !entry.within.is_empty() || !done.insert(entry.path.clone())
             {
                 continue;
             }

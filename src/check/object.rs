@@ -195,16 +195,29 @@ impl<'p> Object<'p> {
                 copy
             }
         };
-        // What is set again is not kept: chains of amending stay as long as what they hold.
-        let replaced: rustc_hash::FxHashSet<Rc<[Name]>> = entries
-            .iter()
-            .filter(|e| e.value.is_some() && e.within.is_empty())
-            .map(|e| e.path.clone())
-            .collect();
-        copy.entries.retain(|e| {
-            e.value.is_none() || !e.within.is_empty() || !replaced.contains(&e.path)
-        });
-        copy.entries.extend(entries);
+        // What is set again is not kept: chains of amending stay as long as what they hold. It
+        // stands where it stood, unless settings below it must not outlive it.
+        for entry in entries {
+            let plain = entry.value.is_some() && entry.within.is_empty();
+            let same = |e: &Entry<'p>| {
+                plain && e.value.is_some() && e.within.is_empty() && e.path == entry.path
+            };
+            let deeper = copy
+                .entries
+                .iter()
+                .any(|e| e.path.len() > entry.path.len() && e.path.starts_with(&entry.path));
+            match copy.entries.iter().position(same) {
+                Some(at) if !deeper => {
+                    copy.entries.remove(at);
+                    copy.entries.insert(at, entry);
+                }
+                Some(at) => {
+                    copy.entries.remove(at);
+                    copy.entries.push(entry);
+                }
+                None => copy.entries.push(entry),
+            }
+        }
         copy.memo = RefCell::default();
         copy
     }

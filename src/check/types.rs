@@ -109,8 +109,24 @@ impl<'p> Checker<'p> {
 
     pub(super) fn report_unknown_type(&mut self, name: &str, place: Place) {
         let known = [
-            "Count", "Number", "Bool", "Text", "Dtype", "Tensor", "Axis", "Link", "Chip", "Bytes",
-            "Time", "Flop", "Energy", "Money", "Tokens", "Devices", "Bandwidth", "Power",
+            "Count",
+            "Number",
+            "Bool",
+            "Text",
+            "Dtype",
+            "Tensor",
+            "Axis",
+            "Link",
+            "Chip",
+            "Bytes",
+            "Time",
+            "Flop",
+            "Energy",
+            "Money",
+            "Tokens",
+            "Devices",
+            "Bandwidth",
+            "Power",
         ];
         let mut diagnostic = Diagnostic::new(
             codes::UNKNOWN_TYPE,
