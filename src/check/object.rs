@@ -195,31 +195,28 @@ impl<'p> Object<'p> {
                 copy
             }
         };
-        // What is set again is not kept: chains of amending stay as long as what they hold. It
-        // stands where it stood, unless settings below it must not outlive it.
         for entry in entries {
-            let plain = entry.value.is_some() && entry.within.is_empty();
-            let same = |e: &Entry<'p>| {
-                plain && e.value.is_some() && e.within.is_empty() && e.path == entry.path
-            };
-            let deeper = copy
-                .entries
-                .iter()
-                .any(|e| e.path.len() > entry.path.len() && e.path.starts_with(&entry.path));
-            match copy.entries.iter().position(same) {
-                Some(at) if !deeper => {
-                    copy.entries.remove(at);
-                    copy.entries.insert(at, entry);
-                }
-                Some(at) => {
-                    copy.entries.remove(at);
-                    copy.entries.push(entry);
-                }
-                None => copy.entries.push(entry),
-            }
+            copy.amend(entry);
         }
         copy.memo = RefCell::default();
         copy
+    }
+    /// Adds a setting in place of one of the same path, so that chains of amending stay as long
+    /// as what they hold.
+    fn amend(&mut self, entry: Entry<'p>) {
+        let plain = |e: &Entry<'p>| e.value.is_some() && e.within.is_empty();
+        let same = |e: &Entry<'p>| plain(e) && e.path == entry.path;
+        let at = self.entries.iter().rposition(same).filter(|_| plain(&entry));
+        let Some(at) = at else { return self.entries.push(entry) };
+        // What was set inside of it since then is no part of the new value.
+        let inside =
+            |e: &Entry<'p>| e.path.len() > entry.path.len() && e.path.starts_with(&entry.path);
+        if self.entries.iter().skip(at).any(inside) {
+            self.entries.remove(at);
+            self.entries.push(entry);
+        } else if let Some(old) = self.entries.get_mut(at) {
+            *old = entry;
+        }
     }
     fn slot(&self, name: Name) -> Option<&Slot<'p>> {
         self.slots.iter().find(|s| s.param.name.name == name)
