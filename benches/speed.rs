@@ -82,7 +82,7 @@ fn show(time: Duration) -> String {
 /// A valid file of about `size` bytes: every kind of item, over and over, with other numbers.
 fn write(folder: &Path, name: &str, size: usize) -> std::io::Result<PathBuf> {
     let mut text = String::from(
-        "use std.layers.{Llama, RmsNorm, SwiGlu}\n\
+        "use std.layers.{Llama, RmsNorm, GatedMlp}\n\
          use std.models.Llama3_70B\n\
          use std.systems.DGX_H100\n",
     );
@@ -108,7 +108,7 @@ chip Chip_{i} {{
 block Layer_{i}(ffn: Count) {{
   input x[batch, seq, hidden]
   norm = RmsNorm(x) from \"norm\"
-  mlp  = SwiGlu(norm, ffn:) from \"mlp\"
+  mlp  = GatedMlp(norm, ffn:) from \"mlp\"
   y    = x + mlp
   output y
 }}

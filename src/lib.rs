@@ -10,7 +10,8 @@
 //! 6. [`evaluation`]: scenarios of a file on one graph, with what the command line changes
 //! 7. [`reading`], [`report`]: what that graph says, to people and to programs
 //!
-//! [`diagnostic`] is what all of them say of a mistake; [`cli`] is the command.
+//! [`import`] writes models from the configs of Hugging Face. [`diagnostic`] is what all of them say
+//! of a mistake; [`cli`] is the command.
 
 pub mod arena;
 pub mod check;
@@ -19,6 +20,7 @@ pub mod diagnostic;
 pub mod evaluation;
 pub mod expr;
 pub mod graph;
+pub mod import;
 pub mod ir;
 pub mod lower;
 pub mod name;

@@ -9,7 +9,7 @@ use mesa::diagnostic::{Code, codes};
 use mesa::source::{Origin, SourceFile, Sources};
 
 /// Codes whose examples are commands; `tests/cli.rs` runs them.
-const COMMANDS: [Code; 7] = [
+const COMMANDS: [Code; 16] = [
     codes::NOT_TEXT,
     codes::TOO_LARGE,
     codes::CANNOT_READ,
@@ -17,6 +17,15 @@ const COMMANDS: [Code; 7] = [
     codes::UNKNOWN_RESULT,
     codes::NOT_SETTABLE,
     codes::UNKNOWN_PATH,
+    codes::NOT_A_CONFIG,
+    codes::UNKNOWN_ARCHITECTURE,
+    codes::CONFIG_KEY_MISSING,
+    codes::CONFIG_KEY_WRONG,
+    codes::CONFIG_CONTRADICTS,
+    codes::CONFIG_UNSUPPORTED,
+    codes::CONFIG_DEFAULT,
+    codes::CONFIG_KEY_UNKNOWN,
+    codes::CONFIG_ASSUMED,
 ];
 
 /// The files of one example, by name.

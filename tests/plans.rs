@@ -318,7 +318,7 @@ fn one_device_makes_every_collective_exactly_nothing() {
 
 const NET: &str = "
 use std.systems.DGX_H100
-use std.layers.{GroupedQueryAttention, RmsNorm, SwiGlu}
+use std.layers.{GroupedQueryAttention, RmsNorm, GatedMlp}
 block Head(vocab: Count) {
   input x[batch, seq, hidden]
   last = pick(x, rename: seq -> positions)
@@ -359,7 +359,7 @@ scenario s {{
 const PARALLEL: &str = "
     norm      = RmsNorm(x)
     attention = GroupedQueryAttention(norm, heads:, head_dim: hidden / heads)
-    mlp       = SwiGlu(norm, ffn:)
+    mlp       = GatedMlp(norm, ffn:)
 ";
 
 #[track_caller]
@@ -418,7 +418,7 @@ fn conversions_compare_mesh_axis_by_mesh_axis() {
   shard seq over cp, tp within RmsNorm, residual";
     let body = "
     norm = RmsNorm(x)
-    mlp  = SwiGlu(norm, ffn:)
+    mlp  = GatedMlp(norm, ffn:)
     x    = x + mlp";
     let run = net(body, plan, 64);
     let out = sound(&run);
@@ -439,7 +439,7 @@ fn conversions_compare_mesh_axis_by_mesh_axis() {
 fn two_mesh_axes_on_one_axis_are_one_group() {
     let body = "
     norm = RmsNorm(x)
-    mlp  = SwiGlu(norm, ffn:)
+    mlp  = GatedMlp(norm, ffn:)
     x    = x + mlp";
     let two = net(body, "  mesh a = 2, b = 4\n  shard ffn over a, b", 64);
     let one = net(body, "  mesh a = 8\n  shard ffn over a", 64);
@@ -487,7 +487,7 @@ fn a_mesh_axis_may_mean_batch_in_one_block_and_channels_in_another() {
     attention = GroupedQueryAttention(norm, heads:, head_dim: hidden / heads)
     x         = x + attention
     mlp_norm  = RmsNorm(x)
-    mlp       = SwiGlu(mlp_norm, ffn:)
+    mlp       = GatedMlp(mlp_norm, ffn:)
     x         = x + mlp";
     let run = net(body, plan, 64);
     let out = sound(&run);

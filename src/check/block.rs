@@ -19,7 +19,7 @@ use crate::ir::{Axis, AxisId, AxisSize, Fuse, Model, Repeat, Role, Step, Tensor,
 use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{
-    Arg, AxisRef, BinaryOp, Body, Clauses, Expr, ExprKind, Ident, Stmt, StmtKind,
+    Arg, AxisRef, BinaryOp, Body, Clauses, Expr, ExprKind, Ident, Stmt, StmtKind, Text, TextPart,
 };
 
 /// A built model with what its ops need when they are costed.
@@ -633,12 +633,27 @@ impl<'p> Checker<'p> {
             }
             self.builder.built.model.tensors[id].density = Some(density);
         }
-        let from = clauses.from.as_ref().map(|t| t.plain());
+        let from = clauses.from.as_ref().map(|t| self.checkpoint_name(t, env));
         let tensor = &mut self.builder.built.model.tensors[id];
         tensor.from = from.map(|f| join(&self.builder.prefix, Some(&f)));
         let rounds = self.builder.rounds;
         self.builder.built.model.weights.push((id, rounds));
         env.bind(name.name, Value::Tensor(id));
+    }
+
+    /// `"layers.{i}.{up}.weight"`: holes are filled, save for the index of a repeat, which stays.
+    fn checkpoint_name(&mut self, text: &'p Text, env: &Env<'p>) -> String {
+        let mut out = String::new();
+        for part in &text.parts {
+            match part {
+                TextPart::Plain(plain) => out.push_str(plain),
+                TextPart::Hole(expr) => match self.eval(expr, env) {
+                    Value::Word(index) => out.push_str(&format!("{{{index}}}")),
+                    value => out.push_str(&self.show_value(&value)),
+                },
+            }
+        }
+        out
     }
 
     /// `axis heads = kv_heads * group`, `axis hidden_out = hidden`.
@@ -877,7 +892,7 @@ impl<'p> Checker<'p> {
             }
         };
         let expanded = expected.as_ref().map(|e| self.atoms(e));
-        self.builder.from = clauses.from.as_ref().map(|t| t.plain());
+        self.builder.from = clauses.from.as_ref().map(|t| self.checkpoint_name(t, env));
         self.builder.binding = Some(name.name);
         let is_carried = self.builder.carry.contains(&name.name);
         let saved = std::mem::replace(&mut self.builder.residual, is_carried);
@@ -1005,7 +1020,7 @@ impl<'p> Checker<'p> {
                 other => self.report_not_tensor(&other, at),
             }
         }
-        let from = clauses.from.as_ref().map(|t| t.plain());
+        let from = clauses.from.as_ref().map(|t| self.checkpoint_name(t, &inner));
         let prefix = join(&self.builder.prefix, from.as_deref());
         let saved_prefix = std::mem::replace(&mut self.builder.prefix, prefix);
         let names = carry.iter().map(|i| i.name).collect();

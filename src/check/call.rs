@@ -86,10 +86,11 @@ impl<'p> Checker<'p> {
                 }
                 match self.find_item(*name, env) {
                     Some(item) => item,
-                    None => {
-                        let value = self.eval_name(*name, callee_place, env);
-                        return self.not_callable(value, callee_place);
-                    }
+                    // A parameter may stand for an op or a block: `activation(x)`.
+                    None => match self.eval_name(*name, callee_place, env) {
+                        Value::Item(item) => item,
+                        value => return self.not_callable(value, callee_place),
+                    },
                 }
             }
             _ => match self.eval_callee(callee, env) {

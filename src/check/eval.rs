@@ -212,6 +212,7 @@ impl<'p> Checker<'p> {
             Value::Text(t) => t.to_string(),
             Value::Word(w) => w.to_string(),
             Value::Object(o) => o.name.to_string(),
+            Value::Item(item) => item.item.name.name.to_string(),
             Value::Axis(axis) => match self.axis_size(*axis) {
                 Some(size) => super::show_number(self.graph.value(size)),
                 None => "?".into(),

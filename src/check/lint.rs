@@ -210,9 +210,10 @@ fn names_in_stmt(stmt: &Stmt, out: &mut impl Names) {
         out.extend(axes.iter().map(|a| a.name.name));
     }
     match &stmt.kind {
-        StmtKind::Set { axes: a, value, .. } => {
+        StmtKind::Set { axes: a, value, clauses, .. } => {
             axes(a.as_deref().unwrap_or_default(), out);
             names_in(value, out);
+            clauses.from.iter().for_each(|t| names_in_text(t, out));
         }
         StmtKind::Section { body, via, .. } => {
             via.iter().for_each(|e| names_in(e, out));
@@ -222,6 +223,7 @@ fn names_in_stmt(stmt: &Stmt, out: &mut impl Names) {
         StmtKind::Weight { axes: a, clauses, .. } => {
             axes(a, out);
             clauses.dtype.iter().chain(&clauses.density).for_each(|e| names_in(e, out));
+            clauses.from.iter().for_each(|t| names_in_text(t, out));
         }
         StmtKind::Output(e) | StmtKind::Where(e) => names_in(e, out),
         StmtKind::Axis { value, .. } | StmtKind::Fold { value, .. } => names_in(value, out),

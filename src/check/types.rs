@@ -88,6 +88,8 @@ impl<'p> Checker<'p> {
                 "Model" => Some(Ty::Kind(ItemKind::Model)),
                 "Runtime" => Some(Ty::Kind(ItemKind::Runtime)),
                 "Scenario" => Some(Ty::Kind(ItemKind::Scenario)),
+                "Op" => Some(Ty::Kind(ItemKind::Op)),
+                "Block" => Some(Ty::Kind(ItemKind::Block)),
                 "Group" | "Any" => Some(Ty::Any),
                 _ => None,
             };
@@ -127,6 +129,8 @@ impl<'p> Checker<'p> {
             "Devices",
             "Bandwidth",
             "Power",
+            "Op",
+            "Block",
         ];
         let mut diagnostic = Diagnostic::new(
             codes::UNKNOWN_TYPE,
@@ -177,6 +181,7 @@ impl<'p> Checker<'p> {
                 whole && self.graph.dimension(*id).is_none()
             }
             (Value::Object(o), Ty::Kind(kind)) => o.kind == kind && o.owner.is_none(),
+            (Value::Item(i), Ty::Kind(kind)) => i.item.kind == kind,
             (Value::Bool(_) | Value::Truth(_), Ty::Bool) | (Value::Tensor(_), Ty::Tensor) => true,
             (_, Ty::Any) => true,
             _ => false,
@@ -228,6 +233,7 @@ impl<'p> Checker<'p> {
             {
                 value
             }
+            (Value::Item(i), Ty::Kind(kind)) if i.item.kind == kind => value,
             (Value::Object(o), Ty::Kind(kind))
                 if (o.kind == kind
                     || (o.kind == ItemKind::Measured && kind == ItemKind::Scenario))

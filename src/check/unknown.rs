@@ -51,6 +51,10 @@ impl<'p> Checker<'p> {
         let env = self.item_env(item);
         let Some(written) = &param.ty else { return Value::Error };
         let Some(ty) = self.resolve_type(written, &env) else { return Value::Error };
+        // What is called in the body must be something; what is given later has the same shape.
+        if let (Ty::Kind(ItemKind::Op | ItemKind::Block), Some(default)) = (ty, &param.default) {
+            return self.eval(default, &env);
+        }
         self.unknown_of(ty, param.name.name, item.place(param.span))
     }
 

@@ -9,6 +9,7 @@ mod eval;
 mod explain;
 mod fmt;
 mod help;
+mod import;
 mod input;
 mod man;
 mod new;
@@ -67,6 +68,7 @@ enum Command {
     Eval(eval::Args),
     Explain(explain::Args),
     Fmt(fmt::Args),
+    Import(import::Args),
     New(new::Args),
     Help(help::Args),
     Completions(completions::Args),
@@ -125,6 +127,7 @@ impl Command {
             Self::Eval(args) => eval::run(&args, screen),
             Self::Explain(args) => explain::run(&args, screen),
             Self::Fmt(args) => fmt::run(&args, screen),
+            Self::Import(args) => import::run(&args, screen),
             Self::New(args) => new::run(&args, screen),
             Self::Help(args) => help::run(&args, screen),
             Self::Completions(args) => completions::run(&args, screen),

@@ -124,6 +124,15 @@ codes! {
     // E07: the command line
     NOT_SETTABLE = "E0701", "`--set` on something that is not an input";
     UNKNOWN_PATH = "E0702", "a path names nothing that can be set";
+    // E08: imported configs and checkpoints
+    NOT_A_CONFIG = "E0801", "a file to import is not a `config.json`";
+    UNKNOWN_ARCHITECTURE = "E0802", "an architecture is not known to the importer";
+    CONFIG_KEY_MISSING = "E0803", "a config lacks a key that is needed";
+    CONFIG_KEY_WRONG = "E0804", "a key of a config has a value that it cannot have";
+    CONFIG_CONTRADICTS = "E0805", "the keys of a config contradict each other";
+    CONFIG_UNSUPPORTED = "E0806", "a config asks for layers that the library does not have";
+    // N: notes
+    CONFIG_DEFAULT = "N0801", "a config lacks a key, and the default of its architecture was taken";
     // W: warnings
     UNUSED_BINDING = "W0101", "a name is bound and never used";
     UNUSED_IMPORT = "W0102", "an import is never used";
@@ -132,4 +141,6 @@ codes! {
     PADDED_AXIS = "W0503", "an axis is padded";
     DTYPE_OVERRIDDEN = "W0504", "a scenario overrides the number format that a model states";
     NO_SOURCE = "W0601", "a hardware figure has no source";
+    CONFIG_KEY_UNKNOWN = "W0801", "a key of a config is not understood";
+    CONFIG_ASSUMED = "W0802", "a config leaves something open, and it was assumed";
 }

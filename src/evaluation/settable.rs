@@ -43,6 +43,10 @@ pub fn settable<'p>(checker: &mut Checker<'p>, scenario: &Rc<Object<'p>>) -> Vec
             let name = slot.param.name.name;
             let ty = slot.param.ty.as_ref().map(|t| slot.site.site().place(t.span));
             let ty = ty.map_or(String::new(), |p| checker.program.sources.text(p).to_owned());
+            // Which block it is decides what the model is; a command line has no names of blocks.
+            if ty.trim_end_matches('?') == "Block" {
+                continue;
+            }
             let own = format!("{path}.{name}");
             rows.push(row(checker, scenario, own, ty));
         }

@@ -17,6 +17,8 @@ const GROUPS: &[(&str, &str)] = &[
     ("E05", "Plans and machines"),
     ("E06", "What the author asked to hold"),
     ("E07", "The command line"),
+    ("E08", "Imported configs"),
+    ("N", "Notes"),
     ("W", "Warnings"),
 ];
 
@@ -24,7 +26,7 @@ const GROUPS: &[(&str, &str)] = &[
 pub(super) fn diagnostics() -> String {
     let mut out = String::from(
         "# Diagnostics\n\nEvery finding has a code. `mesa help CODE` prints its page; here are all \
-         of them. Codes with E are errors, those with W warnings.\n\n",
+         of them. Codes with E are errors, those with W warnings, those with N notes.\n\n",
     );
     let rows = codes::ALL.iter().map(|(code, summary)| {
         let to = anchor(&format!("{}: {summary}", code.id()));

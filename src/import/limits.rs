@@ -1,0 +1,110 @@
+//! What a config asks for and the library cannot give, and keys that nothing looked at.
+//!
+//! In: a config whose parameters have been read. Out: findings.
+
+use std::collections::BTreeSet;
+
+use super::family::{Only, Scalar};
+use super::first;
+use super::json::{Kind, Member, Node};
+use super::read::{Reader, is_set};
+use crate::diagnostic::{Diagnostic, codes};
+
+impl Reader<'_> {
+    /// Formats of weights that are not carried over yet.
+    pub fn quantization(&mut self) {
+        for key in ["quantization_config", "quantization", "compression_config"] {
+            let Some(member) = self.key(key).filter(|m| is_set(&m.value)) else { continue };
+            let place = self.place(member.span);
+            self.findings.push(
+                Diagnostic::new(
+                    codes::CONFIG_ASSUMED,
+                    format!("`{key}` is not read yet"),
+                    place,
+                    "every weight is assumed to be stored in `torch_dtype`",
+                )
+                .note(
+                    "the counts of parameters hold; bytes of weights do not. Say the format in the \
+                     scenario: `precision { weights within w_up = fp8 }`",
+                ),
+            );
+        }
+    }
+
+    /// Keys that may have certain values only, and keys that mean layers which do not exist.
+    pub fn restrictions(&mut self) {
+        for (key, only) in self.family.only.clone() {
+            let member = self.key(&key).filter(|m| m.value.kind != Kind::Null);
+            let Some(member) = member else {
+                if only.required {
+                    let title = format!("the config has no `{key}`");
+                    let label = format!("without it there would be {}", only.because);
+                    let whole = first(self.root.span);
+                    self.report(codes::CONFIG_KEY_MISSING, title, whole, label);
+                }
+                continue;
+            };
+            if !self.allows(&only, &member.value) {
+                self.unsupported(&key, member, &only.because);
+            }
+        }
+        for (key, because) in &self.table.refused {
+            let is_known = self.used.contains(key);
+            if let Some(member) = self.key(key).filter(|m| !is_known && is_set(&m.value)) {
+                self.unsupported(key, member, because);
+            }
+        }
+        for (key, meaning) in self.family.assumed.clone() {
+            let Some(member) = self.key(&key).filter(|m| is_set(&m.value)) else { continue };
+            let title = format!("`{key}` has no part in the model");
+            let label = format!("assumed: {meaning}");
+            self.report(codes::CONFIG_ASSUMED, title, member.span, label);
+        }
+    }
+
+    fn unsupported(&mut self, key: &str, member: &Member, because: &str) {
+        let title = format!("the library has no block for {because}");
+        let label = format!("`{key}` is {}", member.value.shown());
+        self.report(codes::CONFIG_UNSUPPORTED, title, member.span, label);
+    }
+
+    fn allows(&mut self, only: &Only, value: &Node) -> bool {
+        if let Some(each) = &only.each {
+            let is_it = |n: &Node| matches!(&n.kind, Kind::Text(t) if t == each);
+            return matches!(&value.kind, Kind::List(items) if items.iter().all(is_it));
+        }
+        if let Some(other) = &only.same {
+            return self.key(other).is_none_or(|m| m.value.kind == value.kind);
+        }
+        only.values.iter().any(|scalar| match (scalar, &value.kind) {
+            (Scalar::Bool(a), Kind::Bool(b)) => a == b,
+            (Scalar::Number(a), Kind::Number(b)) => a == b,
+            (Scalar::Text(a), Kind::Text(b)) => a == b,
+            _ => false,
+        })
+    }
+
+    /// Keys that nothing looked at.
+    pub fn leftovers(&mut self) {
+        let Kind::Object(members) = &self.root.kind else { return };
+        let root_of = |key: &String| key.split('.').next().unwrap_or_default().to_owned();
+        let used: BTreeSet<String> = self.used.iter().map(root_of).collect();
+        let mut said = BTreeSet::new();
+        for member in members {
+            let key = &member.key;
+            let is_known = used.contains(key)
+                || self.table.ignored.contains(key)
+                || self.family.ignored.contains(key);
+            if is_known || !is_set(&member.value) || !said.insert(key.clone()) {
+                continue;
+            }
+            let shown: String = key.chars().take(60).collect();
+            let title = format!("the importer does not understand `{shown}`");
+            let label = format!(
+                "it is {}; the model is written as if it were not there",
+                member.value.shown()
+            );
+            self.report(codes::CONFIG_KEY_UNKNOWN, title, member.span, label);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Models from the configs of Hugging Face.
+//!
+//! In: the text of a `config.json`. Out: a formatted `.mesa` model in which every parameter says
+//! which key it is from, and what was wrong, missing, not understood or assumed. Nothing of a
+//! repository is ever run. The steps:
+//!
+//! 1. [`json`]: text to values with places
+//! 2. [`family`]: what the keys mean, by architecture; the table `families.toml`
+//! 3. [`read`]: keys to arguments of a block of the library
+//! 4. [`write`]: arguments to a model
+//!
+//! and then the model is checked like one that a person wrote: whatever is found there means that
+//! the config contradicts itself.
+
+pub mod family;
+pub mod json;
+mod limits;
+mod read;
+mod sum;
+mod write;
+
+use crate::check::Program;
+use crate::diagnostic::{Diagnostic, Severity, codes};
+use crate::source::{FileId, Place, Span};
+
+/// What became of a config.
+#[derive(Clone, Debug, Default)]
+pub struct Imported {
+    /// The name of the model, where one could be written.
+    pub name: String,
+    /// The text of the model; `None` where there are errors.
+    pub text: Option<String>,
+    /// What was found, in the order of the config.
+    pub findings: Vec<Diagnostic>,
+}
+
+/// Imports the config in `text`, which is `file` in findings. `title` is what the model is called
+/// where the config does not say: the name of its folder or file.
+#[must_use]
+pub fn import(text: &str, file: FileId, title: &str) -> Imported {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let root = match json::read(text) {
+        Ok(root) => root,
+        Err(broken) => return refused(not_json(&broken, file)),
+    };
+    if !matches!(root.kind, json::Kind::Object(_)) {
+        let place = Place { file, span: first(root.span) };
+        let title = "this is not a config: it holds no keys";
+        return refused(Diagnostic::new(
+            codes::NOT_A_CONFIG,
+            title,
+            place,
+            format!("{}, where `{{` is wanted", root.shown()),
+        ));
+    }
+    let library = Program::of_text("", "");
+    let (reading, mut findings) = read::read(&root, file, &library);
+    let mut imported = Imported::default();
+    if let Some(reading) = reading
+        && !findings.iter().any(|d| d.severity == Severity::Error)
+    {
+        let model = write::write(&reading, &root, title);
+        findings.extend(contradictions(&model, &reading, &root, file));
+        if !findings.iter().any(|d| d.severity == Severity::Error) {
+            imported.name = model.name;
+            imported.text = Some(model.text);
+        }
+    }
+    crate::diagnostic::sort(&mut findings);
+    imported.findings = findings;
+    imported
+}
+
+fn refused(finding: Diagnostic) -> Imported {
+    Imported { findings: vec![finding], ..Imported::default() }
+}
+
+/// The first byte of a span, for findings about a whole object.
+fn first(span: Span) -> Span {
+    Span::new(span.start, span.end.min(span.start.saturating_add(1)))
+}
+
+fn not_json(broken: &json::Broken, file: FileId) -> Diagnostic {
+    let place = Place { file, span: broken.span };
+    Diagnostic::new(
+        codes::NOT_A_CONFIG,
+        "this is not JSON",
+        place,
+        format!("{} is wanted here", broken.expected),
+    )
+}
+
+/// What the checker finds in the model: keys that do not go together.
+fn contradictions(
+    model: &write::Model,
+    reading: &read::Reading,
+    root: &json::Node,
+    file: FileId,
+) -> Vec<Diagnostic> {
+    let program = Program::of_text("imported.mesa", &model.text);
+    let errors = crate::check(&program).into_iter().filter(|d| d.severity == Severity::Error);
+    let explained = errors.map(|error| {
+        // The lines of the model that the error is about are keys of the config.
+        let mut places: Vec<(Place, String)> = Vec::new();
+        for label in &error.labels {
+            let source = program.sources.file(label.place.file);
+            if &*source.name != "imported.mesa" {
+                continue;
+            }
+            let line = source.line_column(label.place.span.start).line;
+            let argument = reading.arguments.iter().find(|a| model.line_of(&a.name) == Some(line));
+            if let Some((argument, span)) = argument.and_then(|a| Some((a, a.span?))) {
+                let text = format!("`{}` is {}", argument.name, argument.value);
+                places.push((Place { file, span }, text));
+            }
+        }
+        places.dedup();
+        let mut places = places.into_iter();
+        let whole = || (Place { file, span: first(root.span) }, "in this config".to_owned());
+        let (place, label) = places.next().unwrap_or_else(whole);
+        let mut found = Diagnostic::new(codes::CONFIG_CONTRADICTS, error.title, place, label);
+        for (place, label) in places {
+            found = found.and(place, label);
+        }
+        found.note(format!("`mesa help {}` says more about what is wrong", error.code.id()))
+    });
+    explained.collect()
+}

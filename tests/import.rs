@@ -1,0 +1,489 @@
+//! `mesa import`: configs of all architectures it knows, broken ones, and a corpus of real ones.
+//!
+//! The corpus is not part of the repository: a folder with `hf-configs`, `hf-index` and
+//! `measured/params.csv`, named by MESA_SHARED_DATA. Tests over it say that they were skipped
+//! where the variable is not set.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use mesa::import::{Imported, import};
+use mesa::ir::AxisSize;
+use mesa::source::{Origin, SourceFile, Sources};
+use mesa::syntax::ast::ItemKind;
+use mesa::{Checker, Program};
+
+fn imported(title: &str, text: &str) -> (Imported, Sources) {
+    let mut sources = Sources::default();
+    let file = sources.add(SourceFile::new("config.json", text, Origin::User));
+    (import(text, file, title), sources)
+}
+
+/// Codes of the findings, each once, in order.
+fn codes(imported: &Imported) -> Vec<&'static str> {
+    let mut codes: Vec<_> = imported.findings.iter().map(|d| d.code.id()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    codes
+}
+
+/// A weight of a model: its name in the checkpoint, its elements, and in how many layers it is.
+struct Weight {
+    from: String,
+    elements: f64,
+    layers: Option<f64>,
+}
+
+/// The weights of the only model in `text`, which must be without findings.
+fn weights(text: &str) -> Vec<Weight> {
+    let program = Program::of_text("model.mesa", text);
+    let found: Vec<_> = mesa::check(&program).iter().map(|d| d.title.clone()).collect();
+    assert!(found.is_empty(), "{found:?}\n{text}");
+    let mut checker = Checker::new(&program);
+    let item = program.items_of_kind(program.roots[0], ItemKind::Model)[0];
+    let object = checker.check_object(item).unwrap();
+    let precision = checker.precision_of(None, &object);
+    let built = checker.build_model(&object, precision).unwrap();
+    let size = |axis| match built.model.axes[axis].size {
+        AxisSize::Fixed(id) | AxisSize::Composite(id) => checker.graph.value(id),
+        AxisSize::Phase(name) => panic!("a weight has the axis {name}"),
+    };
+    let weights = built.model.weights.iter().map(|(id, rounds)| {
+        let tensor = &built.model.tensors[*id];
+        Weight {
+            from: tensor.from.clone().unwrap(),
+            elements: tensor.axes.iter().map(|a| size(*a)).product(),
+            layers: rounds.map(|r| checker.graph.value(r)),
+        }
+    });
+    weights.collect()
+}
+
+fn total(weights: &[Weight]) -> f64 {
+    weights.iter().map(|w| w.elements * w.layers.unwrap_or(1.0)).sum()
+}
+
+fn shared() -> Option<PathBuf> {
+    let path = std::env::var_os("MESA_SHARED_DATA").map(PathBuf::from);
+    if path.is_none() {
+        eprintln!("skipped: MESA_SHARED_DATA names no folder with hf-configs");
+    }
+    path
+}
+
+/// Every config of the corpus by name.
+fn corpus(shared: &std::path::Path) -> BTreeMap<String, String> {
+    let files = fs::read_dir(shared.join("hf-configs")).unwrap().map(|f| f.unwrap().path());
+    let configs = files.filter(|f| f.extension().is_some_and(|e| e == "json"));
+    configs
+        .map(|f| {
+            let name = f.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(&f).unwrap())
+        })
+        .collect()
+}
+
+/// Totals that were published, or follow from the size of a checkpoint.
+const PUBLISHED: &[(&str, f64)] = &[
+    ("01-ai__Yi-34B", 34_388_917_248.0),
+    ("HuggingFaceTB__SmolLM3-3B", 3_075_098_624.0),
+    ("Qwen__Qwen2-7B", 7_615_616_512.0),
+    ("Qwen__Qwen2.5-0.5B", 494_032_768.0),
+    ("Qwen__Qwen2.5-3B", 3_085_938_688.0),
+    ("Qwen__Qwen3-14B", 14_768_307_200.0),
+    ("Qwen__Qwen3-32B", 32_762_123_264.0),
+    ("Qwen__Qwen3-4B", 4_022_468_096.0),
+    ("TinyLlama__TinyLlama-1.1B-Chat-v1.0", 1_100_048_384.0),
+    ("bigscience__bloom", 176_247_271_424.0),
+    ("elyza__ELYZA-japanese-Llama-2-13b-instruct", 13_015_864_320.0),
+    ("google__gemma-2-27b-it", 27_227_128_320.0),
+    ("google__gemma-2-2b", 2_614_341_888.0),
+    ("google__gemma-3-1b-it", 999_885_952.0),
+    ("google__gemma-7b", 8_537_680_896.0),
+    ("internlm__internlm-20b", 20_088_714_240.0),
+    ("jpacifico__Chocolatine-3B-Instruct-DPO-Revised-slerp", 3_821_079_552.0),
+    ("meta-llama__Llama-2-13b-chat-hf", 13_015_864_320.0),
+    ("meta-llama__Llama-2-7b-hf", 6_738_415_616.0),
+    ("meta-llama__Llama-3.1-70B-Instruct", 70_553_706_496.0),
+    ("meta-llama__Llama-3.1-8B-Instruct", 8_030_261_248.0),
+    ("meta-llama__Llama-3.2-1B-Instruct", 1_235_814_400.0),
+    ("meta-llama__Llama-3.2-3B-Instruct", 3_212_749_824.0),
+    ("microsoft__phi-2-mixformer", 2_779_683_840.0),
+    ("mistralai__Mistral-7B-v0.1", 7_241_732_096.0),
+    ("mosaicml__mpt-7b-instruct", 6_649_286_656.0),
+    ("openai-community__gpt2", 124_439_808.0),
+    ("tiiuae__falcon-40b", 41_835_970_560.0),
+    ("tiiuae__falcon-40b-native", 41_835_970_560.0),
+    // Half of the bytes of the checkpoint, less its 34 rotary tables of 64 fp32 numbers.
+    ("unknown__openPangu-Embedded-7B", 8_030_892_288.0 - 34.0 * 64.0 * 2.0),
+];
+
+/// `docs/imports.md` as the corpus makes it.
+fn table(rows: &[Row]) -> String {
+    let good = rows.iter().filter(|r| r.total.is_some()).count();
+    let mut out = String::from(
+        "# What `mesa import` makes of real configs\n\n\
+         Made by `tests/import.rs` from a corpus of `config.json` files; do not edit. *Exact* means \
+         that the\ncount equals a published total, or what the size of a checkpoint says. Codes are \
+         those of\n`mesa help CODE`.\n\n",
+    );
+    writeln!(out, "{} configs: {good} imported, {} refused.\n", rows.len(), rows.len() - good)
+        .unwrap();
+    out += "| model_type | config | parameters | | findings |\n|---|---|--:|---|---|\n";
+    for Row { model_type, name, total, exact, codes } in rows {
+        let total = total.map_or("refused".into(), grouped);
+        let exact = if *exact { "exact" } else { "" };
+        writeln!(out, "| {model_type} | {name} | {total} | {exact} | {codes} |").unwrap();
+    }
+    out
+}
+
+struct Row {
+    model_type: String,
+    name: String,
+    total: Option<f64>,
+    exact: bool,
+    codes: String,
+}
+
+/// `8,030,261,248`.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let parts: Vec<_> =
+        digits.as_bytes().rchunks(3).rev().map(|c| std::str::from_utf8(c).unwrap()).collect();
+    parts.join(",")
+}
+
+#[test]
+fn the_corpus_is_imported_exactly_or_refused_with_a_reason() {
+    let Some(shared) = shared() else { return };
+    let mut rows = Vec::new();
+    for (name, text) in corpus(&shared) {
+        let (imported, _) = imported(&name, &text);
+        let total = imported.text.as_deref().map(|model| total(&weights(model)));
+        let published = PUBLISHED.iter().find(|(n, _)| *n == name).map(|(_, p)| *p);
+        if published.is_some() {
+            assert_eq!(total, published, "{name}: {:?}", imported.findings);
+        }
+        let errors = imported.findings.iter().filter(|d| d.code.id().starts_with('E'));
+        let reasons: BTreeSet<_> = errors.map(|d| d.title.as_str()).collect();
+        assert_eq!(total.is_none(), !reasons.is_empty(), "{name}: {reasons:?}");
+        let config = mesa::import::json::read(&text).unwrap();
+        let model_type = match config.member("model_type").map(|m| &m.value.kind) {
+            Some(mesa::import::json::Kind::Text(t)) => t.clone(),
+            _ => String::new(),
+        };
+        let codes = codes(&imported).join(" ");
+        let name = name.replace("__", "/");
+        rows.push(Row { model_type, name, total, exact: published.is_some(), codes });
+    }
+    rows.sort_by(|a, b| (&a.model_type, &a.name).cmp(&(&b.model_type, &b.name)));
+    let table = table(&rows);
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/imports.md");
+    if std::env::var("INSTA_UPDATE").is_ok_and(|v| v == "always") {
+        fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/docs")).unwrap();
+        fs::write(path, &table).unwrap();
+    }
+    let current = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(
+        current, table,
+        "run this test with INSTA_UPDATE=always to bring the table up to date"
+    );
+}
+
+/// Tensors of checkpoints that are no weights: tables that a framework computes and stores.
+fn is_buffer(tensor: &str) -> bool {
+    [".inv_freq", ".attention.bias", ".masked_bias"].iter().any(|end| tensor.ends_with(end))
+}
+
+#[test]
+fn weights_have_the_names_of_the_checkpoint() {
+    let Some(shared) = shared() else { return };
+    let configs = corpus(&shared);
+    let mut compared = 0;
+    for file in fs::read_dir(shared.join("hf-index")).unwrap().map(|f| f.unwrap().path()) {
+        let file_name = file.file_name().unwrap().to_str().unwrap().to_owned();
+        let Some((name, _)) =
+            file_name.split_once(".safetensors.").or(file_name.split_once(".bin."))
+        else {
+            continue;
+        };
+        let Some(model) = configs.get(name).and_then(|c| imported(name, c).0.text) else {
+            continue;
+        };
+        if model.contains("// In the checkpoint ") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let index = serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>();
+        let index = index.map(Result::unwrap).next().unwrap();
+        let map = index["weight_map"].as_object().unwrap();
+        let stored: BTreeSet<String> = map.keys().filter(|t| !is_buffer(t)).cloned().collect();
+        let mut named = BTreeSet::new();
+        for weight in weights(&model) {
+            match weight.layers {
+                Some(layers) => {
+                    let all =
+                        (0..layers as usize).map(|i| weight.from.replace("{i}", &i.to_string()));
+                    named.extend(all);
+                }
+                None => _ = named.insert(weight.from.clone()),
+            }
+        }
+        let missing: Vec<_> = named.difference(&stored).take(5).collect();
+        assert!(missing.is_empty(), "{name}: not in the checkpoint: {missing:?}");
+        let surplus: Vec<_> = stored.difference(&named).take(5).collect();
+        assert!(surplus.is_empty(), "{name}: not in the model: {surplus:?}");
+        compared += 1;
+        println!("{name}: {} tensors", stored.len());
+    }
+    assert!(compared >= 10, "{compared} compared");
+}
+
+const LLAMA: &str = r#"{
+  "architectures": ["LlamaForCausalLM"],
+  "model_type": "llama",
+  "hidden_act": "silu",
+  "hidden_size": 4096,
+  "intermediate_size": 14336,
+  "num_attention_heads": 32,
+  "num_hidden_layers": 32,
+  "num_key_value_heads": 8,
+  "rms_norm_eps": 1e-05,
+  "tie_word_embeddings": false,
+  "torch_dtype": "bfloat16",
+  "vocab_size": 128256
+}
+"#;
+
+const GEMMA: &str = r#"{
+  "_name_or_path": "google/gemma-3-tiny",
+  "architectures": ["Gemma3ForCausalLM"],
+  "model_type": "gemma3_text",
+  "head_dim": 32,
+  "hidden_activation": "gelu_pytorch_tanh",
+  "hidden_size": 64,
+  "intermediate_size": 256,
+  "layer_types": ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
+  "num_attention_heads": 4,
+  "num_hidden_layers": 4,
+  "num_key_value_heads": 1,
+  "sliding_window": 16,
+  "torch_dtype": "bfloat16",
+  "vocab_size": 1000
+}
+"#;
+
+const FALCON: &str = r#"{
+  "architectures": ["FalconForCausalLM"],
+  "model_type": "falcon",
+  "alibi": false,
+  "bias": false,
+  "hidden_size": 8192,
+  "multi_query": true,
+  "new_decoder_architecture": true,
+  "num_attention_heads": 128,
+  "num_hidden_layers": 60,
+  "num_kv_heads": 8,
+  "parallel_attn": true,
+  "vocab_size": 65024
+}
+"#;
+
+/// What a person sees: the findings, then the model.
+fn seen(title: &str, text: &str) -> String {
+    use mesa::diagnostic::render::{Format, Options, render};
+    let (imported, sources) = imported(title, text);
+    let options = Options { color: false, width: 100 };
+    let findings = render(Format::Text, &sources, &imported.findings, &options);
+    format!("{findings}{}", imported.text.unwrap_or_else(|| "(no model)\n".into()))
+}
+
+#[test]
+fn a_model_reads_as_if_a_person_had_written_it() {
+    insta::assert_snapshot!("llama", seen("Meta-Llama-3.1-8B", LLAMA));
+    insta::assert_snapshot!("gemma", seen("config", GEMMA));
+    insta::assert_snapshot!("falcon", seen("falcon-40b", FALCON));
+    assert_eq!(total(&weights(&imported("x", LLAMA).0.text.unwrap())), 8_030_261_248.0);
+}
+
+#[test]
+fn each_problem_of_a_config_is_said_at_its_key() {
+    let edit = |edits: &[(&str, &str)]| {
+        let mut text = LLAMA.to_owned();
+        for (from, to) in edits {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        seen("tiny", &text)
+    };
+    let cases =
+        [("not JSON", "{'model_type': 'llama'}".to_owned()), ("no object", "[1, 2]".to_owned())];
+    let mut all = String::new();
+    for (what, text) in cases {
+        write!(all, "--- {what}\n{}", seen("tiny", &text)).unwrap();
+    }
+    let cases = [
+        ("unknown architecture", edit(&[("\"llama\"", "\"lama\"")])),
+        ("no architecture", edit(&[("  \"model_type\": \"llama\",\n", "")])),
+        (
+            "several at once",
+            edit(&[
+                ("  \"intermediate_size\": 14336,\n", ""),
+                ("\"num_hidden_layers\": 32", "\"num_hidden_layers\": \"32\""),
+                ("\"vocab_size\": 128256", "\"vocab_size\": 0"),
+                ("\"silu\"", "\"mish\""),
+                ("\"bfloat16\"", "\"int3\""),
+            ]),
+        ),
+        ("heads that do not divide", edit(&[("heads\": 8", "heads\": 5")])),
+        ("a head that is not whole", edit(&[("4096", "4100")])),
+        ("experts", edit(&[("\"vocab", "\"num_local_experts\": 8,\n  \"vocab")])),
+        ("another head", edit(&[("LlamaForCausalLM", "LlamaForSequenceClassification")])),
+        ("a key that nobody knows", edit(&[("\"vocab", "\"skip_layers\": [3, 5],\n  \"vocab")])),
+        (
+            "a quantized model",
+            edit(&[("\"vocab", "\"quantization_config\": {\"bits\": 4},\n  \"vocab")]),
+        ),
+        ("a list for other layers", seen("tiny", &GEMMA.replace("layers\": 4", "layers\": 5"))),
+        (
+            "no period",
+            seen("tiny", &GEMMA.replace("\"sliding_attention\"]", "\"full_attention\"]")),
+        ),
+    ];
+    for (what, text) in cases {
+        write!(all, "--- {what}\n{text}").unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn importing_and_formatting_again_changes_nothing() {
+    for text in [LLAMA, GEMMA, FALCON] {
+        let (first, _) = imported("model", text);
+        let (second, sources) = imported("model", text);
+        assert_eq!(first.text, second.text);
+        let model = first.text.unwrap();
+        let file = sources.iter().next().unwrap().0;
+        assert_eq!(mesa::syntax::format::format(&model, file).unwrap(), model);
+        assert!(model.lines().all(|l| l.chars().count() <= 120), "{model}");
+    }
+}
+
+#[test]
+fn names_and_texts_of_a_config_cannot_break_the_model() {
+    for title in ["", "7b", "a\"} {x}\n", "Llama", "ünï-1", "..", "a//b"] {
+        let (imported, _) = imported(title, LLAMA);
+        let model = imported.text.unwrap_or_else(|| panic!("{title}: {:?}", imported.findings));
+        weights(&model);
+    }
+    let hostile = LLAMA.replace("LlamaForCausalLM", "x\\n}\\nmodel Y {forCausalLMForCausalLM");
+    weights(&imported("x", &hostile).0.text.unwrap());
+}
+
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % n as u64) as usize
+    }
+}
+
+#[test]
+fn mutated_configs_are_imported_soundly_or_refused_with_a_place() {
+    let values = [
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "1",
+        "7",
+        "0.5",
+        "1e300",
+        "9007199254740993",
+        "NaN",
+        "-Infinity",
+        "\"\"",
+        "\"32\"",
+        "\"silu\"",
+        "[]",
+        "{}",
+        "[[[[]]]]",
+        "{\"a\": {\"b\": 1}}",
+        "[\"full_attention\"]",
+        "1e-320",
+        "\"\\ud800\"",
+    ];
+    let mut rng = Rng(0x5eed_cafe);
+    for round in 0..400 {
+        let mut text = [LLAMA, GEMMA, FALCON][round % 3].to_owned();
+        for _ in 0..=rng.below(3) {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let line = rng.below(lines.len());
+            match rng.below(6) {
+                0 => _ = lines.remove(line),
+                1 => {
+                    let (from, to) = (lines[line].clone(), rng.below(lines.len()));
+                    lines.insert(to, from);
+                }
+                2 => {
+                    let cut = rng.below(text.len());
+                    lines = text
+                        .chars()
+                        .take(cut)
+                        .collect::<String>()
+                        .lines()
+                        .map(str::to_owned)
+                        .collect();
+                }
+                _ => {
+                    if let Some((key, _)) = lines[line].clone().split_once(':') {
+                        let value = values[rng.below(values.len())];
+                        lines[line] = format!("{key}: {value},");
+                    }
+                }
+            }
+            text = lines.join("\n");
+            if text.is_empty() {
+                break;
+            }
+        }
+        let (imported, sources) = imported("mutated", &text);
+        match &imported.text {
+            Some(model) => _ = weights(model),
+            None => assert!(codes(&imported).iter().any(|c| c.starts_with('E')), "{text}"),
+        }
+        for finding in &imported.findings {
+            assert!(
+                !finding.title.contains('\n') && finding.title.len() < 200,
+                "{}",
+                finding.title
+            );
+            let place = finding.place().unwrap();
+            let length = sources.file(place.file).text.len() as u32;
+            assert!(place.span.start <= place.span.end && place.span.end <= length, "{text}");
+        }
+    }
+}
+
+#[test]
+fn large_configs_are_read_in_a_moment() {
+    let started = std::time::Instant::now();
+    let noise = format!("{{\"noise\": \"{}\",", "x".repeat(5_000_000));
+    let keys: String = (0..100_000).map(|i| format!("\"key_{i}\": null,")).collect();
+    let text = LLAMA.replacen('{', &(noise + &keys), 1);
+    let (imported, _) = imported("large", &text);
+    assert_eq!(codes(&imported), ["W0801"], "the noise is not understood, nulls say nothing");
+    assert!(imported.text.is_some());
+    let deep = format!("{{\"model_type\": {}", "[".repeat(1_000_000));
+    assert_eq!(codes(&self::imported("deep", &deep).0), ["E0801"]);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
