@@ -55,11 +55,12 @@ fn sizes(heads: &str, kv_heads: &str, layers: &str) -> String {
 /// What is strange, and the file.
 fn strange() -> Vec<(&'static str, Vec<u8>)> {
     let text = |text: &str| text.as_bytes().to_vec();
-    let fns = |i: usize, j: usize| {
-        format!("fn f{i}(n: Number) -> Number = f{j}(n + 1) + f{j}(n + 2)\n")
-    };
+    let fns =
+        |i: usize, j: usize| format!("fn f{i}(n: Number) -> Number = f{j}(n + 1) + f{j}(n + 2)\n");
     let blocks = |i: usize, j: usize| {
-        format!("block B{i}() {{\n  input x[batch, seq, hidden]\n  a = B{j}(x)\n  y = B{j}(a)\n  output y\n}}\n")
+        format!(
+            "block B{i}() {{\n  input x[batch, seq, hidden]\n  a = B{j}(x)\n  y = B{j}(a)\n  output y\n}}\n"
+        )
     };
     vec![
         ("bytes of no text", (0..=255).collect()),
@@ -69,27 +70,100 @@ fn strange() -> Vec<(&'static str, Vec<u8>)> {
         ("no line end", text("const a = x")),
         ("200,000 open parentheses", vec![b'('; 200_000]),
         ("200,000 open brackets in a value", text(&format!("const a = {}", "[".repeat(200_000)))),
-        ("a text of a million letters", text(&format!("const a = \"{}\" + 1\n", "x".repeat(1_000_000)))),
+        (
+            "a text of a million letters",
+            text(&format!("const a = \"{}\" + 1\n", "x".repeat(1_000_000))),
+        ),
         ("a sum of 200,000 terms", text(&format!("const a = {}\n", ["1"; 200_000].join(" + ")))),
-        ("a list of 200,000 numbers", text(&format!("const a = [{}]\n", ["1"; 200_000].join(", ")))),
-        ("3,000 amendments in one line", text(&format!("const a = b{}\n", " with { x = 1 }".repeat(3000)))),
-        ("20,000 constants, last first", text(&chain(20_000, |i, j| format!("const c{i} = c{j} + 1\n"), "const c# = 1\n"))),
-        ("1,000 amended chips, last first", text(&chain(
-            1_000,
-            |i, j| format!("chip C{i} = C{j} with {{ processors = 1 }} {{ source = \"none\" }}\n"),
-            "chip C# = X\n",
-        ))),
-        ("a circle of 50 constants", text(&(0..50).map(|i| format!("const c{i} = c{} + 1\n", (i + 1) % 50)).collect::<String>())),
-        ("a function of itself", text("fn f(n: Number) -> Number = if n < 2 then 1 else f(n - 1) + f(n - 2)\nconst a = f(9)\n")),
-        ("two functions of each other", text("fn f(n: Number) -> Number = g(n) + g(n)\nfn g(n: Number) -> Number = f(n)\nconst a = f(9)\n")),
-        ("functions that double 40 times", text(&(chain(40, fns, "fn f#(n: Number) -> Number = n\n") + "const a = f0(1)\n"))),
-        ("3,000 functions deep", text(&(chain(3_000, |i, j| format!("fn f{i}(n: Number) -> Number = f{j}(n)\n"), "fn f#(n: Number) -> Number = n\n") + "const a = f0(1)\n"))),
-        ("blocks of each other", text("block A() {\n  input x[batch]\n  y = B(x)\n  output y\n}\nblock B() {\n  input x[batch]\n  y = A(x)\n  output y\n}\n")),
-        ("blocks that double 30 times", text(&chain(30, blocks, "block B#() {\n  input x[batch, seq, hidden]\n  output x\n}\n"))),
-        ("units and dimensions of themselves", text("unit a = 2 b\nunit b = 3 a\ndimension D = E\ndimension E = D\nconst x = 3 a\nfn f(d: D) -> E = d\n")),
+        (
+            "a list of 200,000 numbers",
+            text(&format!("const a = [{}]\n", ["1"; 200_000].join(", "))),
+        ),
+        (
+            "3,000 amendments in one line",
+            text(&format!("const a = b{}\n", " with { x = 1 }".repeat(3000))),
+        ),
+        (
+            "20,000 constants, last first",
+            text(&chain(20_000, |i, j| format!("const c{i} = c{j} + 1\n"), "const c# = 1\n")),
+        ),
+        (
+            "1,000 amended chips, last first",
+            text(&chain(
+                1_000,
+                |i, j| {
+                    format!("chip C{i} = C{j} with {{ processors = 1 }} {{ source = \"none\" }}\n")
+                },
+                "chip C# = X\n",
+            )),
+        ),
+        (
+            "a circle of 50 constants",
+            text(
+                &(0..50)
+                    .map(|i| format!("const c{i} = c{} + 1\n", (i + 1) % 50))
+                    .collect::<String>(),
+            ),
+        ),
+        (
+            "a function of itself",
+            text(
+                "fn f(n: Number) -> Number = if n < 2 then 1 else f(n - 1) + f(n - 2)\nconst a = f(9)\n",
+            ),
+        ),
+        (
+            "two functions of each other",
+            text(
+                "fn f(n: Number) -> Number = g(n) + g(n)\nfn g(n: Number) -> Number = f(n)\nconst a = f(9)\n",
+            ),
+        ),
+        (
+            "functions that double 40 times",
+            text(&(chain(40, fns, "fn f#(n: Number) -> Number = n\n") + "const a = f0(1)\n")),
+        ),
+        (
+            "3,000 functions deep",
+            text(
+                &(chain(
+                    3_000,
+                    |i, j| format!("fn f{i}(n: Number) -> Number = f{j}(n)\n"),
+                    "fn f#(n: Number) -> Number = n\n",
+                ) + "const a = f0(1)\n"),
+            ),
+        ),
+        (
+            "blocks of each other",
+            text(
+                "block A() {\n  input x[batch]\n  y = B(x)\n  output y\n}\nblock B() {\n  input x[batch]\n  y = A(x)\n  output y\n}\n",
+            ),
+        ),
+        (
+            "blocks that double 30 times",
+            text(&chain(
+                30,
+                blocks,
+                "block B#() {\n  input x[batch, seq, hidden]\n  output x\n}\n",
+            )),
+        ),
+        (
+            "units and dimensions of themselves",
+            text(
+                "unit a = 2 b\nunit b = 3 a\ndimension D = E\ndimension E = D\nconst x = 3 a\nfn f(d: D) -> E = d\n",
+            ),
+        ),
         ("a file that imports itself", text("use \"./strange.mesa\".{a}\nconst a = 1\n")),
-        ("numbers without end", text("const a = 1e999\nconst b: Count = 99999999999999999999\nconst c = 10 ^ 400\nconst d = 1e308 * 10\nunit big = 1e300 PB\nconst e = 1e300 big\nconst f = sqrt(-1)\nconst g = log2(0)\n")),
-        ("powers of quantities", text("const a = (3 GB) ^ 200\nconst b = (3 GB) ^ 0.5\nconst c = sqrt(3 GB)\nfn f(n: Number) -> Number = (3 GB) ^ n\n")),
+        (
+            "numbers without end",
+            text(
+                "const a = 1e999\nconst b: Count = 99999999999999999999\nconst c = 10 ^ 400\nconst d = 1e308 * 10\nunit big = 1e300 PB\nconst e = 1e300 big\nconst f = sqrt(-1)\nconst g = log2(0)\n",
+            ),
+        ),
+        (
+            "powers of quantities",
+            text(
+                "const a = (3 GB) ^ 200\nconst b = (3 GB) ^ 0.5\nconst c = sqrt(3 GB)\nfn f(n: Number) -> Number = (3 GB) ^ n\n",
+            ),
+        ),
         ("no heads", text(&sizes("0", "0", "32"))),
         ("no key/value heads", text(&sizes("32", "0", "32"))),
         ("heads that do not share", text(&sizes("32", "3", "32"))),
@@ -99,7 +173,12 @@ fn strange() -> Vec<(&'static str, Vec<u8>)> {
         ("more layers than atoms", text(&sizes("32", "8", "1e80"))),
         ("half a layer", text(&sizes("32", "8", "0.5"))),
         ("a layer in bytes", text(&sizes("32", "8", "3 GB"))),
-        ("nothing that is known", text("model M = Lama(layrs: x)\nscenario s {\n  model = N\n  system = Y(z: w)\n  plan = Q(r) on t\n  serve { batch = u.v, prompt = 1, output = 1 }\n  expect a.b < c\n}\n")),
+        (
+            "nothing that is known",
+            text(
+                "model M = Lama(layrs: x)\nscenario s {\n  model = N\n  system = Y(z: w)\n  plan = Q(r) on t\n  serve { batch = u.v, prompt = 1, output = 1 }\n  expect a.b < c\n}\n",
+            ),
+        ),
     ]
 }
 
@@ -127,7 +206,10 @@ fn a_file_of_fifty_megabytes_is_answered() {
     fs::write(dir.join("large.mesa"), line.repeat(5_000) + "const a = x\n").unwrap();
     let start = Instant::now();
     let (out, code) = mesa(&dir, &["check", "--format", "short", "large.mesa"]);
-    assert_eq!((out.as_str(), code), ("large.mesa:5001:11: error[E0201]: `x` is not known here\n", 1));
+    assert_eq!(
+        (out.as_str(), code),
+        ("large.mesa:5001:11: error[E0201]: `x` is not known here\n", 1)
+    );
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 

@@ -45,6 +45,10 @@ pub(super) struct Builder<'p> {
     pub(super) residual: bool,
     pub(super) products: FxHashSet<TensorId>,
     pub(super) precision: Precision<'p>,
+    /// Whether the model is built to be trained.
+    pub(super) training: bool,
+    /// Whether gradients are being built.
+    pub(super) backward: bool,
     carry: Vec<Name>,
     rounds: Option<ExprId>,
     index: Option<(Name, ExprId)>,
@@ -72,6 +76,8 @@ impl Builder<'_> {
             residual: false,
             products: FxHashSet::default(),
             precision: Precision::default(),
+            training: false,
+            backward: false,
             carry: Vec::new(),
             rounds: None,
             index: None,
@@ -97,10 +103,21 @@ impl<'p> Checker<'p> {
         object: &Rc<Object<'p>>,
         precision: Precision<'p>,
     ) -> Option<BuiltModel<'p>> {
+        self.build_for(object, precision, None)
+    }
+
+    /// The same with the loss and the backward pass, where something is recomputed or not.
+    pub fn build_for(
+        &mut self,
+        object: &Rc<Object<'p>>,
+        precision: Precision<'p>,
+        training: Option<crate::ir::Recompute>,
+    ) -> Option<BuiltModel<'p>> {
         let block = object.block?;
         let mut builder = Builder::new();
         builder.active = true;
         builder.precision = precision;
+        builder.training = training.is_some();
         builder.steps.push(Vec::new());
         builder.built.model.name = Some(object.name);
         let place = object.item.map_or(block.name_place(), |i| i.name_place());
@@ -119,10 +136,13 @@ impl<'p> Checker<'p> {
             let outputs = self.block_body(body, &env);
             self.builder.built.model.outputs = outputs;
         }
+        let differentiated = match training {
+            Some(recompute) if self.errors() == before => self.build_backward(recompute).is_some(),
+            _ => true,
+        };
         let mut builder = std::mem::replace(&mut self.builder, outer);
         builder.built.model.steps = builder.steps.pop().unwrap_or_default();
-        let _ = before;
-        Some(builder.built)
+        differentiated.then_some(builder.built)
     }
 
     /// `Attention(x, heads:)` inside of a block, or a model outside of one.
@@ -210,6 +230,31 @@ impl<'p> Checker<'p> {
             diagnostic = diagnostic.and(block.name_place(), "this block");
         }
         self.report(diagnostic.note(path.join(" -> ")).note("what repeats is a `repeat`"));
+    }
+
+    /// A block of the library on tensors at hand, under the name of its instance.
+    pub(super) fn library_block(
+        &mut self,
+        item: ItemRef<'p>,
+        tensors: &[TensorId],
+        name: Name,
+        place: Place,
+    ) -> Option<TensorId> {
+        let body = item.item.body.as_ref()?;
+        let wanted = body.stmts.iter().filter_map(|s| match &s.kind {
+            StmtKind::Input { name, .. } => Some(*name),
+            _ => None,
+        });
+        self.block_inputs_bound = wanted.zip(tensors.iter().copied()).collect();
+        let instance =
+            Instance { path: Rc::new([name]), blocks: Rc::new([item.item.name.name]), place };
+        let saved = std::mem::replace(&mut self.builder.scope, Rc::new(instance));
+        let inner = self.item_env(item).names();
+        self.builder.blocks.push(item);
+        let outputs = self.block_body(body, &inner);
+        self.builder.blocks.pop();
+        self.builder.scope = saved;
+        outputs.first().copied()
     }
 
     fn block_inputs(
@@ -903,6 +948,7 @@ impl<'p> Checker<'p> {
         let result = match (result, expected) {
             (Value::Tensor(tensor), expected) => {
                 self.builder.products.remove(&tensor);
+                self.state_dtype(tensor, clauses, env);
                 self.finish_tensor(tensor, name, expected, env)
             }
             (Value::Error, _) => Value::Error,
@@ -918,6 +964,17 @@ impl<'p> Checker<'p> {
             (other, None) => other,
         };
         env.bind(name.name, result);
+    }
+
+    /// `name = expr dtype fp32`: what an op makes is kept in this format.
+    fn state_dtype(&mut self, tensor: TensorId, clauses: &'p Clauses, env: &Env<'p>) {
+        let Some(expr) = &clauses.dtype else { return };
+        let value = self.eval(expr, env);
+        let place = env.site().place(expr.span);
+        let value = self.expect_type(value, super::types::Ty::Dtype, place, "`dtype`");
+        let Value::Object(object) = value else { return };
+        let Some(dtype) = self.dtype(&object) else { return };
+        self.builder.built.model.tensors[tensor].dtype = dtype;
     }
 
     fn finish_tensor(
@@ -1427,7 +1484,7 @@ impl<'p> Checker<'p> {
         })
     }
 
-    fn copy_tensor(&mut self, of: TensorId, name: Name, place: Place) -> TensorId {
+    pub(super) fn copy_tensor(&mut self, of: TensorId, name: Name, place: Place) -> TensorId {
         let mut copy = self.builder.built.model.tensors[of].clone();
         copy.name = name;
         copy.named = true;

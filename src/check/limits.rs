@@ -168,7 +168,10 @@ impl<'p> Checker<'p> {
             self.report(
                 Diagnostic::new(
                     codes::TOO_NESTED,
-                    format!("`{}` has more than {MAX_OPS} ops and blocks", outermost.item.name.name),
+                    format!(
+                        "`{}` has more than {MAX_OPS} ops and blocks",
+                        outermost.item.name.name
+                    ),
                     outermost.name_place(),
                     "too large to be built",
                 )

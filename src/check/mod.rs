@@ -3,6 +3,8 @@
 //! In: a [`Program`]. Out: values on the expression graph, models, systems and plans as plain data,
 //! and every finding, none of which is caused by another.
 
+mod again;
+mod backward;
 mod block;
 mod call;
 mod eval;

@@ -31,6 +31,8 @@ enum Holds {
     Axes,
     /// A list of operands.
     Tensors,
+    /// Another op beside this one.
+    Op,
 }
 
 const ATTRIBUTES: &[(&str, Holds)] = &[
@@ -43,10 +45,14 @@ const ATTRIBUTES: &[(&str, Holds)] = &[
     ("k", Holds::Number),
     ("batches", Holds::Number),
     ("seen", Holds::Number),
+    ("keeps", Holds::Axes),
+    ("view", Holds::Word(&["true", "false"])),
+    ("training", Holds::Op),
     ("sums", Holds::Axes),
     ("whole", Holds::Axes),
     ("pads", Holds::Axes),
     ("linear", Holds::Tensors),
+    ("unread", Holds::Tensors),
     ("stores", Holds::Role),
     ("combine", Holds::Word(&["sum", "max", "logsumexp"])),
 ];
@@ -215,6 +221,15 @@ impl<'p> Checker<'p> {
                 self.expect_type(value, Ty::Quantity(Dimension::BYTES), place, &what);
             }
             Holds::Word(words) => self.one_of(value, words, place, &what),
+            Holds::Op => {
+                let place = item.place(value.span);
+                let found = self.eval(value, env);
+                let op = |i: &ItemRef<'_>| i.item.kind == crate::syntax::ast::ItemKind::Op;
+                if !matches!(&found, Value::Item(i) if op(i)) && !matches!(found, Value::Error) {
+                    let title = format!("{what} is an op, and this is {}", found.describe());
+                    self.report(Diagnostic::new(codes::WRONG_TYPE, title, place, "not an op"));
+                }
+            }
             Holds::Role => {
                 let roles: Vec<&str> = Role::ALL.iter().map(|r| r.word()).collect();
                 self.one_of(value, &roles, place, &what);
@@ -250,6 +265,7 @@ impl<'p> Checker<'p> {
     fn one_of(&mut self, value: &Expr, words: &[&str], place: Place, what: &str) {
         match &value.kind {
             ExprKind::Error => {}
+            ExprKind::Bool(b) if words.contains(&if *b { "true" } else { "false" }) => {}
             ExprKind::Name(name) if words.iter().any(|w| *name == *w) => {}
             ExprKind::Name(name) => {
                 let mut diagnostic = Diagnostic::new(

@@ -7,13 +7,15 @@ use super::value::Value;
 use super::{Checker, Machine, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::{ExprId, Origin, OriginKind};
-use crate::ir::{MeshAxis, MeshId, Plan, ShardRule};
+use crate::ir::{MeshAxis, MeshId, Plan, Schedule, ShardRule, Zero};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Ident, StmtKind};
 
 /// What `zero … over` may keep once.
 const ZERO: [&str; 3] = ["optimizer", "gradients", "weights"];
+/// Orders in which the stages of a pipeline may work.
+const SCHEDULES: [&str; 3] = ["one_f_one_b", "gpipe", "interleaved"];
 /// What `overlap` may hide behind compute.
 const OVERLAP: [&str; 3] = ["gradients", "weights", "activations"];
 
@@ -31,7 +33,11 @@ impl<'p> Checker<'p> {
                 StmtKind::Mesh(axes) => {
                     good &= self.mesh(axes, object, machine, &env, &mut plan);
                 }
-                StmtKind::Shard { axes, over, within, schedule: _ } => {
+                StmtKind::Shard { axes, over, within, schedule } => {
+                    if let Some(expr) = schedule {
+                        plan.schedule = self.schedule(expr, &env);
+                        good &= plan.schedule.is_some();
+                    }
                     let Some(group) = self.mesh_group(over, &plan, &folds, site) else {
                         good = false;
                         continue;
@@ -76,11 +82,18 @@ impl<'p> Checker<'p> {
                 StmtKind::Require { cond, clauses } => good &= self.require(cond, clauses, &env),
                 StmtKind::Zero { what, over } => {
                     good &= self.known_role(what, &ZERO, site);
-                    good &= self.mesh_group(over, &plan, &folds, site).is_some();
+                    match self.mesh_group(over, &plan, &folds, site) {
+                        Some(over) => {
+                            let place = site.place(statement.stmt.span);
+                            plan.zero.push(Zero { what: what.name, over, place });
+                        }
+                        None => good = false,
+                    }
                 }
                 StmtKind::Overlap(what) => {
                     for ident in what {
                         good &= self.known_role(ident, &OVERLAP, site);
+                        plan.overlap.push((ident.name, site.place(ident.span)));
                     }
                 }
                 StmtKind::Fold { name, value } => match self.fold(value, &plan, site) {
@@ -92,6 +105,59 @@ impl<'p> Checker<'p> {
             }
         }
         good.then_some(plan)
+    }
+
+    /// `one_f_one_b`, `gpipe`, `interleaved(chunks: 2)`.
+    fn schedule(&mut self, expr: &'p Expr, env: &super::Env<'p>) -> Option<Schedule> {
+        let place = env.site().place(expr.span);
+        let (name, args) = match &expr.kind {
+            ExprKind::Name(name) => (Some(*name), &[][..]),
+            ExprKind::Call { callee, args, .. } => match &callee.kind {
+                ExprKind::Name(name) => (Some(*name), args.as_slice()),
+                _ => (None, &[][..]),
+            },
+            ExprKind::Error => return None,
+            _ => (None, &[][..]),
+        };
+        let known = name.filter(|n| SCHEDULES.iter().any(|s| *n == *s));
+        let mut chunks = None;
+        for arg in args {
+            let at = env.site().place(arg.span);
+            let wanted = known.is_some_and(|n| n == "interleaved")
+                && arg.name.is_some_and(|n| n.name == "chunks");
+            let value = match (&arg.value, arg.name) {
+                (Some(value), _) => self.eval(value, env),
+                (None, Some(name)) => self.eval_name(name.name, at, env),
+                (None, None) => Value::Error,
+            };
+            let value = self.expect_type(value, super::types::Ty::Count, at, "`chunks`");
+            match (wanted, value) {
+                (true, Value::Num(id)) => chunks = Some(id),
+                (true, _) => return None,
+                (false, _) => {
+                    let title = "a schedule takes no such argument";
+                    let diagnostic = Diagnostic::new(codes::BAD_SCHEDULE, title, at, "not known");
+                    self.report(diagnostic.note("only `interleaved` takes one: `chunks`"));
+                    return None;
+                }
+            }
+        }
+        let missing = known.is_some_and(|n| n == "interleaved") && chunks.is_none();
+        match known {
+            Some(name) if !missing => Some(Schedule { name, chunks, place }),
+            _ => {
+                let title = if missing {
+                    "`interleaved` needs to know how many chunks each device has"
+                } else {
+                    "there is no such pipeline schedule"
+                };
+                let diagnostic =
+                    Diagnostic::new(codes::BAD_SCHEDULE, title, place, "not a schedule");
+                let known = "`one_f_one_b`, `gpipe` or `interleaved(chunks: 2)`";
+                self.report(diagnostic.note(format!("write {known}")));
+                None
+            }
+        }
     }
 
     fn mesh(

@@ -30,6 +30,8 @@ pub struct Precision<'p> {
     pub compute: Option<Rc<Dtype>>,
     /// bf16.
     pub default: Option<Rc<Dtype>>,
+    /// fp32: what an optimizer keeps.
+    pub wide: Option<Rc<Dtype>>,
     pub(super) marker: std::marker::PhantomData<&'p ()>,
 }
 
@@ -37,7 +39,8 @@ impl Precision<'_> {
     pub(super) fn default_dtype(&self) -> Option<Rc<Dtype>> {
         self.role(Role::Activations)
     }
-    fn role(&self, role: Role) -> Option<Rc<Dtype>> {
+    /// The format of a role, without scoped rules.
+    pub(crate) fn role(&self, role: Role) -> Option<Rc<Dtype>> {
         if let Some((dtype, _)) = self.roles.get(&role) {
             return Some(dtype.clone());
         }
@@ -47,6 +50,7 @@ impl Precision<'_> {
         match role {
             // What is kept is kept as it was computed.
             Role::Cache | Role::State => self.role(Role::Activations),
+            Role::Optimizer => self.wide.clone(),
             _ => self.default.clone(),
         }
     }
@@ -59,7 +63,8 @@ impl<'p> Checker<'p> {
         scenario: Option<&Rc<Object<'p>>>,
         model: &Rc<Object<'p>>,
     ) -> Precision<'p> {
-        let mut precision = Precision { default: self.dtype_named("bf16"), ..Precision::default() };
+        let (default, wide) = (self.dtype_named("bf16"), self.dtype_named("fp32"));
+        let mut precision = Precision { default, wide, ..Precision::default() };
         for role in Role::ALL {
             if let Some(dtype) = self.dtype_field(model, role.word()) {
                 precision.model.insert(role, dtype);

@@ -112,6 +112,11 @@ const SCENARIO: &[(&str, Field)] = &[
     ("serve.batch", Field::AtLeastOne),
     ("serve.prompt", Field::AtLeastOne),
     ("serve.output", Field::AtLeastOne),
+    ("train", Field::Section),
+    ("train.batch", Field::AtLeastOne),
+    ("train.seq", Field::AtLeastOne),
+    ("train.tokens", Field::AtLeastOne),
+    ("train.optimizer", Field::Is(Ty::Word)),
     ("source", Field::Is(Ty::Text)),
 ];
 

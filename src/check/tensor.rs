@@ -8,7 +8,7 @@ use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::ExprId;
-use crate::ir::{AxisId, OpInstance, Role, Step, TensorId};
+use crate::ir::{AxisId, OpInstance, Pass, Role, Step, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{Arg, AxisRef, BinaryOp, Expr, ExprKind, Param, StmtKind};
@@ -55,6 +55,7 @@ impl<'p> Checker<'p> {
             );
             return Value::Error;
         }
+        let item = self.in_training(item);
         let Some(slots) = self.bind(item, args, env, place) else { return Value::Error };
         let passes = passing_params(item);
         let mut values = Vec::new();
@@ -115,7 +116,10 @@ impl<'p> Checker<'p> {
             return Value::Error;
         }
         let mut bindings = Bindings::default();
-        for (param, value, at) in values {
+        // Axes that are arguments are known before the tensors that have them.
+        let (tensors, others): (Vec<_>, Vec<_>) =
+            values.into_iter().partition(|(_, value, _)| matches!(value, Value::Tensor(_)));
+        for (param, value, at) in others.into_iter().chain(tensors) {
             match value {
                 Value::Tensor(tensor) => {
                     let pattern = param.ty.as_ref().and_then(|t| t.axes.as_deref());
@@ -252,6 +256,9 @@ impl<'p> Checker<'p> {
                     // The left side says it; without one, everything that the operands have.
                     let all = self.operand_axes(bindings);
                     let free = match expected {
+                        Some(expected) if self.builder.backward => {
+                            self.adjoint_axes(expected, &all, bindings)
+                        }
                         Some(expected) => {
                             let unknown: Vec<AxisId> =
                                 expected.iter().filter(|a| !all.contains(a)).copied().collect();
@@ -274,6 +281,38 @@ impl<'p> Checker<'p> {
             }
         }
         Some(axes)
+    }
+
+    /// The op that stands for this one in training.
+    fn in_training(&self, item: ItemRef<'p>) -> ItemRef<'p> {
+        let named = Self::op_expr(item, "training").filter(|_| self.builder.training);
+        let ExprKind::Name(name) = (match named {
+            Some(expr) => &expr.kind,
+            None => return item,
+        }) else {
+            return item;
+        };
+        self.program.item(item.module, *name).unwrap_or(item)
+    }
+
+    /// The axes of a gradient: of those that its operand has, the ones that are known here. What
+    /// lacks an axis is the same all along it.
+    fn adjoint_axes(
+        &self,
+        expected: &[AxisId],
+        all: &[AxisId],
+        bindings: &Bindings<'p>,
+    ) -> Vec<AxisId> {
+        let axes = &self.builder.built.model.axes;
+        let known = |a: &&AxisId| {
+            all.contains(a)
+                || all.iter().any(|b| axes[*b].renamed_from == Some(**a))
+                || bindings
+                    .arguments
+                    .iter()
+                    .any(|(n, _)| bindings.axes.iter().any(|(m, axes)| n == m && axes.contains(a)))
+        };
+        expected.iter().filter(known).copied().collect()
     }
 
     fn report_missing_axes(&mut self, axes: &[AxisId], bindings: &Bindings<'p>, place: Place) {
@@ -373,6 +412,7 @@ impl<'p> Checker<'p> {
         let sums = self.attribute_axes(item, "sums", &env);
         let whole = self.attribute_axes(item, "whole", &env);
         let linear = self.attribute_tensors(item, "linear", &env);
+        let unread = self.attribute_tensors(item, "unread", &env);
         let role = stores.unwrap_or(Role::Activations);
         let widest = bindings.operands.iter().map(|o| o.tensor).next();
         let Some(dtype) = self.result_dtype(role, widest) else { return Value::Error };
@@ -387,10 +427,14 @@ impl<'p> Checker<'p> {
             sums,
             whole,
             linear,
+            unread,
             scope: self.builder.scope.clone(),
             residual: self.builder.residual,
             place,
             stores,
+            view: matches!(self.op_attribute(item, "view", &env), Some(Value::Truth(true))),
+            keeps: Self::op_expr(item, "keeps").map(|_| self.attribute_axes(item, "keeps", &env)),
+            pass: Pass::Forward,
         };
         let id = self.builder.built.model.ops.push(op);
         self.builder.built.model.tensors[result].producer = Some(id);
@@ -584,7 +628,7 @@ impl<'p> Checker<'p> {
     }
 
     /// An op of the prelude, by name, on operands already evaluated.
-    fn operator_op(
+    pub(super) fn operator_op(
         &mut self,
         name: &str,
         operands: Vec<(Value<'p>, Place)>,
@@ -604,7 +648,10 @@ impl<'p> Checker<'p> {
     /// `A | B`, `A & B`, `A - B`.
     pub(super) fn axis_set(&self, op: BinaryOp, a: &Value<'p>, b: &Value<'p>) -> Value<'p> {
         let set = |v: &Value<'p>| match v {
-            Value::Axis(axis) => self.atoms(&[*axis]),
+            Value::Axis(axis) => match self.axis_info(*axis) {
+                Some(a) if !a.parts.is_empty() => a.parts,
+                _ => vec![*axis],
+            },
             Value::Axes(axes) => axes.to_vec(),
             _ => Vec::new(),
         };

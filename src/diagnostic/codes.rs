@@ -103,6 +103,7 @@ codes! {
     ZERO_AXIS = "E0412", "an axis has no elements";
     UNKNOWN_ROLE = "E0413", "a role of tensors is not known";
     NOT_A_TENSOR = "E0414", "a tensor is wanted";
+    NO_BACKWARD = "E0415", "an op without `backward` stands between a weight and the loss";
     // E05: plans and machines
     DOES_NOT_DIVIDE = "E0501", "a mesh axis does not divide the axis it shards";
     MESH_TOO_LARGE = "E0502", "the mesh has more devices than the machine";
@@ -117,6 +118,9 @@ codes! {
     SHARD_WHOLE = "E0511", "an axis that an op needs whole is sharded";
     NO_SUCH_LEVEL = "E0512", "a level of the machine is not known";
     SHARD_TWICE = "E0513", "two shard rules for one axis";
+    MICRO_BATCHES = "E0514", "the batch is no whole number of micro-batches";
+    BAD_SCHEDULE = "E0515", "a pipeline schedule that the plan or the model cannot have";
+    NOT_YET = "E0516", "training does not cost this yet";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";
     EXPECT_FAILED = "E0602", "an expectation does not hold";

@@ -194,6 +194,7 @@ impl Walk<'_> {
             model_place: way.need.place,
             scope: Rc::clone(way.need.scope),
             residual: way.need.residual,
+            pass: self.pass,
             rule,
         }));
         way.version = to;

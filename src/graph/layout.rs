@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::rules::{Conflict, Divisor};
 use crate::expr::ExprId;
 use crate::ir::model::Instance;
-use crate::ir::{AxisId, Fuse, MeshId, OpId, Repeat, TensorId};
+use crate::ir::{AxisId, Fuse, MeshId, OpId, Pass, Repeat, TensorId};
 use crate::source::Place;
 
 /// One axis of a tensor cut over mesh axes.
@@ -64,7 +64,7 @@ impl Layout {
 
 /// One of the layouts that a tensor has in turn: 0 is as it was made or stored, the others are
 /// conversions of it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Version {
     /// The tensor.
     pub tensor: TensorId,
@@ -135,8 +135,22 @@ pub struct Conversion {
     pub scope: Rc<Instance>,
     /// Whether the consumer is of the residual stream.
     pub residual: bool,
+    /// The part of a step of training that needs it.
+    pub pass: Pass,
     /// The rule of the plan that causes it.
     pub rule: usize,
+}
+
+/// What brings the gradient of a weight from all micro-batches and replicas to where its weight
+/// lies (and, where that is cut further for the update, the weight back).
+#[derive(Clone, Debug)]
+pub struct Reduction {
+    /// The weight.
+    pub weight: TensorId,
+    /// Its gradient, as the backward pass leaves it.
+    pub gradient: TensorId,
+    /// The collectives, in order.
+    pub conversions: Vec<Conversion>,
 }
 
 /// An op with the layout that it runs in.
@@ -191,6 +205,10 @@ pub enum LaidStep {
 pub struct Laid {
     /// What runs, in order.
     pub steps: Vec<LaidStep>,
+    /// In training: how many of the steps are the forward pass; the others are backward.
+    pub forward_steps: Option<usize>,
+    /// In training: what brings the gradients of weights together, once in a step.
+    pub reductions: Vec<Reduction>,
     /// The layout of every tensor, as stored or as made.
     pub layouts: FxHashMap<TensorId, Layout>,
     /// The layouts that conversions give: those of versions 1 and up.

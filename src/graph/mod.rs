@@ -6,8 +6,12 @@
 mod convert;
 mod layout;
 mod rules;
+mod training;
 mod walk;
 
-pub use layout::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Partial, Shard, Version};
+pub use layout::{
+    Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Partial, Reduction, Shard, Version,
+};
 pub use rules::{Conflict, Divisor, scope_matches};
+pub use training::saved;
 pub use walk::lay_out;

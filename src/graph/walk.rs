@@ -13,7 +13,7 @@ use super::layout::{Laid, LaidOp, LaidStep, Layout, Partial, Shard, Version};
 use super::rules::{Conflict, Rules};
 use crate::expr::Graph;
 use crate::ir::model::Instance;
-use crate::ir::{AxisId, AxisSize, Model, OpId, Plan, Repeat, Step, TensorId};
+use crate::ir::{AxisId, AxisSize, Model, OpId, Pass, Plan, Repeat, Step, TensorId};
 use crate::name::Name;
 
 /// Lays a model out over the mesh of a plan.
@@ -26,11 +26,17 @@ pub fn lay_out(model: &Model, plan: &Plan, graph: &mut Graph) -> Laid {
         available: FxHashMap::default(),
         consumers: consumers(model),
         leaving: leaving(model),
+        pass: Pass::Forward,
     };
     let mut steps = Vec::new();
-    walk.steps(&model.steps, &mut steps);
-    for &output in &model.outputs {
-        walk.output(output, &mut steps);
+    match model.forward_steps {
+        Some(forward) => walk.training(forward, &mut steps),
+        None => {
+            walk.steps(&model.steps, &mut steps);
+            for &output in &model.outputs {
+                walk.output(output, &mut steps);
+            }
+        }
     }
     walk.find_stage_conflicts(&steps);
     let mut laid = walk.laid;
@@ -78,12 +84,14 @@ pub(super) struct Walk<'a> {
     pub(super) laid: Laid,
     /// Conversions that exist where the walk stands: shared by all consumers that want the same.
     pub(super) available: FxHashMap<TensorId, Vec<usize>>,
+    /// The part of a step of training where the walk stands.
+    pub(super) pass: Pass,
     consumers: FxHashMap<TensorId, Vec<OpId>>,
     leaving: FxHashSet<TensorId>,
 }
 
 impl Walk<'_> {
-    fn steps(&mut self, steps: &[Step], out: &mut Vec<LaidStep>) {
+    pub(super) fn steps(&mut self, steps: &[Step], out: &mut Vec<LaidStep>) {
         for step in steps {
             match step {
                 Step::Op(op) => {
@@ -133,6 +141,22 @@ impl Walk<'_> {
             }
         }
         let mut shards = self.shards_of(&axes, &op.scope, op.residual);
+        // A gradient goes back to where the renamed axis lay.
+        for &axis in result {
+            for (_, tensor) in &op.operands {
+                let renamed = |a: &&AxisId| self.model.axes[**a].renamed_from == Some(axis);
+                let Some(&old) = self.model.tensors[*tensor].axes.iter().find(renamed) else {
+                    continue;
+                };
+                if result.contains(&old) {
+                    continue;
+                }
+                shards.retain(|s| s.axis != old && s.axis != axis);
+                let have = self.laid.layout(Version { tensor: *tensor, index: self.best(*tensor) });
+                let have = have.and_then(|l| l.shards.iter().find(|s| s.axis == old)).cloned();
+                shards.extend(have.iter().flat_map(|s| [s.clone(), Shard { axis, ..s.clone() }]));
+            }
+        }
         // An op that renames an axis leaves it laid out as it found it.
         for &axis in result {
             let Some(from) = self.model.axes[axis].renamed_from else { continue };
@@ -154,14 +178,18 @@ impl Walk<'_> {
 
     fn op(&mut self, id: OpId, out: &mut Vec<LaidStep>) -> LaidOp {
         let op = &self.model.ops[id];
+        self.pass = op.pass;
         let mut shards = self.op_shards(id);
         self.find_conflicts(op.result, &shards);
         let mut partial = self.passing(id, &shards);
+        if op.view && !partial.is_empty() {
+            return self.view(id);
+        }
         // What stays partial over a mesh axis is not cut over it as well.
         let kept = partial.clone();
         shards.retain(|s| !overlaps(s, &kept));
         let mut reads = Vec::new();
-        for (_, tensor) in &op.operands {
+        for (_, tensor) in op.operands.iter().filter(|(_, t)| !op.unread.contains(t)) {
             let wanted = restrict(&shards, &self.model.tensors[*tensor].axes);
             self.find_conflicts(*tensor, &wanted);
             if self.model.tensors[*tensor].producer.is_none()
@@ -195,6 +223,29 @@ impl Walk<'_> {
         LaidOp { op: id, shards, reads }
     }
 
+    /// Partial sums under other axes: they lie as they did.
+    fn view(&mut self, id: OpId) -> LaidOp {
+        let op = &self.model.ops[id];
+        let mut layout = Layout::default();
+        let mut reads = Vec::new();
+        if let Some((_, tensor)) = op.operands.first() {
+            let version = Version { tensor: *tensor, index: self.best(*tensor) };
+            layout = self.laid.layout(version).cloned().unwrap_or_default();
+            reads.push(version);
+            let old = &self.model.tensors[*tensor].axes;
+            let new = &self.model.tensors[op.result].axes;
+            for shard in &mut layout.shards {
+                let place = old.iter().position(|a| *a == shard.axis);
+                if let Some(axis) = place.and_then(|i| new.get(i)) {
+                    shard.axis = *axis;
+                }
+            }
+        }
+        let shards = layout.shards.clone();
+        self.laid.layouts.insert(op.result, layout);
+        LaidOp { op: id, shards, reads }
+    }
+
     /// The partial sums that an op passes on. It must be linear in everything it reads, taken
     /// together. Then sums that all operands share stay; others do when only linear ops read the
     /// result: a value that is not partial counts as one of the summands, which costs nothing.
@@ -217,7 +268,7 @@ impl Walk<'_> {
             }
             let same = groups.is_empty() || same_groups(&groups, &layout.partial);
             let axes = &self.model.tensors[*tensor].axes;
-            if !same || *axes != self.model.tensors[op.result].axes {
+            if !same || (*axes != self.model.tensors[op.result].axes && !op.view) {
                 return Vec::new();
             }
             groups = layout.partial.clone();

@@ -8,8 +8,8 @@ pub mod plan;
 pub mod system;
 
 pub use model::{
-    Axis, AxisId, AxisSize, Dtype, Fuse, Model, OpId, OpInstance, Repeat, Role, Step, Tensor,
+    Axis, AxisId, AxisSize, Dtype, Fuse, Model, OpId, OpInstance, Pass, Repeat, Role, Step, Tensor,
     TensorId,
 };
-pub use plan::{MeshAxis, MeshId, Plan, ShardRule};
+pub use plan::{MeshAxis, MeshId, Plan, Recompute, Schedule, ShardRule, Zero};
 pub use system::{Level, System};

@@ -148,6 +148,18 @@ pub struct Instance {
     pub place: Place,
 }
 
+/// The part of a step of training that an op runs in; serving knows only the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pass {
+    /// The forward pass.
+    #[default]
+    Forward,
+    /// What is made once more because it was not kept.
+    Recompute,
+    /// Gradients.
+    Backward,
+}
+
 /// An op applied to tensors.
 #[derive(Clone, Debug)]
 pub struct OpInstance {
@@ -167,6 +179,8 @@ pub struct OpInstance {
     pub whole: Vec<AxisId>,
     /// Operands in which the op is linear.
     pub linear: Vec<TensorId>,
+    /// Operands of which only the axes matter.
+    pub unread: Vec<TensorId>,
     /// The block instance that it stands in.
     pub scope: Rc<Instance>,
     /// Whether it defines a carried value: the scope `residual`.
@@ -175,6 +189,12 @@ pub struct OpInstance {
     pub place: Place,
     /// The role in which the result is kept between steps (`cache`, `state`).
     pub stores: Option<Role>,
+    /// Whether the result is the operand under other axes: nothing moves.
+    pub view: bool,
+    /// Axes of what must be kept so that the op can be made again inside of a fused kernel.
+    pub keeps: Option<Vec<AxisId>>,
+    /// The part of a step of training that it belongs to.
+    pub pass: Pass,
 }
 
 /// A group of ops that runs as one kernel: inner tensors never travel to memory.
@@ -264,4 +284,8 @@ pub struct Model {
     pub inputs: Vec<TensorId>,
     /// Outputs of the root block.
     pub outputs: Vec<TensorId>,
+    /// In training: how many of the steps are the forward pass; the others are backward.
+    pub forward_steps: Option<usize>,
+    /// In training: weights with their gradients, summed over all that reads them.
+    pub gradients: Vec<(TensorId, TensorId)>,
 }

@@ -40,6 +40,38 @@ pub struct ShardRule {
     pub scope_place: Place,
 }
 
+/// `schedule interleaved(chunks: 2)`.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Its name: `one_f_one_b`, `gpipe`, `interleaved`.
+    pub name: Name,
+    /// Chunks of layers on each device.
+    pub chunks: Option<ExprId>,
+    /// Where it is said.
+    pub place: Place,
+}
+
+/// `zero optimizer over dp`.
+#[derive(Clone, Debug)]
+pub struct Zero {
+    /// What is kept once.
+    pub what: Name,
+    /// Over which mesh axes.
+    pub over: Rc<[MeshId]>,
+    /// Where it is said.
+    pub place: Place,
+}
+
+/// What is made once more in the backward pass instead of kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recompute {
+    /// Nothing but what never left a fused kernel.
+    #[default]
+    None,
+    /// The bodies of repeats.
+    Full,
+}
+
 /// A checked plan.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
@@ -51,4 +83,10 @@ pub struct Plan {
     pub rules: Vec<ShardRule>,
     /// Devices of the whole mesh; none for a plan without mesh.
     pub devices: Option<ExprId>,
+    /// In which order stages of a pipeline work; none: the default.
+    pub schedule: Option<Schedule>,
+    /// What is kept only once.
+    pub zero: Vec<Zero>,
+    /// What hides behind compute, with where that is said.
+    pub overlap: Vec<(Name, Place)>,
 }

@@ -8,7 +8,7 @@ use super::frame::{Frame, View};
 use crate::check::{Checker, Machine, Object, Record, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::Conversion;
-use crate::ir::{MeshId, Plan};
+use crate::ir::{MeshId, Pass, Plan};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -33,6 +33,8 @@ pub struct CollectiveUse {
     pub time: ExprId,
     /// Time of all in the phase.
     pub total: ExprId,
+    /// The part of a step of training that needs it.
+    pub pass: Pass,
     /// The slowest link that it crosses.
     pub link: String,
     /// The algorithm that the library chose.
@@ -158,6 +160,7 @@ impl<'p> Checker<'p> {
             bytes,
             time,
             total,
+            pass: conversion.pass,
             link: self.link_crossed(&group),
             algorithm: self.chosen(time),
             model_place: conversion.model_place,

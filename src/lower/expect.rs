@@ -36,6 +36,19 @@ pub fn check_model_expectations<'p>(
     checker.results = None;
 }
 
+/// Parts of the memory of a device.
+const PARTS: [&str; 9] = [
+    "weights",
+    "cache",
+    "activations",
+    "gradients",
+    "optimizer",
+    "activations.saved",
+    "activations.working",
+    "buffers",
+    "reserve",
+];
+
 impl<'p> Checker<'p> {
     fn model_expectation(&mut self, cond: &'p Expr, clauses: &'p Clauses, env: &Env<'p>) {
         let place = env.site().place(cond.span);
@@ -124,7 +137,7 @@ impl<'p> Checker<'p> {
 
     fn memory_parts(&self, lowered: &Lowered) -> String {
         let mut parts = Vec::new();
-        for name in ["weights", "cache", "activations", "buffers", "reserve"] {
+        for name in PARTS {
             if let Some(super::Leaf::Number(id)) = lowered.results.get(&format!("memory.{name}")) {
                 let v = self.graph.value(*id);
                 if v > 0.0 {
@@ -179,7 +192,7 @@ impl<'p> Checker<'p> {
         let value = |name: &str| number(name).map_or(0.0, |id| self.graph.value(id));
         let fixed = value("buffers") + value("reserve");
         let devices = setting.plan.devices.map_or(1.0, |d| self.graph.value(d));
-        let spread = (value("weights") + value("cache") + value("activations")) * devices;
+        let spread = (PARTS.iter().map(|p| value(p)).sum::<f64>() - fixed) * devices;
         if have > fixed {
             let wanted = libm::ceil(spread / (have - fixed));
             let mut power = 1.0;

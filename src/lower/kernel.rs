@@ -11,7 +11,7 @@ use crate::check::{Checker, Env, Object, Value};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::LaidOp;
-use crate::ir::{Dtype, OpId, Role, Tensor, TensorId};
+use crate::ir::{Dtype, OpId, Pass, Role, Tensor, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -91,6 +91,7 @@ impl<'p> Checker<'p> {
         let place = setting.model.ops[first.op].place;
         let mask = if fused { self.mask(ops, setting, frame) } else { None };
         let mut work = [[None; 3]; 3];
+        let mut model = [None; 3];
         let mut traffic = Traffic::default();
         let mut matrix_times = Vec::new();
         let mut vector_times = Vec::new();
@@ -106,6 +107,14 @@ impl<'p> Checker<'p> {
                 let saved = self.frame.replace(inner);
                 let flops = self.formula(setting, laid.op, "flops", &env);
                 let matrix = self.engine(setting, laid.op) == "matrix";
+                if view == View::Whole && matrix && setting.model.forward_steps.is_some() {
+                    let full = self.unmasked(setting, laid.op, flops, &env);
+                    let once = setting.model.ops[laid.op].pass != Pass::Recompute;
+                    let parts = [flops.filter(|_| once), full.filter(|_| once), full];
+                    for (cell, part) in model.iter_mut().zip(parts) {
+                        *cell = self.plus(*cell, part);
+                    }
+                }
                 let slot = usize::from(!matrix);
                 if let Some(row) = work.get_mut(v)
                     && let Some(cell) = row.get_mut(slot)
@@ -173,7 +182,26 @@ impl<'p> Checker<'p> {
             memory,
             time,
             peak,
+            pass: ops.last().map_or(Pass::Forward, |o| setting.model.ops[o.op].pass),
+            model,
         });
+    }
+
+    /// The work of an op if a mask were not skipped.
+    fn unmasked(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        op: OpId,
+        masked: Option<ExprId>,
+        env: &Env<'p>,
+    ) -> Option<ExprId> {
+        let seen = self.frame.as_mut().and_then(|f| f.seen.take());
+        let Some(seen) = seen else { return masked };
+        let full = self.formula(setting, op, "flops", env);
+        if let Some(frame) = self.frame.as_mut() {
+            frame.seen = Some(seen);
+        }
+        full
     }
 
     pub(crate) fn plus(&mut self, a: Option<ExprId>, b: Option<ExprId>) -> Option<ExprId> {
@@ -291,7 +319,9 @@ impl<'p> Checker<'p> {
         ];
         // Inside of a kernel such as flash attention both factors are made on the way.
         let operands = &setting.model.ops[op].operands;
-        let weights = operands.iter().any(|(_, t)| setting.model.tensors[*t].role == Role::Weights);
+        let result = setting.model.ops[op].result;
+        let weights = setting.model.tensors[result].role == Role::Gradients
+            || operands.iter().any(|(_, t)| setting.model.tensors[*t].role == Role::Weights);
         if fused && !weights {
             return (self.library_number("fused_matrix_time", &args), Some(peak));
         }

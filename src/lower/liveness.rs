@@ -43,7 +43,8 @@ pub fn alive_together(
     order.events.push(Event { makes: inputs, ..Event::default() });
     order.add(steps, model, escaping);
     let last = order.events.len().saturating_sub(1);
-    for output in &model.outputs {
+    // In training the loss reads the outputs, and nothing else does.
+    for output in model.outputs.iter().filter(|_| model.forward_steps.is_none()) {
         order.until.push((original(*output), last));
     }
     order.sets(model)

@@ -15,10 +15,10 @@ use crate::quantity::Dimension;
 
 /// Bytes by stage of a pipeline.
 #[derive(Clone, Copy, Default)]
-struct ByStage {
-    first: Option<ExprId>,
-    layers: Option<ExprId>,
-    last: Option<ExprId>,
+pub(super) struct ByStage {
+    pub(super) first: Option<ExprId>,
+    pub(super) layers: Option<ExprId>,
+    pub(super) last: Option<ExprId>,
 }
 
 impl<'p> Checker<'p> {
@@ -91,15 +91,24 @@ impl<'p> Checker<'p> {
         self.graph.named(id, origin)
     }
 
-    fn weights_by_stage(&mut self, setting: &Setting<'_, 'p>, frame: &Frame) -> ByStage {
-        let mut used: FxHashMap<TensorId, [bool; 3]> = FxHashMap::default();
-        let mut stage = 0;
-        note_stages(&setting.laid.steps, setting, &mut stage, false, &mut used);
+    /// The weights of one device by stage.
+    pub(super) fn weights_by_stage(&mut self, setting: &Setting<'_, 'p>, frame: &Frame) -> ByStage {
+        self.by_stage(setting, &mut |checker, tensor| {
+            let shards = setting.laid.layouts.get(&tensor).map(|l| l.shards.clone());
+            checker.tensor_bytes(frame, tensor, &shards.unwrap_or_default(), View::Local)
+        })
+    }
+
+    /// What each weight takes on one device, by stage.
+    pub(super) fn by_stage(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        bytes_of: &mut dyn FnMut(&mut Self, TensorId) -> Option<ExprId>,
+    ) -> ByStage {
+        let used = weight_stages(setting);
         let mut sums = ByStage::default();
         for (tensor, rounds) in &setting.model.weights {
-            let shards = setting.laid.layouts.get(tensor).map(|l| l.shards.clone());
-            let bytes = self.tensor_bytes(frame, *tensor, &shards.unwrap_or_default(), View::Local);
-            let Some(mut bytes) = bytes else { continue };
+            let Some(mut bytes) = bytes_of(self, *tensor) else { continue };
             if let Some(rounds) = rounds {
                 bytes = self.graph.mul(bytes, *rounds);
                 sums.layers = self.plus(sums.layers, Some(bytes));
@@ -199,6 +208,15 @@ pub fn stages(steps: &[LaidStep]) -> Option<(Shard, ExprId)> {
         LaidStep::Repeat { repeat, stages: Some(shard), .. } => Some((shard.clone(), repeat.count)),
         _ => None,
     })
+}
+
+/// Where the weights that stand outside of the layers are used: before them, in them, after them.
+pub(super) fn weight_stages(setting: &Setting<'_, '_>) -> FxHashMap<TensorId, [bool; 3]> {
+    let mut used: FxHashMap<TensorId, [bool; 3]> = FxHashMap::default();
+    let steps = &setting.laid.steps;
+    let forward = setting.laid.forward_steps.unwrap_or(steps.len());
+    note_stages(steps.get(..forward).unwrap_or_default(), setting, &mut 0, false, &mut used);
+    used
 }
 
 fn note_stages(

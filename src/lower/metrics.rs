@@ -25,7 +25,8 @@ impl<'p> Checker<'p> {
         items.extend(program.items_of_kind(item.module, ItemKind::Metric));
         self.results = Some(lowered.results.clone());
         for metric in items {
-            if metric.item.of.is_some_and(|of| of.name != "serve") {
+            let workload = Name::new(if lowered.trains { "train" } else { "serve" });
+            if metric.item.of.is_some_and(|of| of.name != workload) {
                 continue;
             }
             let outer = self.item_env(metric);

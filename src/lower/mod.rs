@@ -17,6 +17,8 @@ mod phase;
 mod results;
 mod scenario;
 mod totals;
+mod training;
+mod training_memory;
 
 pub use collective::{CollectiveUse, Group};
 pub use expect::check_model_expectations;

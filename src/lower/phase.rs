@@ -10,7 +10,7 @@ use crate::check::{BuiltModel, Checker, Machine, Value};
 use crate::expr::ExprId;
 use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard};
 use crate::ir::model::Instance;
-use crate::ir::{Dtype, Model, OpId, Plan, TensorId};
+use crate::ir::{Dtype, Model, OpId, Pass, Plan, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -50,6 +50,11 @@ pub struct KernelCost {
     pub time: ExprId,
     /// The peak that its matrix work runs at.
     pub peak: Option<ExprId>,
+    /// The part of a step of training that it belongs to.
+    pub pass: Pass,
+    /// Useful matrix work of the whole system in training: of the model without what is made
+    /// again, the same as if no mask were skipped, and all of it as if no mask were skipped.
+    pub model: [Option<ExprId>; 3],
 }
 
 /// A collective with the layer that it belongs to.
@@ -90,6 +95,7 @@ impl PhaseCost {
             memory: k.memory.map(f),
             time: f(k.time),
             peak: k.peak.map(f),
+            model: all(k.model),
             ..k.clone()
         });
         let collectives = self.collectives.iter().map(|c| LayerCollective {
@@ -136,6 +142,8 @@ pub struct Setting<'a, 'p> {
 #[derive(Clone, Copy)]
 pub(super) struct At {
     pub(super) stage: Stage,
+    /// The stage after the repeated layers.
+    after: Stage,
     outer: Option<ExprId>,
     pub(super) rounds: Option<ExprId>,
 }
@@ -158,6 +166,18 @@ pub fn escaping(laid: &[LaidStep], model: &Model) -> FxHashSet<TensorId> {
         }
     }
     carried_tensors(laid, &mut out);
+    // What leaves under other axes leaves.
+    let views: Vec<(TensorId, TensorId)> = model
+        .ops
+        .iter()
+        .filter(|(_, op)| op.view)
+        .filter_map(|(_, op)| Some((op.result, op.operands.first()?.1)))
+        .collect();
+    for (result, operand) in views.into_iter().rev() {
+        if out.contains(&result) {
+            out.insert(operand);
+        }
+    }
     out
 }
 
@@ -193,9 +213,21 @@ fn carried_tensors(steps: &[LaidStep], out: &mut FxHashSet<TensorId>) {
 impl<'p> Checker<'p> {
     /// Costs all steps of one pass in a phase.
     pub(crate) fn phase(&mut self, setting: &Setting<'_, 'p>, frame: &Frame) -> PhaseCost {
+        let ends = [Stage::First, Stage::Last];
+        self.phase_of(&setting.laid.steps, ends, setting, frame)
+    }
+
+    /// Costs some steps of a pass, which start and end at these stages of a pipeline.
+    pub(crate) fn phase_of(
+        &mut self,
+        steps: &[LaidStep],
+        [stage, after]: [Stage; 2],
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+    ) -> PhaseCost {
         let mut cost = PhaseCost::default();
-        let at = At { stage: Stage::First, outer: None, rounds: None };
-        self.phase_steps(&setting.laid.steps, setting, frame, at, &mut cost);
+        let at = At { stage, after, outer: None, rounds: None };
+        self.phase_steps(steps, setting, frame, at, &mut cost);
         if let Some(layers) = cost.layers {
             let args = [("layers", Value::Num(layers))];
             cost.overhead = self.library_number("step_overhead", &args);
@@ -236,7 +268,8 @@ impl<'p> Checker<'p> {
                         None => repeat.count,
                         Some(outer) => self.graph.mul(outer, repeat.count),
                     };
-                    let inner = At { stage: Stage::Layers, outer: at.rounds, rounds: Some(rounds) };
+                    let inner =
+                        At { stage: Stage::Layers, outer: at.rounds, rounds: Some(rounds), ..at };
                     self.phase_steps(body, setting, frame, inner, cost);
                     cost.layers = Some(match cost.layers {
                         None => rounds,
@@ -252,8 +285,8 @@ impl<'p> Checker<'p> {
                             cost,
                         );
                     }
-                    if at.stage == Stage::First {
-                        at.stage = Stage::Last;
+                    if at.stage != Stage::Layers {
+                        at.stage = at.after;
                     }
                 }
                 LaidStep::Some { count, body } => {
@@ -316,6 +349,7 @@ impl<'p> Checker<'p> {
             model_place: place,
             scope: Rc::new(root),
             residual: true,
+            pass: Pass::Forward,
             rule: stages.rule,
         };
         let one = self.counted(1.0, "1", place, "one border fewer than stages");

@@ -13,7 +13,7 @@ use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_nu
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Laid, lay_out};
-use crate::ir::Plan;
+use crate::ir::{Plan, Recompute};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -40,6 +40,8 @@ pub struct Lowered {
     pub system: Name,
     /// The plan's name, with its mesh: `Tp(tp: 8)`.
     pub plan: String,
+    /// Whether it trains; else it serves.
+    pub trains: bool,
     /// The tree of results.
     pub results: Results,
     /// Collectives of each phase.
@@ -91,7 +93,13 @@ pub fn lower<'p>(
     let precision = checker.precision_of(Some(scenario), &model);
     let compute = precision.compute.clone();
     let before = checker.errors();
-    let built = checker.build_model(&model, precision)?;
+    let formats = super::training::Formats::of(&precision);
+    let recompute = match (scenario.has(&[Name::new("train")]), &plan_object) {
+        (false, _) => None,
+        (true, None) => Some(Recompute::None),
+        (true, Some(object)) => Some(checker.recompute(object)?),
+    };
+    let built = checker.build_for(&model, precision, recompute)?;
     if built.model.outputs.is_empty() || checker.errors() > before {
         return None;
     }
@@ -114,6 +122,7 @@ pub fn lower<'p>(
         model: model.name,
         system: system.name,
         plan: checker.describe_plan(&shape.plan),
+        trains: recompute.is_some(),
         results: Results::default(),
         collectives: Vec::new(),
         expectations: Vec::new(),
@@ -133,7 +142,13 @@ pub fn lower<'p>(
         place,
         escaping,
     };
-    checker.serving(scenario, &setting, &mut lowered)?;
+    match recompute {
+        None => checker.serving(scenario, &setting, &mut lowered)?,
+        Some(recompute) => {
+            let plan = plan_object.as_ref();
+            checker.training(scenario, plan, &setting, recompute, formats, &mut lowered)?;
+        }
+    }
     if checker.errors() > errors {
         return None;
     }
@@ -154,8 +169,8 @@ impl<'p> Checker<'p> {
     ) -> bool {
         let mut missing = false;
         if misspelt {
-            let essential = ["model", "system", "serve"];
-            return essential.into_iter().any(|field| !scenario.has(&[Name::new(field)]));
+            let has = |field: &str| scenario.has(&[Name::new(field)]);
+            return !has("model") || !has("system") || !(has("serve") || has("train"));
         }
         for field in ["model", "system"] {
             if !scenario.has(&[Name::new(field)]) {
@@ -168,14 +183,35 @@ impl<'p> Checker<'p> {
                 ));
             }
         }
-        if !scenario.has(&[Name::new("serve")]) {
+        let has = |workload: &str| scenario.has(&[Name::new(workload)]);
+        if has("serve") && has("train") {
             missing = true;
-            self.report(Diagnostic::new(
-                codes::MISSING_FIELD,
-                format!("scenario `{}` has no workload", scenario.name),
-                item.name_place(),
-                "write `serve { batch = …  prompt = …  output = … }` into its body",
-            ));
+            let at = |workload: &str| {
+                let entry = scenario
+                    .entries
+                    .iter()
+                    .find(|e| e.path.first().is_some_and(|n| *n == workload));
+                entry.map_or(item.name_place(), |e| e.place)
+            };
+            let (serve, train) = (at("serve"), at("train"));
+            let title = format!("scenario `{}` has two workloads", scenario.name);
+            self.report(
+                Diagnostic::new(codes::DUPLICATE_NAME, title, train, "and this one")
+                    .and(serve, "this workload")
+                    .note("write one scenario for each: `other = this with { … }`"),
+            );
+        }
+        if !scenario.has(&[Name::new("serve")]) && !scenario.has(&[Name::new("train")]) {
+            missing = true;
+            self.report(
+                Diagnostic::new(
+                    codes::MISSING_FIELD,
+                    format!("scenario `{}` has no workload", scenario.name),
+                    item.name_place(),
+                    "write `serve { batch = …  prompt = …  output = … }` into its body",
+                )
+                .note("or `train { batch = …  seq = …  tokens = …  optimizer = adam }`"),
+            );
         }
         missing
     }
@@ -427,7 +463,7 @@ impl<'p> Checker<'p> {
     }
 
     /// How many groups of devices share the requests: the shards of `batch`.
-    fn replicas(&mut self, setting: &Setting<'_, 'p>) -> Option<ExprId> {
+    pub(super) fn replicas(&mut self, setting: &Setting<'_, 'p>) -> Option<ExprId> {
         let input = setting.model.inputs.first()?;
         let layout = setting.laid.layouts.get(input)?;
         let batch = Name::new("batch");

@@ -280,7 +280,7 @@ impl<'p> Checker<'p> {
     }
 
     /// `layers.NAME.…`: the same for each kind of layer and each op in it.
-    fn layer_results(
+    pub(super) fn layer_results(
         &mut self,
         phase: &str,
         cost: &PhaseCost,

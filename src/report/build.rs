@@ -56,7 +56,7 @@ pub fn figure(graph: &Graph, path: &str, leaf: &Leaf) -> Figure {
 fn inputs<'p>(checker: &mut Checker<'p>, evaluated: &Evaluated<'p>) -> IndexMap<String, Figure> {
     let mut inputs = IndexMap::new();
     let Some(object) = &evaluated.object else { return inputs };
-    for root in ["serve", "precision"] {
+    for root in ["serve", "train", "precision"] {
         let Some(Value::Object(section)) = checker.field_path(object, &[root]) else { continue };
         for name in section.field_names(&[]) {
             let path = format!("{root}.{name}");

@@ -10,6 +10,7 @@ mod markdown;
 mod sections;
 mod table;
 mod text;
+mod training;
 
 use indexmap::IndexMap;
 

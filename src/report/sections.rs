@@ -1,6 +1,7 @@
 //! What a report shows, as tables: the same for a terminal and for documents.
 
 use super::table::{Cell, Table, Tint};
+use super::training;
 use super::{Collective, Scenario};
 use crate::evaluation::Settable;
 use crate::quantity::figure::Figure;
@@ -17,10 +18,19 @@ const PHASES: [(&str, &str); 4] = [
 /// The phases that tables of details show.
 const DETAILED: [(&str, &str); 2] = [("prefill", "prefill"), ("decode.mid", "decode, middle")];
 /// Parts of the memory of a device.
-const PARTS: [&str; 7] =
-    ["weights", "cache", "activations", "gradients", "optimizer", "buffers", "reserve"];
+const PARTS: [&str; 9] = [
+    "weights",
+    "cache",
+    "activations",
+    "gradients",
+    "optimizer",
+    "activations.saved",
+    "activations.working",
+    "buffers",
+    "reserve",
+];
 /// Roots of the tree that have a table, or are part of one.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 16] = [
     "parameters",
     "prefill",
     "decode",
@@ -32,17 +42,22 @@ const KNOWN: [&str; 11] = [
     "layers",
     "devices",
     "machine",
+    "step",
+    "run",
+    "mfu",
+    "mfu_causal",
+    "hfu",
 ];
 /// Columns of the bar of a memory part.
 const BAR: usize = 32;
 /// Rows of collectives shown of one phase.
 const MOST: usize = 12;
 
-fn shown(scenario: &Scenario, path: &str) -> String {
+pub(super) fn shown(scenario: &Scenario, path: &str) -> String {
     scenario.results.get(path).map_or_else(|| "—".to_owned(), Figure::human)
 }
 
-fn value(scenario: &Scenario, path: &str) -> Option<f64> {
+pub(super) fn value(scenario: &Scenario, path: &str) -> Option<f64> {
     scenario.results.get(path).and_then(Figure::value)
 }
 
@@ -70,9 +85,13 @@ pub fn workload(scenario: &Scenario) -> String {
 /// All tables that have rows.
 #[must_use]
 pub fn tables(scenario: &Scenario) -> Vec<Table> {
-    let mut tables = vec![headlines(scenario), phases(scenario), memory(scenario)];
-    tables.push(layers(scenario));
-    for (phase, word) in DETAILED {
+    let trains = scenario.results.contains_key("step.time");
+    let mut tables = match trains {
+        true => vec![training::rates(scenario), training::step(scenario), memory(scenario)],
+        false => vec![headlines(scenario), phases(scenario), memory(scenario)],
+    };
+    tables.push(if trains { training::layers(scenario) } else { layers(scenario) });
+    for (phase, word) in DETAILED.into_iter().chain(training::COLLECTIVES) {
         tables.push(collectives(scenario, phase, word));
     }
     tables.push(metrics(scenario));

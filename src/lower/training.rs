@@ -1,0 +1,437 @@
+//! A step of training: passes of one micro-batch, the schedule over all of them, the gradients
+//! brought together, the update, and the run that it is part of.
+//!
+//! In: a model with its backward pass, laid out. Out: `step.*`, `mfu`, `hfu`, `throughput.*`,
+//! `run.*`, `memory.*`. Schedules and updates are formulas of the library; their names are put
+//! together from the words of the plan and the scenario.
+
+mod gradients;
+mod results;
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::collective::CollectiveUse;
+use super::frame::{Frame, View};
+use super::memory::stages;
+use super::phase::{PhaseCost, Setting, Stage};
+use super::scenario::Lowered;
+use crate::check::{Checker, Guard, Object, Precision, Value, show_number};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::graph::{Kind, Shard};
+use crate::ir::{Dtype, Pass, Recompute, Role};
+use crate::name::Name;
+use crate::quantity::Dimension;
+use crate::source::Place;
+
+/// Number formats that no tensor of the dataflow has.
+pub(super) struct Formats {
+    /// What the optimizer keeps.
+    pub(super) optimizer: Option<Rc<Dtype>>,
+    /// fp32.
+    pub(super) wide: Option<Rc<Dtype>>,
+}
+
+impl Formats {
+    pub(super) fn of(precision: &Precision<'_>) -> Self {
+        Self { optimizer: precision.role(Role::Optimizer), wide: precision.wide.clone() }
+    }
+}
+
+/// The workload and how the plan cuts it.
+pub(super) struct Workload {
+    pub(super) batch: ExprId,
+    pub(super) seq: ExprId,
+    tokens: Option<ExprId>,
+    pub(super) optimizer: Name,
+    pub(super) optimizer_place: Place,
+    /// Micro-batches of each replica.
+    pub(super) micro_batches: ExprId,
+    /// Sequences of one micro-batch on all replicas.
+    together: ExprId,
+    /// The pipeline: how the layers are cut, and how many there are.
+    pub(super) pipeline: Option<(Shard, ExprId)>,
+    pub(super) stages: ExprId,
+    pub(super) schedule: Name,
+    pub(super) chunks: ExprId,
+    pub(super) recompute: Recompute,
+    pub(super) formats: Formats,
+}
+
+/// A figure before, in and after the layers.
+type ByStage = [Option<ExprId>; 3];
+
+/// What the parts of a pass take, summed over all stages: forward, made again, backward.
+#[derive(Default)]
+struct Parts {
+    kernels: [ByStage; 3],
+    comm: [ByStage; 3],
+    bytes: ByStage,
+    /// Between stages: time of one, bytes of one.
+    send: Option<(ExprId, ExprId)>,
+}
+
+impl<'p> Checker<'p> {
+    /// `recompute` of a plan.
+    pub(super) fn recompute(&mut self, plan: &Rc<Object<'p>>) -> Option<Recompute> {
+        let name = Name::new("recompute");
+        let place = plan.place_of(&[name]);
+        match self.field(plan, name) {
+            None | Some(Value::None) => Some(Recompute::None),
+            Some(Value::Word(word)) if word == "none" => Some(Recompute::None),
+            Some(Value::Word(word)) if word == "full" => Some(Recompute::Full),
+            Some(Value::Word(word)) if word == "selective" => {
+                self.not_yet("selective recomputing", place)?;
+                None
+            }
+            Some(Value::Word(word)) => {
+                let at = place.or(plan.item.map(|i| i.name_place()))?;
+                let title = format!("`recompute` cannot be `{word}`");
+                let diagnostic = Diagnostic::new(codes::WRONG_TYPE, title, at, "not known");
+                self.report(diagnostic.note("it may be: none, full, selective"));
+                None
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// The results of `train { … }`.
+    pub(super) fn training(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        plan: Option<&Rc<Object<'p>>>,
+        setting: &Setting<'_, 'p>,
+        recompute: Recompute,
+        formats: Formats,
+        lowered: &mut Lowered,
+    ) -> Option<()> {
+        let work = self.workload_of_training(scenario, plan, setting, recompute, formats)?;
+        let frame = self.training_frame(setting, &work);
+        let steps = &setting.laid.steps;
+        let (forward, backward) = steps.split_at_checked(setting.laid.forward_steps?)?;
+        let ends = [Stage::First, Stage::Last];
+        let forward = self.phase_of(forward, ends, setting, &frame);
+        let ends = [Stage::Last, Stage::First];
+        let backward = self.phase_of(backward, ends, setting, &frame);
+        let reductions = self.reductions(setting, &work, &frame);
+        let memory = self.training_memory(setting, &work, &frame, &mut lowered.results)?;
+        self.step_results(setting, &work, [&forward, &backward], &reductions, &memory, lowered)?;
+        self.pass_details(setting, &work, [forward, backward], reductions, lowered);
+        let devices = self.devices(setting);
+        lowered.results.number("devices", devices);
+        lowered.results.number("machine.devices", setting.machine.devices);
+        Some(())
+    }
+
+    fn train_field(&mut self, scenario: &Rc<Object<'p>>, field: &str) -> Option<ExprId> {
+        let place =
+            scenario.entries.iter().rev().find(|e| matches!(&*e.path, [a, ..] if *a == "train"));
+        let place = place.map(|e| e.place).or(scenario.item.map(|i| i.name_place()))?;
+        match self.field_path(scenario, &["train", field]) {
+            Some(Value::Num(id)) => {
+                self.guards.push(Guard::AtLeastOne(id));
+                if self.graph.known(id).is_some_and(|v| v < 1.0) {
+                    let at = self.graph.origin_of(id).map_or(place, |o| o.place);
+                    let title = format!("`train.{field}` is at least 1");
+                    self.report(Diagnostic::new(codes::OUT_OF_RANGE, title, at, "less than 1"));
+                    return None;
+                }
+                Some(id)
+            }
+            Some(_) => None,
+            None => {
+                let title = format!("the workload has no `{field}`");
+                let label = format!("write `{field} = …` into it");
+                self.report(Diagnostic::new(codes::MISSING_FIELD, title, place, label));
+                None
+            }
+        }
+    }
+
+    fn workload_of_training(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        plan: Option<&Rc<Object<'p>>>,
+        setting: &Setting<'_, 'p>,
+        recompute: Recompute,
+        formats: Formats,
+    ) -> Option<Workload> {
+        let place = setting.place;
+        self.supported(setting)?;
+        self.shares_updates(setting)?;
+        let batch = self.train_field(scenario, "batch")?;
+        let seq = self.train_field(scenario, "seq")?;
+        let tokens = match self.field_path(scenario, &["train", "tokens"]) {
+            None => None,
+            Some(_) => Some(self.train_field(scenario, "tokens")?),
+        };
+        let path = [Name::new("train"), Name::new("optimizer")];
+        let optimizer_place = scenario.place_of(&path).unwrap_or(place);
+        let optimizer = match self.field_path(scenario, &["train", "optimizer"]) {
+            Some(Value::Word(word)) => word,
+            Some(_) => return None,
+            None => Name::new("adam"),
+        };
+        let pipeline = stages(&setting.laid.steps);
+        let one = self.counted(1.0, "1", place, "no pipeline, one stage");
+        let stages = pipeline.as_ref().map_or(one, |(shard, _)| shard.count);
+        let replicas = self.replicas(setting).unwrap_or(one);
+        let micro = match plan.map(|p| self.field(p, Name::new("micro_batch"))) {
+            Some(Some(Value::Num(id))) => id,
+            Some(Some(_)) => return None,
+            _ => self.counted(1.0, "micro_batch", place, "one sequence, unless the plan says more"),
+        };
+        let together = self.graph.mul(replicas, micro);
+        let micro_batches = self.graph.div(batch, together);
+        let origin = self.origin("micro_batches", place, "batch / (replicas * micro_batch)");
+        let micro_batches = self.graph.named(micro_batches, origin);
+        self.check_micro_batches(micro_batches, [batch, replicas, micro], setting)?;
+        let default = Name::new("one_f_one_b");
+        let schedule = setting.plan.schedule.as_ref().map_or(default, |s| s.name);
+        let chunks = setting.plan.schedule.as_ref().and_then(|s| s.chunks).unwrap_or(one);
+        let work = Workload {
+            batch,
+            seq,
+            tokens,
+            optimizer,
+            optimizer_place,
+            micro_batches,
+            together,
+            pipeline,
+            stages,
+            schedule,
+            chunks,
+            recompute,
+            formats,
+        };
+        self.check_chunks(&work, setting)?;
+        Some(work)
+    }
+
+    /// What a plan says and training cannot cost yet is said, never left out.
+    fn supported(&mut self, setting: &Setting<'_, 'p>) -> Option<()> {
+        for zero in &setting.plan.zero {
+            if zero.what != "optimizer" {
+                let what = format!("`zero {}`", zero.what);
+                return self.not_yet(&what, Some(zero.place));
+            }
+        }
+        if let [_, second, ..] = setting.plan.zero.as_slice() {
+            return self.not_yet("a second `zero`", Some(second.place));
+        }
+        for (what, place) in &setting.plan.overlap {
+            if *what != "gradients" {
+                let what = format!("`overlap {what}`");
+                return self.not_yet(&what, Some(*place));
+            }
+        }
+        for rule in &setting.plan.rules {
+            let seq = rule.axis.last().is_some_and(|n| *n == "seq" || *n == "ctx");
+            if seq && rule.within.is_empty() {
+                return self.not_yet("context parallelism", Some(rule.place));
+            }
+        }
+        Some(())
+    }
+
+    /// `zero` shares what devices have alike: those that see other tokens.
+    fn shares_updates(&mut self, setting: &Setting<'_, 'p>) -> Option<()> {
+        let Some(zero) = setting.plan.zero.first() else { return Some(()) };
+        let reductions = setting.laid.reductions.iter();
+        let mut all = reductions.flat_map(|r| &r.conversions);
+        if all.any(|c| c.kind == Kind::AllGather) {
+            return Some(());
+        }
+        self.not_yet("`zero` over a mesh axis that cuts no tokens", Some(zero.place))
+    }
+
+    fn check_micro_batches(
+        &mut self,
+        count: ExprId,
+        [batch, replicas, micro]: [ExprId; 3],
+        setting: &Setting<'_, 'p>,
+    ) -> Option<()> {
+        self.guards.push(Guard::Whole(count));
+        self.guards.push(Guard::AtLeastOne(count));
+        let m = self.graph.known(count)?;
+        if libm::floor(m) == m && m >= 1.0 {
+            return Some(());
+        }
+        let show = |id| show_number(self.graph.value(id));
+        let title = format!(
+            "{} sequences are no whole number of micro-batches of {} on {} replicas",
+            show(batch),
+            show(micro),
+            show(replicas)
+        );
+        let at = |id| self.graph.origin_of(id).map(|o| o.place);
+        let place = at(batch).unwrap_or(setting.place);
+        let mut diagnostic = Diagnostic::new(
+            codes::MICRO_BATCHES,
+            title,
+            place,
+            format!("{} micro-batches for each replica", show(count)),
+        );
+        let unit = self.graph.value(replicas) * self.graph.value(micro);
+        if let Some(at) = at(micro).filter(|p| *p != setting.place) {
+            diagnostic = diagnostic.and(at, format!("micro-batches of {}", show(micro)));
+        }
+        let near = libm::ceil(self.graph.value(batch) / unit).max(1.0) * unit;
+        let note = format!("a multiple of {} would do: {}", show_number(unit), show_number(near));
+        self.report(diagnostic.note(note));
+        None
+    }
+
+    /// Interleaving deals whole chunks of layers, and micro-batches in rounds of the stages.
+    fn check_chunks(&mut self, work: &Workload, setting: &Setting<'_, 'p>) -> Option<()> {
+        let Some(schedule) = &setting.plan.schedule else { return Some(()) };
+        let Some((_, layers)) = &work.pipeline else { return Some(()) };
+        if schedule.chunks.is_none() {
+            return Some(());
+        }
+        let dealt = self.graph.mul(work.stages, work.chunks);
+        let zero = self.counted(0.0, "0", schedule.place, "no remainder");
+        for (whole, parts, what) in [
+            (*layers, dealt, "layers in chunks: stages * chunks"),
+            (work.micro_batches, work.stages, "micro-batches in rounds of the stages"),
+        ] {
+            let rest = self.graph.binary(Op::Mod, whole, parts);
+            let even = self.graph.binary(Op::Eq, rest, zero);
+            if self.decide(even) == Some(false) {
+                let show = |id| show_number(self.graph.value(id));
+                let title = format!("{} cannot be dealt out over {}", show(whole), show(parts));
+                let label = format!("`interleaved` deals {what}");
+                self.report(Diagnostic::new(codes::BAD_SCHEDULE, title, schedule.place, label));
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    pub(super) fn origin(&self, name: &str, place: Place, rule: &'static str) -> Origin {
+        Origin { name: Name::new(name), kind: OriginKind::Inferred, place, rule: Some(rule) }
+    }
+
+    /// One micro-batch of all replicas.
+    fn training_frame(&mut self, setting: &Setting<'_, 'p>, work: &Workload) -> Frame {
+        let mut phase = FxHashMap::default();
+        phase.insert(Name::new("batch"), work.together);
+        for axis in ["seq", "ctx", "positions"] {
+            phase.insert(Name::new(axis), work.seq);
+        }
+        Frame {
+            phase,
+            view: View::Local,
+            shards: Vec::new(),
+            seen: None,
+            model: setting.model.clone(),
+            place: setting.place,
+        }
+    }
+
+    /// Sums over kernels and collectives, by pass and stage.
+    fn parts(&mut self, costs: [&PhaseCost; 2], recompute: Recompute) -> Parts {
+        let mut parts = Parts::default();
+        for (i, cost) in costs.into_iter().enumerate() {
+            for kernel in &cost.kernels {
+                let time = match kernel.rounds {
+                    Some(rounds) => self.graph.mul(kernel.time, rounds),
+                    None => kernel.time,
+                };
+                self.add_to(&mut parts.kernels, kernel.pass, kernel.stage, time);
+            }
+            for used in &cost.collectives {
+                let c = &used.collective;
+                if c.kind == Kind::Send.word() {
+                    parts.send = Some((c.time, c.bytes));
+                    continue;
+                }
+                let pass = if i == 0 { Pass::Forward } else { c.pass };
+                self.add_to(&mut parts.comm, pass, used.stage, c.total);
+                let bytes = self.graph.mul(c.bytes, c.count);
+                if let Some(cell) = parts.bytes.get_mut(used.stage as usize) {
+                    *cell = self.plus(*cell, Some(bytes));
+                }
+            }
+            let Some(overhead) = cost.overhead else { continue };
+            let pass = if i == 0 { Pass::Forward } else { Pass::Backward };
+            self.add_to(&mut parts.kernels, pass, Stage::Layers, overhead);
+            if i == 1 && recompute == Recompute::Full {
+                self.add_to(&mut parts.kernels, Pass::Recompute, Stage::Layers, overhead);
+            }
+        }
+        parts
+    }
+
+    fn add_to(&mut self, table: &mut [ByStage; 3], pass: Pass, stage: Stage, time: ExprId) {
+        let row = table.get_mut(pass as usize).and_then(|row| row.get_mut(stage as usize));
+        if let Some(cell) = row {
+            *cell = self.plus(*cell, Some(time));
+        }
+    }
+
+    /// One figure on the first stage and on the last one; the same where there is but one.
+    pub(super) fn first_and_last(
+        &mut self,
+        parts: ByStage,
+        work: &Workload,
+        dimension: Dimension,
+        place: Place,
+    ) -> [ExprId; 2] {
+        let origin = self.origin("none", place, "nothing of this kind");
+        let none = self.graph.constant(0.0, dimension, origin);
+        let [first, layers, last] = parts.map(|p| p.unwrap_or(none));
+        let Some((shard, count)) = &work.pipeline else {
+            let sum = self.graph.add(first, layers);
+            let sum = self.graph.add(sum, last);
+            return [sum, sum];
+        };
+        let share = self.stage_share(shard, *count);
+        let mine = self.graph.mul(layers, share);
+        let a = self.graph.add(first, mine);
+        let b = self.graph.add(mine, last);
+        let all = self.graph.add(a, last);
+        let one = self.counted(1.0, "1", place, "one stage");
+        let single = self.graph.binary(Op::Eq, work.stages, one);
+        [self.graph.select(single, all, a), self.graph.select(single, all, b)]
+    }
+
+    /// `layers.*` and the collectives of each pass.
+    fn pass_details(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        costs: [PhaseCost; 2],
+        reductions: Vec<CollectiveUse>,
+        lowered: &mut Lowered,
+    ) {
+        let [forward, backward] = costs;
+        let of = |cost: &PhaseCost, pass: Pass| PhaseCost {
+            kernels: cost.kernels.iter().filter(|k| k.pass == pass).cloned().collect(),
+            collectives: cost
+                .collectives
+                .iter()
+                .filter(|c| c.collective.pass == pass || c.collective.kind == Kind::Send.word())
+                .cloned()
+                .collect(),
+            ..PhaseCost::default()
+        };
+        let passes = [
+            ("forward", of(&forward, Pass::Forward)),
+            ("recompute", of(&backward, Pass::Recompute)),
+            ("backward", of(&backward, Pass::Backward)),
+        ];
+        for (name, mut cost) in passes {
+            if name == "recompute" {
+                cost.collectives.retain(|c| c.collective.kind != Kind::Send.word());
+            }
+            let times = Some(work.micro_batches);
+            self.layer_results(name, &cost, times, setting.place, lowered);
+            let list = cost.collectives.into_iter().map(|c| c.collective).collect();
+            lowered.collectives.push((name.to_owned(), list));
+        }
+        lowered.collectives.push(("step".to_owned(), reductions));
+    }
+}

@@ -1,0 +1,134 @@
+//! What brings the gradients of all micro-batches and replicas together, once in a step.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::{ByStage, Workload};
+use crate::check::{Checker, Value};
+use crate::expr::{ExprId, Op};
+use crate::graph::Kind;
+use crate::ir::{MeshId, Pass, TensorId};
+use crate::lower::collective::CollectiveUse;
+use crate::lower::frame::{Frame, View};
+use crate::lower::memory::weight_stages;
+use crate::lower::phase::Setting;
+use crate::quantity::Dimension;
+
+impl<'p> Checker<'p> {
+    /// What brings gradients (and updated weights) together: one collective for all tensors that
+    /// take the same way, as buckets do, on the stage that sends most.
+    pub(super) fn reductions(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+    ) -> Vec<CollectiveUse> {
+        let place = setting.place;
+        type Way = (Kind, Rc<[MeshId]>, ExprId);
+        let mut ways: indexmap::IndexMap<Way, (ByStage, usize)> = indexmap::IndexMap::new();
+        let used = weight_stages(setting);
+        for reduction in &setting.laid.reductions {
+            let weights = &setting.model.weights;
+            let rounds = weights.iter().find(|(w, _)| *w == reduction.weight).and_then(|w| w.1);
+            for c in &reduction.conversions {
+                let shards = &c.message.shards;
+                let bytes = self.tensor_bytes(frame, c.tensor, shards, View::Local);
+                let Some(mut bytes) = bytes else { continue };
+                if let Some(rounds) = rounds {
+                    bytes = self.graph.mul(bytes, rounds);
+                }
+                let way = (c.kind, c.group.clone(), c.count);
+                let (sums, _) = ways.entry(way).or_insert(([None; 3], c.rule));
+                let stages = used.get(&reduction.weight).copied().unwrap_or_default();
+                let slots = if rounds.is_some() { [false, true, false] } else { stages };
+                for (cell, here) in sums.iter_mut().zip(slots) {
+                    if here {
+                        *cell = self.plus(*cell, Some(bytes));
+                    }
+                }
+            }
+        }
+        let mut out = Vec::new();
+        for ((kind, group, n), (sums, rule)) in ways {
+            let ends = self.first_and_last(sums, work, Dimension::BYTES, place);
+            let [a, b] = ends;
+            let bytes = self.graph.binary(Op::Max, a, b);
+            let name = if kind == Kind::AllGather { "weights" } else { "gradients" };
+            out.extend(self.bucket(setting, kind, &group, n, bytes, name, rule));
+        }
+        let tied = self.tied_over_stages(setting, work, frame, &used);
+        out.extend(tied);
+        out
+    }
+
+    /// A weight that the first and the last stage both have: each sums the gradient of the other.
+    fn tied_over_stages(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+        used: &FxHashMap<TensorId, [bool; 3]>,
+    ) -> Option<CollectiveUse> {
+        let (shard, _) = work.pipeline.as_ref()?;
+        let mut bytes = None;
+        for reduction in &setting.laid.reductions {
+            if matches!(used.get(&reduction.weight), Some([true, _, true])) {
+                let shards = setting.laid.layouts.get(&reduction.weight)?.shards.clone();
+                let own = self.tensor_bytes(frame, reduction.gradient, &shards, View::Local);
+                bytes = self.plus(bytes, own);
+            }
+        }
+        let place = setting.place;
+        let one = self.counted(1.0, "1", place, "one stage has both");
+        let two = self.counted(2.0, "2", place, "the first stage and the last");
+        let several = self.graph.binary(Op::Lt, one, shard.count);
+        let n = self.graph.select(several, two, one);
+        let (group, rule) = (shard.group.clone(), shard.rule);
+        self.bucket(setting, Kind::AllReduce, &group, n, bytes?, "tied gradients", rule)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn bucket(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        kind: Kind,
+        group: &Rc<[MeshId]>,
+        n: ExprId,
+        message: ExprId,
+        name: &str,
+        rule: usize,
+    ) -> Option<CollectiveUse> {
+        let place = setting.place;
+        let plan_place = setting.plan.rules.get(rule)?.place;
+        let devices = self.group(setting.plan, setting.machine, group, n)?;
+        let args = [("bytes", Value::Num(message)), ("over", devices.value.clone())];
+        let time = self.library_number(kind.function(), &args)?;
+        let args = [("bytes", Value::Num(message)), ("n", Value::Num(n))];
+        let volume = self.library_number(&format!("{}_volume", kind.function()), &args)?;
+        let mesh: Vec<&str> = group.iter().map(|m| setting.plan.mesh[*m].name.text()).collect();
+        let axis = mesh.join(",");
+        let title = |what: &str| format!("{} of {name} over {axis}: {what}", kind.word());
+        let origin = self.origin(&title("time"), place, "the library's formula, once in a step");
+        let time = self.graph.named(time, origin);
+        let origin = self.origin(&title("bytes"), place, "logical bytes sent by a device");
+        let bytes = self.graph.named(volume, origin);
+        let count = self.counted(1.0, "1", place, "once in a step");
+        Some(CollectiveUse {
+            kind: kind.word(),
+            axis,
+            tensor: name.to_owned(),
+            devices: n,
+            count,
+            message,
+            bytes,
+            time,
+            total: time,
+            pass: Pass::Backward,
+            link: self.link_crossed(&devices),
+            algorithm: self.chosen(time),
+            model_place: place,
+            plan_place,
+        })
+    }
+}

@@ -1,0 +1,416 @@
+//! Memory of training on the fullest device: weights, gradients, optimizer, saved and working
+//! activations, buffers, reserve.
+//!
+//! In: a laid-out model with its backward pass. Out: `memory.*`. Saved are the tensors that the
+//! backward pass reads and the forward pass made, for each micro-batch in flight; working is the
+//! largest set alive at once beside them.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::frame::{Frame, View};
+use super::liveness::alive_together;
+use super::memory::ByStage;
+use super::phase::Setting;
+use super::results::{Leaf, Results};
+use super::training::Workload;
+use crate::check::{Checker, Value, closest};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::expr::{ExprId, Op};
+use crate::graph::{LaidStep, Version, saved};
+use crate::ir::{Model, Pass, Recompute, TensorId};
+use crate::name::Name;
+use crate::quantity::Dimension;
+use crate::syntax::ast::ItemKind;
+
+/// What the update of the weights works on, on the fullest device.
+pub(super) struct Kept {
+    pub(super) updated_gradients: ExprId,
+    pub(super) state: ExprId,
+    pub(super) updated_weights: ExprId,
+}
+
+/// Where the forward pass makes a version: the stage, and in how many rounds.
+type Made = (usize, Option<ExprId>);
+
+impl<'p> Checker<'p> {
+    pub(super) fn training_memory(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+        results: &mut Results,
+    ) -> Option<Kept> {
+        let place = setting.place;
+        let lists = |s: ByStage| [s.first, s.layers, s.last];
+        let weights = lists(self.weights_by_stage(setting, frame));
+        let gradients = lists(self.by_stage(setting, &mut |checker, weight| {
+            checker.gradient_bytes(setting, frame, weight)
+        }));
+        self.known_optimizer(work)?;
+        let state = lists(self.by_stage(setting, &mut |checker, weight| {
+            let bytes = checker.state_bytes(setting, work, frame, weight)?;
+            checker.shared_update(setting, weight, bytes)
+        }));
+        let updated = lists(self.by_stage(setting, &mut |checker, weight| {
+            let bytes = checker.gradient_bytes(setting, frame, weight)?;
+            checker.shared_update(setting, weight, bytes)
+        }));
+        let updated_weights = lists(self.by_stage(setting, &mut |checker, weight| {
+            let shards = setting.laid.layouts.get(&weight).map(|l| l.shards.clone());
+            let shards = shards.unwrap_or_default();
+            let bytes = checker.tensor_bytes(frame, weight, &shards, View::Local)?;
+            checker.shared_update(setting, weight, bytes)
+        }));
+        let bytes = Dimension::BYTES;
+        let ends = |checker: &mut Self, parts| checker.first_and_last(parts, work, bytes, place);
+        let model = [weights, gradients, state].map(|parts| ends(self, parts));
+        let updated = [updated, state, updated_weights].map(|parts| ends(self, parts));
+        let kept = self.saved_bytes(setting, work, frame)?;
+        let working = self.working_bytes(setting, work, frame)?;
+        // The fullest stage: the first holds most micro-batches, the last the logits.
+        let mut totals = Vec::new();
+        for end in [0, 1] {
+            let of = |pair: &[ExprId; 2]| pair.get(end).copied();
+            let parts = model.iter().chain([&kept, &working]).filter_map(of);
+            totals.push(self.graph.sum(parts.collect::<Vec<_>>())?);
+        }
+        let [first, last] = totals.as_slice() else { return None };
+        let is_last = self.graph.binary(Op::Lt, *first, *last);
+        let [w, g, o] = model.map(|[a, b]| self.graph.select(is_last, b, a));
+        let [ug, us, uw] = updated.map(|[a, b]| self.graph.select(is_last, b, a));
+        let [kept, working] = [kept, working].map(|[a, b]| self.graph.select(is_last, b, a));
+        let (capacity, _) = self.main_memory(&setting.machine.chip)?;
+        let buffers = self.library_number("buffer_bytes", &[])?;
+        let args = [("capacity", Value::Num(capacity))];
+        let reserve = self.library_number("reserved_bytes", &args)?;
+        let rows = [
+            ("weights", w, "weights of the fullest stage on one device"),
+            ("gradients", g, "one gradient for each weight, kept over the micro-batches"),
+            ("optimizer", o, "what the optimizer keeps for each weight"),
+            ("activations.saved", kept, "what backward reads, of all micro-batches in flight"),
+            ("activations.working", working, "the largest set of tensors alive at once beside it"),
+            ("buffers", buffers, "scratch memory of the libraries"),
+            ("reserve", reserve, "what no tensor can have"),
+        ];
+        self.memory_results(setting, capacity, rows, results)?;
+        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw })
+    }
+
+    fn memory_results(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        capacity: ExprId,
+        rows: [(&'static str, ExprId, &'static str); 7],
+        results: &mut Results,
+    ) -> Option<()> {
+        let place = setting.place;
+        let mut ids = Vec::new();
+        for (name, id, rule) in rows {
+            let path = format!("memory.{name}");
+            let id = self.result_node(&path, id, place, rule);
+            results.number(path, id);
+            ids.push(id);
+        }
+        let total = self.graph.sum(ids)?;
+        let total = self.result_node("memory.total", total, place, "the sum of all parts");
+        results.number("memory.total", total);
+        results.number("memory.capacity", capacity);
+        let left = self.graph.sub(capacity, total);
+        let headroom = self.graph.div(left, capacity);
+        let rule = "what is left of the capacity, as a share of it";
+        let headroom = self.result_node("memory.headroom", headroom, place, rule);
+        results.number("memory.headroom", headroom);
+        let fits = self.graph.binary(Op::Le, total, capacity);
+        let fits = self.result_node("memory.fits", fits, place, "total <= capacity");
+        results.leaves.insert("memory.fits".into(), Leaf::Flag(fits));
+        Some(())
+    }
+
+    /// A gradient lies as its weight does.
+    fn gradient_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        weight: TensorId,
+    ) -> Option<ExprId> {
+        let (_, gradient) = setting.model.gradients.iter().find(|(w, _)| *w == weight)?;
+        let shards = setting.laid.layouts.get(&weight).map(|l| l.shards.clone());
+        self.tensor_bytes(frame, *gradient, &shards.unwrap_or_default(), View::Local)
+    }
+
+    /// The name of an optimizer is the name of a formula of the library.
+    fn known_optimizer(&mut self, work: &Workload) -> Option<()> {
+        let suffix = "_state_bytes";
+        let module = self.program.std_module("cost.training").or_else(|| {
+            let item = self.program.std_item("cost", Name::new("adam_state_bytes"))?;
+            Some(item.module)
+        })?;
+        let fns = self.program.items_of_kind(module, ItemKind::Fn);
+        let names: Vec<&str> =
+            fns.into_iter().filter_map(|f| f.item.name.name.text().strip_suffix(suffix)).collect();
+        if names.contains(&work.optimizer.text()) {
+            return Some(());
+        }
+        let title = format!("there is no optimizer `{}`", work.optimizer);
+        let place = work.optimizer_place;
+        let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, title, place, "not an optimizer");
+        let note = match closest(work.optimizer.text(), names.iter().copied()) {
+            Some(best) => format!("did you mean `{best}`?"),
+            None => format!("the library has: {}", names.join(", ")),
+        };
+        self.report(diagnostic.note(note));
+        None
+    }
+
+    fn state_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+        weight: TensorId,
+    ) -> Option<ExprId> {
+        setting.model.gradients.iter().find(|(w, _)| *w == weight)?;
+        let shards = setting.laid.layouts.get(&weight).map(|l| l.shards.clone());
+        let shards = shards.unwrap_or_default();
+        let t = &setting.model.tensors[weight];
+        let inner = Frame { shards, view: View::Local, seen: None, ..frame.clone() };
+        let saved = self.frame.replace(inner);
+        let elements = self.frame_size(&t.axes, false, t.place);
+        self.frame = saved;
+        let Value::Num(elements) = elements else { return None };
+        let moment = work.formats.optimizer.as_ref()?.width;
+        let args = [("weight", Value::Num(t.dtype.width)), ("moment", Value::Num(moment))];
+        let each = self.library_number(&format!("{}_state_bytes", work.optimizer), &args)?;
+        Some(self.graph.mul(elements, each))
+    }
+
+    /// Under `zero optimizer`, the share of one of the devices that update a weight together.
+    fn shared_update(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        weight: TensorId,
+        bytes: ExprId,
+    ) -> Option<ExprId> {
+        let reduction = setting.laid.reductions.iter().find(|r| r.weight == weight);
+        let conversions = reduction.map(|r| r.conversions.as_slice()).unwrap_or_default();
+        let gathered = conversions.iter().find(|c| c.tensor == weight);
+        Some(match gathered {
+            Some(c) => self.graph.div(bytes, c.count),
+            None => bytes,
+        })
+    }
+
+    /// What is kept from forward to backward, on the first stage and on the last.
+    fn saved_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+    ) -> Option<[ExprId; 2]> {
+        let place = setting.place;
+        let mut made = FxHashMap::default();
+        let forward = setting.laid.steps.get(..setting.laid.forward_steps?)?;
+        note_made(forward, &setting.model, self, &mut 0, None, &mut made);
+        let mut sums = [None; 3];
+        let mut seen: FxHashSet<Version> = FxHashSet::default();
+        for version in saved(setting.laid, &setting.model) {
+            let version = root(version, &setting.model);
+            if !seen.insert(version) {
+                continue;
+            }
+            let (stage, rounds) = made.get(&version).copied().unwrap_or((0, None));
+            let shards = setting.laid.layout(version).map(|l| l.shards.clone());
+            let shards = shards.unwrap_or_default();
+            let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
+            self.add_rounds(&mut sums, stage, bytes, rounds);
+        }
+        if work.recompute == Recompute::None {
+            let backward = setting.laid.steps.get(setting.laid.forward_steps?..)?;
+            self.statistics(backward, setting, work, frame, None, &mut sums);
+        }
+        let [first, last] = self.first_and_last(sums, work, Dimension::BYTES, place);
+        let args = [
+            ("stages", Value::Num(work.stages)),
+            ("micro_batches", Value::Num(work.micro_batches)),
+            ("chunks", Value::Num(work.chunks)),
+        ];
+        let first_count = self.library_number(&format!("{}_in_flight", work.schedule), &args)?;
+        let last_count =
+            self.library_number(&format!("{}_in_flight_last", work.schedule), &args)?;
+        let name = "micro-batches in flight";
+        let origin = self.origin(name, place, "of the first stage, as the schedule has it");
+        let first_count = self.graph.named(first_count, origin);
+        Some([self.graph.mul(first, first_count), self.graph.mul(last, last_count)])
+    }
+
+    fn add_rounds(
+        &mut self,
+        sums: &mut [Option<ExprId>; 3],
+        stage: usize,
+        bytes: Option<ExprId>,
+        rounds: Option<ExprId>,
+    ) {
+        let bytes = match (bytes, rounds) {
+            (Some(bytes), Some(rounds)) => Some(self.graph.mul(bytes, rounds)),
+            (bytes, _) => bytes,
+        };
+        if let Some(cell) = sums.get_mut(stage) {
+            *cell = self.plus(*cell, bytes);
+        }
+    }
+
+    /// What fused kernels keep to make an op again: the log-sum-exp of every row of attention.
+    fn statistics(
+        &mut self,
+        steps: &[LaidStep],
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+        rounds: Option<ExprId>,
+        sums: &mut [Option<ExprId>; 3],
+    ) {
+        for step in steps {
+            match step {
+                LaidStep::Repeat { repeat, body, .. } => {
+                    let rounds = match rounds {
+                        Some(outer) => self.graph.mul(outer, repeat.count),
+                        None => repeat.count,
+                    };
+                    self.statistics(body, setting, work, frame, Some(rounds), sums);
+                }
+                LaidStep::Fuse(_, ops) => {
+                    for laid in ops {
+                        let op = &setting.model.ops[laid.op];
+                        let Some(axes) = op.keeps.as_ref().filter(|_| op.pass == Pass::Recompute)
+                        else {
+                            continue;
+                        };
+                        let Some(wide) = work.formats.wide.as_ref() else { continue };
+                        let shards = laid.shards.clone();
+                        let inner =
+                            Frame { shards, view: View::Local, seen: None, ..frame.clone() };
+                        let outer = self.frame.replace(inner);
+                        let size = self.frame_size(axes, false, op.place);
+                        self.frame = outer;
+                        let Value::Num(size) = size else { continue };
+                        let bytes = self.graph.mul(size, wide.width);
+                        let stage = if rounds.is_some() { 1 } else { 2 };
+                        self.add_rounds(sums, stage, Some(bytes), rounds);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The greatest sum of activations alive at once that are not saved, on both ends.
+    fn working_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+    ) -> Option<[ExprId; 2]> {
+        let all = &setting.laid.steps;
+        let is_repeat = |s: &LaidStep| matches!(s, LaidStep::Repeat { .. });
+        let (first, last) = (all.iter().position(is_repeat), all.iter().rposition(is_repeat));
+        let single = self.graph.known(work.stages) == Some(1.0);
+        self.rely(work.stages);
+        let (Some(first), Some(last), false) = (first, last, single) else {
+            let bytes = self.working_of(all, setting, frame);
+            return Some([bytes, bytes]);
+        };
+        let before = all.get(..=first).unwrap_or_default();
+        let after = all.get(last..).unwrap_or_default();
+        let own: Vec<LaidStep> = before.iter().chain(after).cloned().collect();
+        let a = self.working_of(&own, setting, frame);
+        let b = self.working_of(all.get(first..=last).unwrap_or_default(), setting, frame);
+        Some([a, b])
+    }
+
+    fn working_of(
+        &mut self,
+        steps: &[LaidStep],
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+    ) -> ExprId {
+        let model = &setting.model;
+        let kept: FxHashSet<Version> =
+            saved(setting.laid, model).into_iter().map(|v| root(v, model)).collect();
+        let mut peaks = Vec::new();
+        for set in alive_together(steps, model, &setting.escaping) {
+            let mut sum = None;
+            let mut seen: FxHashSet<Version> = FxHashSet::default();
+            for version in set {
+                let version = root(version, model);
+                if kept.contains(&version) || !seen.insert(version) {
+                    continue;
+                }
+                let shards = setting.laid.layout(version).map(|l| l.shards.clone());
+                let shards = shards.unwrap_or_default();
+                let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
+                sum = self.plus(sum, bytes);
+            }
+            peaks.extend(sum);
+        }
+        let origin = self.origin("none", setting.place, "nothing beside what is saved");
+        let none = self.graph.constant(0.0, Dimension::BYTES, origin);
+        self.graph.greatest(peaks).unwrap_or(none)
+    }
+}
+
+/// A view is what it views.
+fn root(version: Version, model: &Model) -> Version {
+    let mut version = version;
+    while version.index == 0
+        && let Some(producer) = model.tensors[version.tensor].producer
+        && model.ops[producer].view
+        && let Some((_, operand)) = model.ops[producer].operands.first()
+    {
+        version.tensor = *operand;
+    }
+    version
+}
+
+/// Where every version is made, by the order of forward steps.
+fn note_made(
+    steps: &[LaidStep],
+    model: &Model,
+    checker: &mut Checker<'_>,
+    stage: &mut usize,
+    rounds: Option<ExprId>,
+    out: &mut FxHashMap<Version, Made>,
+) {
+    let original = |tensor| Version { tensor, index: 0 };
+    for step in steps {
+        let here = (*stage, rounds);
+        match step {
+            LaidStep::Op(op) => {
+                out.insert(original(model.ops[op.op].result), here);
+            }
+            LaidStep::Fuse(_, ops) => {
+                out.extend(ops.iter().map(|o| (original(model.ops[o.op].result), here)));
+            }
+            LaidStep::Convert(c) => {
+                out.insert(Version { tensor: c.tensor, index: c.to }, here);
+            }
+            LaidStep::Join { result, .. } => {
+                out.insert(original(*result), here);
+            }
+            LaidStep::Some { body, .. } => note_made(body, model, checker, stage, rounds, out),
+            LaidStep::Repeat { repeat, body, .. } => {
+                let inner = match rounds {
+                    Some(outer) => checker.graph.mul(outer, repeat.count),
+                    None => repeat.count,
+                };
+                out.extend(repeat.carried.iter().map(|c| (original(c.start), (1, Some(inner)))));
+                note_made(body, model, checker, &mut 1, Some(inner), out);
+                if rounds.is_none() {
+                    *stage = 2;
+                }
+                out.extend(repeat.carried.iter().map(|c| (original(c.after), (*stage, rounds))));
+            }
+        }
+    }
+    let targets = model.inputs.iter().filter(|t| model.tensors[**t].name == "targets");
+    out.extend(targets.map(|t| (original(*t), (2, None))));
+}

@@ -1,0 +1,355 @@
+//! A step of training against hand calculations: every expected value is written out here.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests are tests
+
+mod common;
+
+use common::{Outcome, Run};
+
+/// A model, a plan and a workload; sizes that leave no remainder anywhere.
+fn scenario(model: &str, plan: &str, call: &str, nodes: u32, train: &str, more: &str) -> String {
+    format!(
+        "use std.layers.{{Gpt, Llama, MegatronGpt}}\nuse std.systems.DGX_A100\n\
+         model M = {model}\n\
+         plan P(dp: Count = 1, pp: Count = 1, tp: Count = 1) {{\n  mesh dp, pp, tp\n{plan}\n}}\n\
+         scenario s {{\n  model = M\n  system = DGX_A100(nodes: {nodes})\n  plan = P({call})\n\
+         {more}\n  train {{ {train} }}\n}}\n"
+    )
+}
+
+const TP: &str = "  shard batch over dp\n  shard layers over pp\n  shard heads, ffn, vocab over tp";
+const SP: &str = "  shard batch over dp\n  shard layers over pp\n  shard heads, ffn, vocab over tp\n\
+                  \x20 shard seq over tp within LayerNorm, RmsNorm, Dropout, DropoutAdd, residual";
+const TRAIN: &str = "batch = 64, seq = 1024, tokens = 1e9, optimizer = adam";
+
+fn megatron(layers: u32) -> String {
+    format!("MegatronGpt(layers: {layers}, hidden: 1024, heads: 16, vocab: 32000, context: 1024)")
+}
+
+fn run(model: &str, plan: &str, call: &str, nodes: u32) -> Outcome {
+    Run::one(&scenario(model, plan, call, nodes, TRAIN, ""))
+}
+
+/// Saved activations of one layer: the difference that a layer makes.
+fn saved_layer(plan: &str, call: &str) -> f64 {
+    let at = |layers| run(&megatron(layers), plan, call, 1).get("memory.activations.saved");
+    at(3) - at(2)
+}
+
+// Korthikanti et al. 2022: s b h (34 + 5 a s / h) and its variants.
+const S: f64 = 1024.0;
+const H: f64 = 1024.0;
+const A: f64 = 16.0;
+
+#[test]
+fn saved_activations_of_a_layer_are_those_of_the_closed_form() {
+    assert_eq!(saved_layer(TP, "dp: 8"), S * H * (34.0 + 5.0 * A * S / H));
+}
+
+#[test]
+fn tensor_parallel_keeps_ten_of_thirty_four_whole() {
+    let t = 8.0;
+    let expected = S * H * (10.0 + 24.0 / t + 5.0 * A * S / (H * t));
+    assert_eq!(saved_layer(TP, "tp: 8"), expected);
+}
+
+#[test]
+fn sequence_parallel_divides_all_of_them() {
+    let t = 8.0;
+    assert_eq!(saved_layer(SP, "tp: 8"), S * H / t * (34.0 + 5.0 * A * S / H));
+}
+
+#[test]
+fn full_recompute_keeps_the_input_of_each_layer() {
+    let full = |plan: &str| format!("{plan}\n  recompute = full");
+    assert_eq!(saved_layer(&full(TP), "tp: 8"), 2.0 * S * H);
+    assert_eq!(saved_layer(&full(SP), "tp: 8"), 2.0 * S * H / 8.0);
+}
+
+/// What is kept beside the layers: a dropout mask and the token ids before them, after them the
+/// inputs of the norm and of the head, exponentials and their sums in fp32, the targets.
+#[test]
+fn saved_activations_beside_the_layers_are_those_of_the_closed_form() {
+    let v = 32000.0;
+    let layer = S * H * (34.0 + 5.0 * A * S / H);
+    let all = run(&megatron(2), TP, "dp: 8", 1).get("memory.activations.saved");
+    let (before, after) = (S * H + 2.0 * S, 4.0 * S * H + 4.0 * S * v + 4.0 * S + 2.0 * S);
+    assert_eq!(all - 2.0 * layer, before + after);
+}
+
+#[test]
+fn the_first_stage_holds_as_many_micro_batches_as_stages_or_more_where_interleaved() {
+    let layer = S * H * (34.0 + 5.0 * A * S / H);
+    let before = S * H + 2.0 * S;
+    let first = |schedule: &str| {
+        let plan = TP.replace("over pp", &format!("over pp schedule {schedule}"));
+        run(&megatron(16), &plan, "dp: 2, pp: 4", 1).get("memory.activations.saved")
+    };
+    // Four layers on the first of four stages, 32 micro-batches.
+    let stage = 4.0 * layer + before;
+    assert_eq!(first("one_f_one_b"), 4.0 * stage);
+    // The last stage holds as many, and the logits too.
+    let after = 4.0 * S * H + 4.0 * S * 32000.0 + 4.0 * S + 2.0 * S;
+    assert_eq!(first("gpipe"), 32.0 * (4.0 * layer + after));
+    // 1 + (p - 1)/(p v) times as much.
+    let interleaved = first("interleaved(chunks: 2)");
+    assert_eq!(interleaved, 4.0 * (1.0 + 3.0 / 8.0) * stage);
+}
+
+/// 72 B L s h² (1 + s/6h + V/12hL), Korthikanti et al. 2022, equation 7.
+#[test]
+fn work_of_a_step_is_that_of_the_closed_form() {
+    let (b, l, v) = (64.0, 4.0, 32000.0);
+    let model = 72.0 * b * l * S * H * H * (1.0 + S / (6.0 * H) + v / (12.0 * H * l));
+    let o = run(&megatron(4), TP, "dp: 2, pp: 2, tp: 2", 1);
+    assert_eq!(o.get("step.flops.model"), model);
+    assert_eq!(o.get("step.flops.hardware"), model);
+    assert_eq!(o.get("step.flops.per_token"), model / (b * S));
+    // With full recompute the layers run forward once more: 24 B L s h² (1 + s/6h).
+    let full = format!("{TP}\n  recompute = full");
+    let o = run(&megatron(4), &full, "dp: 2, pp: 2, tp: 2", 1);
+    let again = 24.0 * b * l * S * H * H * (1.0 + S / (6.0 * H));
+    assert_eq!(o.get("step.flops.model"), model);
+    assert_eq!(o.get("step.flops.hardware"), model + again);
+}
+
+fn llama(layers: u32) -> String {
+    format!(
+        "Llama(layers: {layers}, hidden: 1024, heads: 16, kv_heads: 8, ffn: 4096, vocab: 32000)"
+    )
+}
+
+/// Scores and their products with values are two products of 2 b s² h forward (half of it where
+/// the mask skips); backward makes the scores again and takes four more: 5 instead of 2.
+#[test]
+fn fused_attention_takes_five_products_back_for_two_forth() {
+    let o = run(&llama(2), TP, "dp: 8", 1);
+    let forward = 2.0 * (2.0 * 64.0 * S * S * H) * 2.0;
+    let again = o.get("step.flops.hardware") - o.get("step.flops.model");
+    assert_eq!(again, forward / 4.0 * 2.0);
+    assert_eq!(forward * 2.0 + again, forward * 2.5);
+    let skipped = o.get("step.flops.model") - o.get("step.flops.causal");
+    assert_eq!(skipped, 3.0 * forward * (1.0 - (S + 1.0) / 2.0 / S));
+}
+
+/// q, k, v, the output, the inputs of norms and products, gate, up and what they make; of the
+/// softmax no more than a log-sum-exp in fp32 for each row and head.
+#[test]
+fn fused_attention_keeps_no_scores() {
+    let at = |layers| run(&llama(layers), TP, "dp: 8", 1).get("memory.activations.saved");
+    let kv = H / 2.0;
+    let attention = 2.0 * S * (H + H + kv + kv + H) + 4.0 * S * A;
+    let norms = 2.0 * S * (H + H);
+    let mlp = 2.0 * S * (H + 3.0 * 4096.0);
+    assert_eq!(at(3) - at(2), attention + norms + mlp);
+}
+
+/// Bytes of hidden states of a micro-batch.
+const B: f64 = 2.0 * S * H;
+
+fn in_layers(o: &Outcome, phase: &str, kind: &str, layers: f64) -> Vec<f64> {
+    let all = o.of_kind(phase, kind);
+    all.into_iter().filter(|(count, _)| *count == layers).map(|(_, bytes)| bytes).collect()
+}
+
+#[test]
+fn tensor_parallel_reduces_twice_in_each_pass_of_a_layer() {
+    for model in [megatron(4), llama(4)] {
+        let o = run(&model, TP, "tp: 8", 1);
+        let each = 2.0 * 7.0 / 8.0 * B;
+        for pass in ["forward", "backward"] {
+            assert_eq!(in_layers(&o, pass, "all-reduce", 4.0), [each, each], "{pass}");
+            assert_eq!(o.count_of(pass, "all-gather"), 0.0);
+            assert_eq!(o.count_of(pass, "reduce-scatter"), 0.0);
+        }
+    }
+}
+
+#[test]
+fn sequence_parallel_gathers_the_inputs_of_products_twice_more_on_the_way_back() {
+    for model in [megatron(4), llama(4)] {
+        let o = run(&model, SP, "tp: 8", 1);
+        let each = 7.0 / 8.0 * B;
+        assert_eq!(in_layers(&o, "forward", "all-gather", 4.0), [each; 2]);
+        assert_eq!(in_layers(&o, "forward", "reduce-scatter", 4.0), [each; 2]);
+        assert_eq!(in_layers(&o, "backward", "all-gather", 4.0), [each; 4]);
+        assert_eq!(in_layers(&o, "backward", "reduce-scatter", 4.0), [each; 2]);
+        assert_eq!(in_layers(&o, "forward", "all-reduce", 4.0), [0.0; 0]);
+        assert_eq!(in_layers(&o, "backward", "all-reduce", 4.0), [0.0; 0]);
+    }
+}
+
+#[test]
+fn recompute_runs_the_collectives_of_a_layer_again() {
+    let o = run(&megatron(4), &format!("{TP}\n  recompute = full"), "tp: 8", 1);
+    let each = 2.0 * 7.0 / 8.0 * B;
+    assert_eq!(o.of_kind("recompute", "all-reduce"), [(4.0, each), (4.0, each)]);
+    assert_eq!(in_layers(&o, "backward", "all-reduce", 4.0), [each, each]);
+}
+
+/// Embedding forward, head backward; three reductions of [batch, seq] in fp32 for the loss, and
+/// never the logits.
+#[test]
+fn a_vocabulary_over_devices_never_gathers_logits() {
+    let o = run(&llama(4), TP, "tp: 8", 1);
+    let all = |pass| {
+        let mut once = o.of_kind(pass, "all-reduce");
+        once.retain(|(count, _)| *count == 1.0);
+        once.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>()
+    };
+    let (hidden, row) = (2.0 * 7.0 / 8.0 * B, 2.0 * 7.0 / 8.0 * 4.0 * S);
+    assert_eq!(all("forward"), [hidden, row, row, row]);
+    assert_eq!(all("backward"), [hidden]);
+    let o = run(&llama(4), SP, "tp: 8", 1);
+    assert_eq!(o.real("backward").iter().filter(|c| c.count == 1.0).count(), 2);
+    assert!(o.real("backward").iter().all(|c| c.kind != "all-reduce"), "scattered instead");
+}
+
+#[test]
+fn one_device_has_no_collectives_and_no_time_for_any() {
+    let text = scenario(&llama(2), TP, "", 1, TRAIN, "")
+        .replace("DGX_A100(nodes: 1)", "DGX_A100(nodes: 1) with { }");
+    let o = Run::of(&text).scenarios.into_values().next().unwrap();
+    for phase in ["forward", "recompute", "backward", "step"] {
+        assert!(o.real(phase).is_empty(), "{phase}");
+    }
+    assert_eq!(o.get("step.communication.exposed"), 0.0);
+    assert_eq!(o.get("step.communication.bytes"), 0.0);
+    assert_eq!(o.get("step.bubble"), 0.0);
+}
+
+#[test]
+fn gradients_are_reduced_once_in_a_step_over_the_replicas() {
+    let o = run(&llama(4), TP, "dp: 8", 1);
+    let parameters = o.get("parameters.total");
+    assert_eq!(o.of_kind("step", "all-reduce"), [(1.0, 2.0 * 7.0 / 8.0 * 2.0 * parameters)]);
+    assert!(o.real("backward").is_empty(), "not in every micro-batch");
+    let wide = scenario(&llama(4), TP, "dp: 8", 1, TRAIN, "  precision { gradients = fp32 }");
+    let o = Run::one(&wide);
+    assert_eq!(o.of_kind("step", "all-reduce"), [(1.0, 2.0 * 7.0 / 8.0 * 4.0 * parameters)]);
+}
+
+/// Under sequence parallelism each device has seen only its part of the sequence where norms are.
+#[test]
+fn gradients_of_norms_are_reduced_over_the_sequence_too() {
+    let o = run(&llama(4), SP, "dp: 2, tp: 4", 1);
+    let norms = 2.0 * (2.0 * 4.0 + 1.0) * H;
+    let over: Vec<_> = o.real("step").iter().map(|c| (c.axis.clone(), c.message)).collect();
+    let rest = (o.get("parameters.total") * 2.0 - norms) / 4.0;
+    assert_eq!(over, [("dp".to_owned(), rest), ("dp,tp".to_owned(), norms)]);
+}
+
+/// Two devices share a key/value head: each adds up what its own query heads say of it.
+#[test]
+fn gradients_of_replicated_key_value_heads_are_reduced_over_their_copies() {
+    let model = llama(4).replace("kv_heads: 8", "kv_heads: 4");
+    let o = run(&model, TP, "tp: 8", 1);
+    let head = 2.0 * S * 64.0;
+    let all = in_layers(&o, "backward", "all-reduce", 4.0);
+    let two: Vec<_> = all.into_iter().filter(|b| *b < B).collect();
+    assert_eq!(two, [2.0 / 2.0 * head; 2]);
+    assert_eq!(o.count_of("backward", "reduce-scatter"), 0.0);
+}
+
+#[test]
+fn tied_embeddings_are_reduced_between_the_first_and_the_last_stage() {
+    let o = run(&megatron(4), TP, "pp: 4, tp: 2", 1);
+    let table = 2.0 * 32000.0 * H / 2.0;
+    assert_eq!(o.of_kind("step", "all-reduce"), [(1.0, table)]);
+    let o = run(&llama(4), TP, "pp: 4, tp: 2", 1);
+    assert!(o.real("step").is_empty(), "untied");
+}
+
+#[test]
+fn a_shared_update_scatters_gradients_and_gathers_weights() {
+    let plan = format!("{TP}\n  zero optimizer over dp");
+    let o = run(&llama(4), &plan, "dp: 8", 1);
+    let parameters = o.get("parameters.total");
+    let each = 7.0 / 8.0 * 2.0 * parameters;
+    assert_eq!(o.of_kind("step", "reduce-scatter"), [(1.0, each)]);
+    assert_eq!(o.of_kind("step", "all-gather"), [(1.0, each)]);
+    assert_eq!(o.count_of("step", "all-reduce"), 0.0);
+    assert_eq!(o.get("memory.optimizer"), 12.0 * parameters / 8.0);
+    assert_eq!(o.get("memory.gradients"), 2.0 * parameters);
+}
+
+#[test]
+fn mixed_precision_adam_takes_sixteen_bytes_for_a_parameter_or_eighteen() {
+    let state = |more: &str| {
+        let o = Run::one(&scenario(&llama(4), TP, "dp: 8", 1, TRAIN, more));
+        let sum = ["weights", "gradients", "optimizer"].map(|p| o.get(&format!("memory.{p}")));
+        sum.iter().sum::<f64>() / o.get("parameters.total")
+    };
+    assert_eq!(state(""), 16.0);
+    assert_eq!(state("  precision { gradients = fp32 }"), 18.0);
+    // Weights in fp32 are their own master copy.
+    assert_eq!(state("  precision { weights = fp32, gradients = fp32 }"), 16.0);
+}
+
+/// Stages that are almost equal: a small vocabulary, so that its ends weigh nothing.
+fn equal_stages(schedule: &str) -> Outcome {
+    let model = "Llama(layers: 16, hidden: 4096, heads: 32, ffn: 16384, vocab: 128)";
+    let plan = TP.replace("over pp", &format!("over pp schedule {schedule}"));
+    run(model, &plan, "dp: 2, pp: 4", 1)
+}
+
+#[test]
+fn bubbles_of_equal_stages_are_those_of_the_closed_forms() {
+    // Four stages, 32 micro-batches.
+    let near = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 0.01, "{a} is not near {b}");
+    for schedule in ["gpipe", "one_f_one_b"] {
+        near(equal_stages(schedule).get("step.bubble_overhead"), 3.0 / 32.0);
+    }
+    let o = equal_stages("interleaved(chunks: 2)");
+    near(o.get("step.bubble_overhead"), 3.0 / (32.0 * 2.0));
+}
+
+#[test]
+fn the_parts_of_a_step_are_its_time() {
+    for o in [equal_stages("one_f_one_b"), run(&megatron(4), SP, "dp: 2, pp: 2, tp: 2", 1)] {
+        let parts =
+            ["forward", "backward", "recompute", "communication.exposed", "bubble", "optimizer"];
+        let sum: f64 = parts.iter().map(|p| o.get(&format!("step.{p}"))).sum();
+        assert!((sum / o.get("step.time") - 1.0).abs() < 1e-12);
+        let rate = 64.0 * 1024.0 / o.get("step.time");
+        assert!((o.get("throughput.system") / rate - 1.0).abs() < 1e-12);
+        assert!((o.get("run.time") / (1e9 / rate) - 1.0).abs() < 1e-12);
+        let price = 1.5 / 3600.0 * 8.0;
+        assert!((o.get("run.cost") / (price * o.get("run.time")) - 1.0).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn overlapped_gradients_hide_behind_the_last_backward_pass() {
+    let open = run(&llama(4), TP, "dp: 8", 1);
+    let hidden = run(&llama(4), &format!("{TP}\n  overlap gradients"), "dp: 8", 1);
+    let comm = open.get("step.communication.exposed");
+    let (left, gone) =
+        (hidden.get("step.communication.exposed"), hidden.get("step.communication.hidden"));
+    assert!(((left + gone) / comm - 1.0).abs() < 1e-12);
+    let window = hidden.get("step.backward") / 8.0;
+    let expected = f64::max(0.15 * comm, comm - window);
+    assert!((left / expected - 1.0).abs() < 1e-12, "{left} is not {expected}");
+}
+
+#[test]
+fn what_training_cannot_cost_is_said() {
+    let code = |plan: &str, train: &str| {
+        let run = Run::of(&scenario(&llama(4), plan, "dp: 8", 1, train, ""));
+        assert!(run.scenarios.is_empty());
+        run.findings.iter().map(|f| f.code).collect::<Vec<_>>()
+    };
+    for more in [
+        "zero weights over dp",
+        "zero gradients over dp",
+        "zero optimizer over tp",
+        "overlap weights",
+    ] {
+        assert_eq!(code(&format!("{TP}\n  {more}"), TRAIN), ["E0516"], "{more}");
+    }
+    assert_eq!(code(&format!("{TP}\n  recompute = selective"), TRAIN), ["E0516"]);
+    assert_eq!(code("  shard batch over tp\n  shard seq over dp", TRAIN), ["E0516"]);
+    assert_eq!(code(TP, "batch = 60, seq = 1024, optimizer = adam"), ["E0514"]);
+    assert_eq!(code(TP, "batch = 64, seq = 1024, optimizer = adem"), ["E0201"]);
+    assert_eq!(code(TP, "batch = 64, optimizer = adam"), ["E0213"]);
+}
