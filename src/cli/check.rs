@@ -95,9 +95,11 @@ fn findings(loaded: &mut Loaded) -> Result<Vec<Diagnostic>, Outer> {
 
 /// Everything the compiler finds in the files; the sources of imported modules are added.
 fn analyze(loaded: &mut Loaded) -> Result<Vec<Diagnostic>, Outer> {
-    let program = loaded.program();
+    let mut program = loaded.program();
     let findings = crate::check(&program);
-    loaded.sources = program.sources;
+    loaded.sources = std::mem::take(&mut program.sources);
+    // The process ends soon: what was parsed need not be taken apart before.
+    std::mem::forget(program);
     Ok(findings)
 }
 
