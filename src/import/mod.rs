@@ -6,7 +6,7 @@
 //!
 //! 1. [`json`]: text to values with places
 //! 2. [`family`]: what the keys mean, by architecture; the table `families.toml`
-//! 3. [`read`]: keys to arguments of a block of the library
+//! 3. `read`: keys to arguments of a block of the library
 //! 4. [`write`]: arguments to a model
 //!
 //! and then the model is checked like one that a person wrote: whatever is found there means that
