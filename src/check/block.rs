@@ -377,18 +377,7 @@ impl<'p> Checker<'p> {
                 if !std::mem::replace(&mut good, false) {
                     continue;
                 }
-                self.report(
-                    Diagnostic::new(
-                        codes::MISSING_ARGUMENT,
-                        format!(
-                            "`{}` needs a value for `{}`",
-                            item.item.name.name, param.name.name
-                        ),
-                        place,
-                        format!("`{}:` is missing", param.name.name),
-                    )
-                    .and(item.place(param.span), "this parameter has no default"),
-                );
+                self.report_missing_argument(item, param, place);
                 continue;
             }
             let value = self.slot_argument(&slot, inner);

@@ -13,7 +13,7 @@ use crate::ir::AxisId;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
-use crate::syntax::ast::{Arg, Expr, ExprKind, ItemKind};
+use crate::syntax::ast::{Arg, Expr, ExprKind, ItemKind, Param};
 
 /// Functions that the language itself has.
 pub const BUILTINS: &[&str] = &[
@@ -105,9 +105,8 @@ impl<'p> Checker<'p> {
             }
             ItemKind::Op => self.call_op(item, args, place, env, expected),
             ItemKind::Block => self.call_block(item, args, place, env),
-            kind if item.item.params.is_some() => {
+            _ if item.item.params.is_some() => {
                 let Some(slots) = self.bind(item, args, env, place) else { return Value::Error };
-                let _ = kind;
                 self.instantiate(item, Some(slots))
             }
             kind => {
@@ -240,21 +239,27 @@ impl<'p> Checker<'p> {
             let missing = slot.given.is_none() && param.default.is_none() && !is_optional(param);
             if missing && sound {
                 good = false;
-                self.report(
-                    Diagnostic::new(
-                        codes::MISSING_ARGUMENT,
-                        format!(
-                            "`{}` needs a value for `{}`",
-                            item.item.name.name, param.name.name
-                        ),
-                        place,
-                        format!("`{}:` is missing", param.name.name),
-                    )
-                    .and(item.place(param.span), "this parameter has no default"),
-                );
+                self.report_missing_argument(item, param, place);
             }
         }
         good.then_some(slots)
+    }
+
+    pub(super) fn report_missing_argument(
+        &mut self,
+        item: ItemRef<'p>,
+        param: &Param,
+        place: Place,
+    ) {
+        self.report(
+            Diagnostic::new(
+                codes::MISSING_ARGUMENT,
+                format!("`{}` needs a value for `{}`", item.item.name.name, param.name.name),
+                place,
+                format!("`{}:` is missing", param.name.name),
+            )
+            .and(item.place(param.span), "this parameter has no default"),
+        );
     }
 
     pub(super) fn report_unknown_argument(
@@ -600,6 +605,15 @@ impl<'p> Checker<'p> {
 
     /// The value of a const or an assumption.
     pub fn constant_item(&mut self, item: ItemRef<'p>) -> Value<'p> {
+        self.evaluated_once(item, Self::compute_constant)
+    }
+
+    /// The value of an item, computed when first asked for; a circle is reported.
+    fn evaluated_once(
+        &mut self,
+        item: ItemRef<'p>,
+        compute: fn(&mut Self, ItemRef<'p>) -> Value<'p>,
+    ) -> Value<'p> {
         let key = item.item as *const _ as usize;
         if let Some(value) = self.constants.get(&key) {
             return value.clone();
@@ -611,7 +625,7 @@ impl<'p> Checker<'p> {
             return Value::Error;
         }
         self.evaluating.push(((key, path), place));
-        let value = self.compute_constant(item);
+        let value = compute(self, item);
         self.evaluating.pop();
         self.constants.insert(key, value.clone());
         value
@@ -687,21 +701,7 @@ impl<'p> Checker<'p> {
 
     /// The object that an item is when it is named without arguments; made once.
     pub fn object_item(&mut self, item: ItemRef<'p>) -> Value<'p> {
-        let key = item.item as *const _ as usize;
-        if let Some(value) = self.constants.get(&key) {
-            return value.clone();
-        }
-        let path: Rc<[Name]> = [item.item.name.name].into();
-        let place = Some(item.name_place());
-        if let Some(start) = self.evaluating.iter().position(|(k, _)| *k == (key, path.clone())) {
-            self.report_cycle(start, place);
-            return Value::Error;
-        }
-        self.evaluating.push(((key, path), place));
-        let value = self.instantiate(item, None);
-        self.evaluating.pop();
-        self.constants.insert(key, value.clone());
-        value
+        self.evaluated_once(item, |checker, item| checker.instantiate(item, None))
     }
 
     /// A block called outside of a block: a model.

@@ -467,7 +467,7 @@ impl<'p> Checker<'p> {
         let needs_same = !matches!(op, BinaryOp::Mul | BinaryOp::Div | BinaryOp::Pow);
         if needs_same && self.graph.dimension(x) != self.graph.dimension(y) {
             let site = env.site();
-            self.report_dimensions(op, (x, site.place(a.span)), (y, site.place(b.span)), place);
+            self.report_dimensions(op, (x, site.place(a.span)), (y, site.place(b.span)));
             return Value::Error;
         }
         if op == BinaryOp::Pow && !self.graph.dimension(y).is_none() {
@@ -536,7 +536,6 @@ impl<'p> Checker<'p> {
         op: BinaryOp,
         (x, pa): (ExprId, Place),
         (y, pb): (ExprId, Place),
-        place: Place,
     ) {
         let (da, db) = (self.graph.dimension(x), self.graph.dimension(y));
         let unit =
@@ -546,7 +545,6 @@ impl<'p> Checker<'p> {
             BinaryOp::Sub => "subtracted",
             _ => "compared",
         };
-        let _ = place;
         let mut diagnostic = Diagnostic::new(
             codes::DIMENSION_MISMATCH,
             format!("{da} and {db} cannot be {verb}"),

@@ -172,6 +172,7 @@ impl<'p> Checker<'p> {
             map.insert(name, Imported::Module(path.as_str().into()));
         };
         let listed = import.names.as_deref();
+        let whence = format!("std.{}", path.replace('/', "."));
         match (remaining, listed) {
             ([], None) => {
                 if let Some(name) = import.alias.or(rest.last().copied()) {
@@ -181,23 +182,13 @@ impl<'p> Checker<'p> {
             ([], Some(names)) => {
                 for (name, alias) in names {
                     let place = item.place(name.span);
-                    let found = self.item_in(
-                        &modules,
-                        name.name,
-                        place,
-                        &format!("std.{}", path.replace('/', ".")),
-                    );
+                    let found = self.item_in(&modules, name.name, place, &whence);
                     map.insert(alias.unwrap_or(*name).name, found);
                 }
             }
             ([name], None) => {
                 let place = item.place(name.span);
-                let found = self.item_in(
-                    &modules,
-                    name.name,
-                    place,
-                    &format!("std.{}", path.replace('/', ".")),
-                );
+                let found = self.item_in(&modules, name.name, place, &whence);
                 map.insert(import.alias.unwrap_or(*name).name, found);
             }
             ([unknown, ..], _) => {

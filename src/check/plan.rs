@@ -240,8 +240,6 @@ impl<'p> Checker<'p> {
         for ((axis, size), stride) in axes.iter().zip(sizes).zip(strides) {
             let Some(size) = size else { continue };
             let place = site.place(axis.name.span);
-            let kind = self.graph.origin_of(size).map_or(OriginKind::Literal, |o| o.kind);
-            let _ = kind;
             plan.mesh.push(MeshAxis {
                 name: axis.name.name,
                 size,

@@ -36,8 +36,8 @@ pub fn check_model_expectations<'p>(
     checker.results = None;
 }
 
-/// Parts of the memory of a device.
-const PARTS: [&str; 9] = [
+/// Parts of the memory of a device, as result paths below `memory`.
+pub const MEMORY_PARTS: [&str; 9] = [
     "weights",
     "cache",
     "activations",
@@ -137,7 +137,7 @@ impl<'p> Checker<'p> {
 
     fn memory_parts(&self, lowered: &Lowered) -> String {
         let mut parts = Vec::new();
-        for name in PARTS {
+        for name in MEMORY_PARTS {
             if let Some(super::Leaf::Number(id)) = lowered.results.get(&format!("memory.{name}")) {
                 let v = self.graph.value(*id);
                 if v > 0.0 {
@@ -192,7 +192,7 @@ impl<'p> Checker<'p> {
         let value = |name: &str| number(name).map_or(0.0, |id| self.graph.value(id));
         let fixed = value("buffers") + value("reserve");
         let devices = setting.plan.devices.map_or(1.0, |d| self.graph.value(d));
-        let spread = (PARTS.iter().map(|p| value(p)).sum::<f64>() - fixed) * devices;
+        let spread = (MEMORY_PARTS.iter().map(|p| value(p)).sum::<f64>() - fixed) * devices;
         if have > fixed {
             let wanted = libm::ceil(spread / (have - fixed));
             let mut power = 1.0;

@@ -21,7 +21,7 @@ mod training;
 mod training_memory;
 
 pub use collective::{CollectiveUse, Group};
-pub use expect::check_model_expectations;
+pub use expect::{MEMORY_PARTS, check_model_expectations};
 pub use frame::{Frame, View};
 pub use results::{Leaf, Results};
 pub use scenario::{Expectation, Lowered, lower};

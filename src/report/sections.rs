@@ -4,6 +4,7 @@ use super::table::{Cell, Table, Tint};
 use super::training;
 use super::{Collective, Scenario};
 use crate::evaluation::Settable;
+use crate::lower::MEMORY_PARTS;
 use crate::quantity::figure::Figure;
 use crate::quantity::format::{HumanUnit, human};
 use crate::source::{Sources, Spot};
@@ -17,18 +18,6 @@ const PHASES: [(&str, &str); 4] = [
 ];
 /// The phases that tables of details show.
 const DETAILED: [(&str, &str); 2] = [("prefill", "prefill"), ("decode.mid", "decode, middle")];
-/// Parts of the memory of a device.
-const PARTS: [&str; 9] = [
-    "weights",
-    "cache",
-    "activations",
-    "gradients",
-    "optimizer",
-    "activations.saved",
-    "activations.working",
-    "buffers",
-    "reserve",
-];
 /// Roots of the tree that have a table, or are part of one.
 const KNOWN: [&str; 16] = [
     "parameters",
@@ -189,7 +178,7 @@ fn memory(scenario: &Scenario) -> Table {
             bar(share).into(),
         ]);
     };
-    for part in PARTS {
+    for part in MEMORY_PARTS {
         if let Some(amount) = value(scenario, &format!("memory.{part}")).filter(|v| *v != 0.0) {
             row(part, amount, Tint::Plain);
         }
