@@ -4,17 +4,27 @@
 //! and every finding, none of which is caused by another.
 
 mod again;
+mod arithmetic;
+mod axes;
 mod backward;
 mod block;
+mod builtins;
 mod call;
+mod constants;
+mod control;
+mod declaration;
 mod eval;
+mod inputs;
+mod instance;
 mod items;
 pub mod library;
+mod library_items;
 mod limits;
 pub(crate) mod lint;
 mod names;
 mod object;
 mod op;
+mod operators;
 mod outline;
 mod plan;
 mod precision;
@@ -29,6 +39,7 @@ mod unify;
 pub mod units;
 mod unknown;
 mod value;
+mod weights;
 
 use std::rc::Rc;
 

@@ -8,23 +8,23 @@ use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::ExprId;
-use crate::ir::{AxisId, OpInstance, Pass, Role, Step, TensorId};
+use crate::ir::{AxisId, TensorId};
 use crate::name::Name;
 use crate::source::Place;
-use crate::syntax::ast::{Arg, AxisRef, BinaryOp, Expr, ExprKind, Param, StmtKind};
+use crate::syntax::ast::{Arg, AxisRef, ExprKind, Param};
 
 /// An operand with its parameter.
-struct Operand<'p> {
-    param: &'p Param,
-    tensor: TensorId,
+pub(super) struct Operand<'p> {
+    pub(super) param: &'p Param,
+    pub(super) tensor: TensorId,
 }
 
 /// What a call of an op binds before its result is made.
 #[derive(Default)]
-struct Bindings<'p> {
-    operands: Vec<Operand<'p>>,
-    axes: Vec<(Name, Rc<[AxisId]>)>,
-    arguments: Vec<(Name, Value<'p>)>,
+pub(super) struct Bindings<'p> {
+    pub(super) operands: Vec<Operand<'p>>,
+    pub(super) axes: Vec<(Name, Rc<[AxisId]>)>,
+    pub(super) arguments: Vec<(Name, Value<'p>)>,
 }
 
 impl<'p> Bindings<'p> {
@@ -98,7 +98,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Makes the op: binds axis variables, finds the result's axes, records the step.
-    fn apply_op(
+    pub(super) fn apply_op(
         &mut self,
         item: ItemRef<'p>,
         values: Vec<(&'p Param, Value<'p>, Place)>,
@@ -394,330 +394,6 @@ impl<'p> Checker<'p> {
         let mut axes = self.builder.built.model.axes.iter();
         axes.find(|(_, a)| a.name == name && a.window == Some(window) && a.path == *path)
             .map(|(id, _)| id)
-    }
-
-    fn record_op(
-        &mut self,
-        item: ItemRef<'p>,
-        bindings: Bindings<'p>,
-        result_axes: Vec<AxisId>,
-        place: Place,
-    ) -> Value<'p> {
-        let declaration = self.op_declaration(item);
-        let env = self.op_env(item, &bindings, &result_axes);
-        let stores = match self.op_attribute(item, "stores", &env) {
-            Some(Value::Word(word)) => Role::ALL.into_iter().find(|r| word == r.word()),
-            _ => None,
-        };
-        let sums = self.attribute_axes(item, "sums", &env);
-        let whole = self.attribute_axes(item, "whole", &env);
-        let linear = self.attribute_tensors(item, "linear", &env);
-        let unread = self.attribute_tensors(item, "unread", &env);
-        let role = stores.unwrap_or(Role::Activations);
-        let widest = bindings.operands.iter().map(|o| o.tensor).next();
-        let Some(dtype) = self.result_dtype(role, widest) else { return Value::Error };
-        let name = item.item.name.name;
-        let result = self.new_tensor(name, result_axes, role, dtype, place);
-        let op = OpInstance {
-            op: name,
-            declaration,
-            operands: bindings.operands.iter().map(|o| (o.param.name.name, o.tensor)).collect(),
-            result,
-            axes: bindings.axes,
-            sums,
-            whole,
-            linear,
-            unread,
-            scope: self.builder.scope.clone(),
-            residual: self.builder.residual,
-            place,
-            stores,
-            view: matches!(self.op_attribute(item, "view", &env), Some(Value::Truth(true))),
-            keeps: Self::op_expr(item, "keeps").map(|_| self.attribute_axes(item, "keeps", &env)),
-            pass: Pass::Forward,
-        };
-        let id = self.builder.built.model.ops.push(op);
-        self.builder.built.model.tensors[result].producer = Some(id);
-        self.builder.built.arguments.push(bindings.arguments);
-        if stores.is_some() {
-            let rounds = self.rounds();
-            self.builder.built.model.stored.push((result, rounds));
-        }
-        self.builder.push_step(Step::Op(id));
-        Value::Tensor(result)
-    }
-
-    fn op_declaration(&mut self, item: ItemRef<'p>) -> usize {
-        let declarations = &mut self.builder.built.declarations;
-        if let Some(i) = declarations.iter().position(|d| *d == item) {
-            return i;
-        }
-        declarations.push(item);
-        declarations.len() - 1
-    }
-
-    fn op_env(
-        &mut self,
-        item: ItemRef<'p>,
-        bindings: &Bindings<'p>,
-        result_axes: &[AxisId],
-    ) -> Env<'p> {
-        let env = self.item_env(item).names();
-        for (name, axes) in &bindings.axes {
-            env.bind(*name, Value::Axes(axes.clone()));
-        }
-        for (name, value) in &bindings.arguments {
-            env.bind(*name, value.clone());
-        }
-        for operand in &bindings.operands {
-            env.bind(operand.param.name.name, Value::Tensor(operand.tensor));
-        }
-        env.bind(Name::new("result_axes"), Value::Axes(result_axes.into()));
-        env
-    }
-
-    /// The right side of a setting in an op's declaration.
-    pub(crate) fn op_expr(item: ItemRef<'p>, name: &str) -> Option<&'p Expr> {
-        let body = item.item.body.as_ref()?;
-        body.stmts.iter().find_map(|s| match &s.kind {
-            StmtKind::Set { path, value, .. } if path.len() == 1 => {
-                path.first().filter(|p| p.name == name).map(|_| value)
-            }
-            _ => None,
-        })
-    }
-
-    fn op_attribute(&mut self, item: ItemRef<'p>, name: &str, env: &Env<'p>) -> Option<Value<'p>> {
-        let expr = Self::op_expr(item, name)?;
-        if let ExprKind::Name(word) = &expr.kind
-            && env.local(*word).is_none()
-        {
-            return Some(Value::Word(*word));
-        }
-        Some(self.eval(expr, env))
-    }
-
-    fn attribute_axes(&mut self, item: ItemRef<'p>, name: &str, env: &Env<'p>) -> Vec<AxisId> {
-        let mut out = Vec::new();
-        match self.op_attribute(item, name, env) {
-            Some(Value::Axis(a)) => out.push(a),
-            Some(Value::Axes(axes)) => out.extend(axes.iter().copied()),
-            Some(Value::List(items)) => {
-                for value in items.iter() {
-                    match value {
-                        Value::Axis(a) => out.push(*a),
-                        Value::Axes(axes) => out.extend(axes.iter().copied()),
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-        self.atoms(&out)
-    }
-
-    fn attribute_tensors(&mut self, item: ItemRef<'p>, name: &str, env: &Env<'p>) -> Vec<TensorId> {
-        let one = |v: &Value<'p>| match v {
-            Value::Tensor(t) => Some(*t),
-            _ => None,
-        };
-        match self.op_attribute(item, name, env) {
-            Some(Value::List(items)) => items.iter().filter_map(one).collect(),
-            Some(value) => one(&value).into_iter().collect(),
-            None => Vec::new(),
-        }
-    }
-
-    /// An operator between tensors, or a tensor and a number.
-    pub(super) fn tensor_binary(
-        &mut self,
-        op: BinaryOp,
-        (left, a): (Value<'p>, &'p Expr),
-        (right, b): (Value<'p>, &'p Expr),
-        place: Place,
-        env: &Env<'p>,
-        expected: Option<&[AxisId]>,
-    ) -> Value<'p> {
-        let (pa, pb) = (env.site().place(a.span), env.site().place(b.span));
-        let scales = matches!(op, BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div);
-        let (x, y) = match (&left, &right) {
-            (Value::Tensor(x), Value::Tensor(y)) => (*x, *y),
-            (Value::Tensor(_), Value::Num(_) | Value::Axis(_))
-            | (Value::Num(_) | Value::Axis(_), Value::Tensor(_))
-                if !scales =>
-            {
-                return self.wrong_operator(op, place);
-            }
-            (Value::Tensor(_), Value::Num(_) | Value::Axis(_)) => {
-                return self.operator_op("scale", vec![(left, pa)], place, expected);
-            }
-            (Value::Num(_) | Value::Axis(_), Value::Tensor(_)) => {
-                return self.operator_op("scale", vec![(right, pb)], place, expected);
-            }
-            (Value::Tensor(_), other) => {
-                self.report_not_tensor(&other.clone(), pb);
-                return Value::Error;
-            }
-            (other, _) => {
-                self.report_not_tensor(&other.clone(), pa);
-                return Value::Error;
-            }
-        };
-        match op {
-            BinaryOp::Mul => {
-                for (tensor, at) in [(x, pa), (y, pb)] {
-                    if self.builder.products.contains(&tensor) {
-                        self.report_nested_product(tensor, at);
-                        return Value::Error;
-                    }
-                }
-                let all = {
-                    let tensors = &self.builder.built.model.tensors;
-                    let mut all = tensors[x].axes.clone();
-                    all.extend(tensors[y].axes.iter().filter(|a| !tensors[x].axes.contains(a)));
-                    all
-                };
-                let sums = expected.is_some_and(|e| all.iter().any(|a| !e.contains(a)));
-                let lacking = expected.is_some_and(|e| e.iter().any(|a| !all.contains(a)));
-                let name = if sums || lacking { "contract" } else { "multiply" };
-                let value = self.operator_op(name, vec![(left, pa), (right, pb)], place, expected);
-                if let Value::Tensor(t) = value {
-                    self.builder.products.insert(t);
-                }
-                value
-            }
-            BinaryOp::Add => {
-                self.operator_op("add", vec![(left, pa), (right, pb)], place, expected)
-            }
-            BinaryOp::Sub => {
-                self.operator_op("subtract", vec![(left, pa), (right, pb)], place, expected)
-            }
-            BinaryOp::Div => {
-                self.operator_op("divide", vec![(left, pa), (right, pb)], place, expected)
-            }
-            _ => self.wrong_operator(op, place),
-        }
-    }
-
-    fn wrong_operator(&mut self, op: BinaryOp, place: Place) -> Value<'p> {
-        self.report(
-            Diagnostic::new(
-                codes::WRONG_TYPE,
-                format!("`{}` does not work on tensors", op.symbol()),
-                place,
-                "an operand is a tensor",
-            )
-            .note("tensors know `+ - * /` and the ops that are declared with `op`"),
-        );
-        Value::Error
-    }
-
-    fn report_nested_product(&mut self, tensor: TensorId, at: Place) {
-        let axes = self.builder.built.model.tensors[tensor].axes.clone();
-        let shown: Vec<String> =
-            axes.iter().map(|a| self.builder.built.model.axes[*a].name.to_string()).collect();
-        self.report(
-            Diagnostic::new(
-                codes::NESTED_PRODUCT,
-                "a product inside of a product leaves open which axes it sums",
-                at,
-                "this product needs a name and axes of its own",
-            )
-            .note(format!("define it first: `part[{}] = …`", shown.join(", "))),
-        );
-    }
-
-    /// An op of the prelude, by name, on operands already evaluated.
-    pub(super) fn operator_op(
-        &mut self,
-        name: &str,
-        operands: Vec<(Value<'p>, Place)>,
-        place: Place,
-        expected: Option<&[AxisId]>,
-    ) -> Value<'p> {
-        let Some(item) = self.program.prelude_item(Name::new(name)) else {
-            self.broken_library.push(Name::new(name));
-            return Value::Error;
-        };
-        let params = item.item.params.as_deref().unwrap_or_default();
-        let values =
-            params.iter().zip(operands).map(|(param, (value, at))| (param, value, at)).collect();
-        self.apply_op(item, values, place, expected)
-    }
-
-    /// `A | B`, `A & B`, `A - B`.
-    pub(super) fn axis_set(&self, op: BinaryOp, a: &Value<'p>, b: &Value<'p>) -> Value<'p> {
-        let set = |v: &Value<'p>| match v {
-            Value::Axis(axis) => match self.axis_info(*axis) {
-                Some(a) if !a.parts.is_empty() => a.parts,
-                _ => vec![*axis],
-            },
-            Value::Axes(axes) => axes.to_vec(),
-            _ => Vec::new(),
-        };
-        let (a, b) = (set(a), set(b));
-        let out: Vec<AxisId> = match op {
-            BinaryOp::Union => {
-                let new = b.iter().filter(|x| !a.contains(x));
-                a.iter().chain(new).copied().collect()
-            }
-            BinaryOp::Intersect => a.into_iter().filter(|x| b.contains(x)).collect(),
-            _ => a.into_iter().filter(|x| !b.contains(x)).collect(),
-        };
-        Value::Axes(out.into())
-    }
-
-    /// `size(A | B)`, `bytes(a)`, `extent(over)`: known where an op is costed.
-    pub(super) fn tensor_builtin(
-        &mut self,
-        builtin: &str,
-        values: &[(Option<Name>, Value<'p>, Place)],
-        place: Place,
-    ) -> Value<'p> {
-        let [(_, value, at)] = values else {
-            return self.wrong_arity(builtin, 1, values.len(), place);
-        };
-        match (builtin, value) {
-            ("origin", Value::Axis(axis)) => {
-                let from = self.axis_info(*axis).and_then(|a| a.renamed_from);
-                from.map_or(Value::None, Value::Axis)
-            }
-            ("origin", Value::Axes(axes)) => match axes.first().copied() {
-                Some(axis) => {
-                    let from = self.axis_info(axis).and_then(|a| a.renamed_from);
-                    from.map_or(Value::None, Value::Axis)
-                }
-                None => Value::None,
-            },
-            ("window", Value::Axis(axis)) => {
-                let window = self.axis_info(*axis).and_then(|a| a.window);
-                window.map_or(Value::None, Value::Num)
-            }
-            ("window", Value::Axes(axes)) => {
-                let window = axes.first().and_then(|a| self.axis_info(*a)?.window);
-                window.map_or(Value::None, Value::Num)
-            }
-            ("size", Value::Axis(axis)) => self.frame_size(&[*axis], false, place),
-            ("size", Value::Axes(axes)) => self.frame_size(axes, false, place),
-            ("size", Value::Tensor(t)) => {
-                let axes = self.tensor_axes(*t);
-                self.frame_size(&axes, false, place)
-            }
-            ("extent", Value::Axis(axis)) => self.frame_size(&[*axis], true, place),
-            ("extent", Value::Axes(axes)) => self.frame_size(axes, true, place),
-            ("bytes", Value::Tensor(t)) => self.frame_bytes(*t, place),
-            (_, Value::Error) => Value::Error,
-            (_, other) => {
-                let what = other.describe();
-                self.report(Diagnostic::new(
-                    codes::WRONG_TYPE,
-                    format!("`{builtin}` does not take {what}"),
-                    *at,
-                    "an axis, a set of axes or a tensor of the op is wanted",
-                ));
-                Value::Error
-            }
-        }
     }
 }
 

@@ -1,0 +1,441 @@
+//! Axes and tensors of a model being built: made, sized, unified by name, shown.
+
+use std::rc::Rc;
+
+use super::program::ItemRef;
+use super::value::{Env, Value};
+use super::{Checker, codes};
+use crate::diagnostic::Diagnostic;
+use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::ir::{Axis, AxisId, AxisSize, Role, Tensor, TensorId};
+use crate::name::Name;
+use crate::source::Place;
+use crate::syntax::ast::{AxisRef, BinaryOp, Expr, ExprKind, Ident};
+
+impl<'p> Checker<'p> {
+    /// `axis heads = kv_heads * group`, `axis hidden_out = hidden`.
+    pub(super) fn axis_statement(&mut self, name: Ident, value: &'p Expr, env: &Env<'p>) {
+        let place = env.site().place(name.span);
+        let mut factors = Vec::new();
+        flatten_product(value, &mut factors);
+        if factors.len() == 1 {
+            let value = self.eval(value, env);
+            let Some(size) = self.as_number(&value, place) else {
+                env.bind(name.name, Value::Error);
+                return;
+            };
+            let id = self.new_axis(name.name, AxisSize::Fixed(size), place);
+            env.bind(name.name, Value::Axis(id));
+            return;
+        }
+        // The whole is known; one factor that is no name yet is the quotient.
+        let whole = env.local(name.name);
+        let whole_size = match &whole {
+            Some(Value::Num(id)) => Some(*id),
+            Some(Value::Axis(axis)) => self.axis_size(*axis),
+            _ => None,
+        };
+        let mut parts = Vec::new();
+        let mut unknown = None;
+        let mut product: Option<ExprId> = None;
+        for (i, factor) in factors.iter().enumerate() {
+            let ExprKind::Name(factor_name) = &factor.kind else {
+                self.report(Diagnostic::new(
+                    codes::UNKNOWN_AXIS,
+                    "a composite axis is a product of names",
+                    env.site().place(factor.span),
+                    "not a name",
+                ));
+                return;
+            };
+            let at = env.site().place(factor.span);
+            match env.local(*factor_name) {
+                Some(Value::Axis(axis)) => {
+                    parts.push(Some(axis));
+                    let size = self.axis_size(axis);
+                    product = self.times(product, size);
+                }
+                Some(Value::Num(size)) => {
+                    let axis = self.new_axis(*factor_name, AxisSize::Fixed(size), at);
+                    env.bind(*factor_name, Value::Axis(axis));
+                    parts.push(Some(axis));
+                    product = self.times(product, Some(size));
+                }
+                Some(Value::Error) => return,
+                _ if unknown.is_none() => {
+                    unknown = Some((i, *factor_name, at));
+                    parts.push(None);
+                }
+                _ => {
+                    self.report(Diagnostic::new(
+                        codes::UNKNOWN_AXIS,
+                        "only one part of a composite axis may be left to be found",
+                        at,
+                        "this one is unknown too",
+                    ));
+                    return;
+                }
+            }
+        }
+        if let Some((i, factor_name, at)) = unknown {
+            let (Some(whole), Some(product)) = (whole_size, product) else {
+                self.report(Diagnostic::new(
+                    codes::UNKNOWN_AXIS,
+                    format!("`{factor_name}` has no size"),
+                    at,
+                    "neither a parameter, nor an axis, nor what is left of a known whole",
+                ));
+                return;
+            };
+            let size = self.graph.div(whole, product);
+            self.guards.push(super::Guard::Whole(size));
+            if let Some(v) = self.graph.known(size)
+                && libm::floor(v) != v
+            {
+                let (x, y) = (self.graph.value(whole), self.graph.value(product));
+                let mut diagnostic = Diagnostic::new(
+                    codes::COMPOSITE_MISMATCH,
+                    format!(
+                        "`{}` is {}, and {} does not divide it",
+                        name.name,
+                        super::show_number(x),
+                        super::show_number(y)
+                    ),
+                    place,
+                    format!("`{factor_name}` would be {}", super::show_number(v)),
+                );
+                for (label, at) in self.origins_in(value, env) {
+                    diagnostic = diagnostic.and(at, label);
+                }
+                if let Some(origin) = self.graph.origin_of(whole) {
+                    let label = format!("`{}` is {}", name.name, super::show_number(x));
+                    diagnostic = diagnostic.and(origin.place, label);
+                }
+                self.report(diagnostic);
+                env.bind(name.name, Value::Error);
+                env.bind(factor_name, Value::Error);
+                return;
+            }
+            let origin = Origin {
+                name: factor_name,
+                kind: OriginKind::Inferred,
+                place: env.site().place(value.span),
+                rule: Some("the whole divided by its other parts"),
+            };
+            let size = self.graph.named(size, origin);
+            let axis = self.new_axis(factor_name, AxisSize::Fixed(size), at);
+            env.bind(factor_name, Value::Axis(axis));
+            if let Some(slot) = parts.get_mut(i) {
+                *slot = Some(axis);
+            }
+        } else if let (Some(whole), Some(product)) = (whole_size, product) {
+            let equal = self.graph.binary(Op::Eq, whole, product);
+            self.decide(equal);
+            let (x, y) = (self.graph.value(whole), self.graph.value(product));
+            if !x.is_nan() && !y.is_nan() && x != y {
+                self.report(Diagnostic::new(
+                    codes::COMPOSITE_MISMATCH,
+                    format!(
+                        "`{}` is {}, and the product of its parts is {}",
+                        name.name,
+                        super::show_number(x),
+                        super::show_number(y)
+                    ),
+                    place,
+                    "the sizes disagree",
+                ));
+            }
+        }
+        let parts: Vec<AxisId> =
+            parts.into_iter().flatten().flat_map(|p| self.atoms(&[p])).collect();
+        let sizes: Vec<ExprId> = parts.iter().filter_map(|p| self.axis_size(*p)).collect();
+        let Some(size) = whole_size.or_else(|| self.graph.product(sizes)) else { return };
+        let id = self.new_axis(name.name, AxisSize::Composite(size), place);
+        self.builder.built.model.axes[id].parts.clone_from(&parts);
+        for part in parts {
+            self.builder.built.model.axes[part].whole.push(id);
+        }
+        env.bind(name.name, Value::Axis(id));
+    }
+
+    /// A model whose input has an axis that nothing measures.
+    pub(super) fn report_open_axis(&mut self, axis: &AxisRef, env: &Env<'p>) {
+        let name = axis.name.name;
+        self.report(
+            Diagnostic::new(
+                codes::UNKNOWN_AXIS,
+                format!("nothing says how long axis `{name}` of this model is"),
+                self.builder.scope.place,
+                "a block as a whole model",
+            )
+            .and(env.site().place(axis.name.span), "an axis of the caller, and there is none")
+            .note(format!(
+                "add a parameter `{name}: Count` to the block, or call it inside of another block"
+            )),
+        );
+    }
+
+    pub(super) fn unify_size(&mut self, axis: &AxisRef, id: AxisId, size: ExprId, env: &Env<'p>) {
+        let Some(have) = self.axis_size(id) else { return };
+        let equal = self.graph.binary(Op::Eq, have, size);
+        self.decide(equal);
+        let (x, y) = (self.graph.value(have), self.graph.value(size));
+        if !x.is_nan() && !y.is_nan() && x != y {
+            let at = env.site().place(axis.name.span);
+            let made = self.builder.built.model.axes[id].place;
+            let given = self.graph.origin_of(size).map(|o| o.place);
+            let mut diagnostic = Diagnostic::new(
+                codes::AXIS_MISMATCH,
+                format!(
+                    "axis `{}` is {} in the tensor and {} as a parameter",
+                    axis.name.name,
+                    super::show_number(x),
+                    super::show_number(y)
+                ),
+                at,
+                "the two sizes meet here",
+            )
+            .and(made, format!("{} comes from this axis", super::show_number(x)));
+            if let Some(given) = given {
+                diagnostic =
+                    diagnostic.and(given, format!("{} comes from here", super::show_number(y)));
+            }
+            self.report(diagnostic);
+        }
+    }
+
+    /// The axis of the library's prelude (`batch`, `seq`, `ctx`): one per model.
+    pub(super) fn prelude_axis(&mut self, item: ItemRef<'p>) -> Value<'p> {
+        let name = item.item.name.name;
+        if !self.builder.active {
+            return Value::Word(name);
+        }
+        // A windowed cache in this block renames to an axis of its own.
+        let key = (name, self.builder.scope.path.clone());
+        if let Some(axis) = self.builder.windowed.get(&key) {
+            return Value::Axis(*axis);
+        }
+        Value::Axis(self.phase_axis(name, item.name_place()))
+    }
+
+    pub(super) fn phase_axis(&mut self, name: Name, place: Place) -> AxisId {
+        if let Some(axis) = self.builder.axes.get(&name) {
+            return *axis;
+        }
+        let axis = self.new_axis(name, AxisSize::Phase(name), place);
+        self.builder.built.model.axes[axis].path = Rc::new([]);
+        self.builder.axes.insert(name, axis);
+        axis
+    }
+
+    pub(super) fn new_axis(&mut self, name: Name, size: AxisSize, place: Place) -> AxisId {
+        let path = self.builder.scope.path.clone();
+        if let AxisSize::Fixed(id) = size {
+            self.guards.push(super::Guard::AtLeastOne(id));
+        }
+        if let AxisSize::Fixed(id) = size
+            && let Some(v) = self.graph.known(id)
+            && v < 1.0
+        {
+            let at = self.graph.origin_of(id).map_or(place, |o| o.place);
+            self.report(
+                Diagnostic::new(
+                    codes::ZERO_AXIS,
+                    format!("axis `{name}` has {} elements", super::show_number(v)),
+                    place,
+                    "used as an axis here",
+                )
+                .and(at, "its size"),
+            );
+        }
+        self.builder.built.model.axes.push(Axis {
+            name,
+            aliases: vec![(name, path.clone())],
+            path,
+            size,
+            parts: Vec::new(),
+            whole: Vec::new(),
+            renamed_from: None,
+            window: None,
+            repeats: false,
+            place,
+        })
+    }
+
+    pub(super) fn new_tensor(
+        &mut self,
+        name: Name,
+        written: Vec<AxisId>,
+        role: Role,
+        dtype: Rc<crate::ir::Dtype>,
+        place: Place,
+    ) -> TensorId {
+        let axes = self.atoms(&written);
+        let scope = self.builder.scope.clone();
+        self.builder.built.model.tensors.push(Tensor {
+            name,
+            named: false,
+            axes,
+            written,
+            role,
+            dtype,
+            density: None,
+            producer: None,
+            place,
+            from: None,
+            scope,
+            tied: false,
+        })
+    }
+
+    pub(super) fn copy_tensor(&mut self, of: TensorId, name: Name, place: Place) -> TensorId {
+        let mut copy = self.builder.built.model.tensors[of].clone();
+        copy.name = name;
+        copy.named = true;
+        copy.producer = None;
+        copy.place = place;
+        self.builder.built.model.tensors.push(copy)
+    }
+
+    /// How many rounds of repeats surround what is built now.
+    pub(super) fn rounds(&self) -> Option<ExprId> {
+        self.builder.rounds
+    }
+
+    /// Composite axes replaced by their parts.
+    pub fn atoms(&self, axes: &[AxisId]) -> Vec<AxisId> {
+        let mut out = Vec::new();
+        for &axis in axes {
+            let parts = &self.builder.built.model.axes[axis].parts;
+            if parts.is_empty() {
+                out.push(axis);
+            } else {
+                out.extend(parts.iter().copied());
+            }
+        }
+        out
+    }
+
+    /// The length of an axis, where the model alone decides it.
+    pub fn axis_size(&self, axis: AxisId) -> Option<ExprId> {
+        if !self.builder.active {
+            return None;
+        }
+        let a = &self.builder.built.model.axes[axis];
+        match a.size {
+            AxisSize::Fixed(id) => Some(id),
+            AxisSize::Phase(_) => None,
+            AxisSize::Composite(id) => Some(id),
+        }
+    }
+
+    /// An axis of the model being built.
+    pub(crate) fn built_axis(&self, axis: AxisId) -> Option<Axis> {
+        self.builder.active.then(|| self.builder.built.model.axes[axis].clone())
+    }
+
+    /// `batch, seq, hidden = 8192`, for messages.
+    pub(super) fn show_axes(&self, axes: &[AxisId]) -> String {
+        let shown: Vec<String> = axes
+            .iter()
+            .map(|axis| {
+                let a = &self.builder.built.model.axes[*axis];
+                match self.axis_size(*axis).and_then(|id| self.graph.known(id)) {
+                    Some(v) => format!("{} = {}", a.name, super::show_number(v)),
+                    None => a.name.to_string(),
+                }
+            })
+            .collect();
+        shown.join(", ")
+    }
+
+    pub(super) fn report_not_tensor(&mut self, value: &Value<'p>, place: Place) {
+        if matches!(value, Value::Error) {
+            return;
+        }
+        let what = value.describe();
+        self.report(Diagnostic::new(
+            codes::NOT_A_TENSOR,
+            format!("{what} is not a tensor"),
+            place,
+            "a tensor is wanted here",
+        ));
+    }
+
+    /// The axis that a name in brackets means.
+    pub(super) fn axis_named(&mut self, axis: &AxisRef, env: &Env<'p>) -> Option<AxisId> {
+        let place = env.site().place(axis.name.span);
+        match self.find_name(axis.name.name, place, env) {
+            Some(Value::Axis(id)) => Some(id),
+            Some(Value::Num(size)) => {
+                let value = self.expect_type(
+                    Value::Num(size),
+                    super::types::Ty::Count,
+                    place,
+                    &format!("axis `{}`", axis.name.name),
+                );
+                let Value::Num(size) = value else { return None };
+                let id = self.new_axis(axis.name.name, AxisSize::Fixed(size), place);
+                env.rebind(axis.name.name, Value::Axis(id));
+                Some(id)
+            }
+            Some(Value::Error) => None,
+            Some(other) => {
+                let what = other.describe();
+                self.report(Diagnostic::new(
+                    codes::UNKNOWN_AXIS,
+                    format!("{what} is not an axis"),
+                    place,
+                    "an axis is wanted here",
+                ));
+                None
+            }
+            None => {
+                self.report_unknown_axis(axis.name.name, place, env);
+                None
+            }
+        }
+    }
+
+    pub(super) fn report_unknown_axis(&mut self, name: Name, place: Place, env: &Env<'p>) {
+        let names = self.visible_names(env);
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_AXIS,
+            format!("there is no axis `{name}` here"),
+            place,
+            "not an axis",
+        );
+        diagnostic = match super::names::closest(name.text(), names.iter().map(|n| n.text())) {
+            Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
+                format!("write `{best}`"),
+                place,
+                best,
+                crate::diagnostic::Safety::Review,
+            ),
+            None => diagnostic.note(
+                "an axis is a `Count` parameter, an axis of an input, one declared with `axis`, \
+                 or `batch`, `seq`, `ctx`",
+            ),
+        };
+        self.report(diagnostic);
+    }
+
+    pub(super) fn times(&mut self, a: Option<ExprId>, b: Option<ExprId>) -> Option<ExprId> {
+        match (a, b) {
+            (Some(a), Some(b)) => Some(self.graph.mul(a, b)),
+            (None, b) => b,
+            (a, None) => a,
+        }
+    }
+}
+
+pub(super) fn flatten_product<'e>(expr: &'e Expr, out: &mut Vec<&'e Expr>) {
+    match &expr.kind {
+        ExprKind::Binary(BinaryOp::Mul, a, b) => {
+            flatten_product(a, out);
+            flatten_product(b, out);
+        }
+        ExprKind::Paren(inner) => flatten_product(inner, out),
+        _ => out.push(expr),
+    }
+}
