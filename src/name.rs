@@ -18,6 +18,14 @@ impl Name {
     /// that a person writes is small, so it is never freed.
     #[must_use]
     pub fn new(text: &str) -> Self {
+        Self::interned(text, || Box::leak(text.to_owned().into_boxed_str()))
+    }
+    /// Interns a text that lives as long as the process anyway.
+    #[must_use]
+    pub fn of_static(text: &'static str) -> Self {
+        Self::interned(text, || text)
+    }
+    fn interned(text: &str, kept: impl FnOnce() -> &'static str) -> Self {
         let position = |set: &IndexSet<&'static str, FxBuildHasher>| {
             set.get_index_of(text).map(|i| Self(u32::try_from(i).unwrap_or(u32::MAX)))
         };
@@ -31,7 +39,7 @@ impl Name {
         if let Some(name) = position(&set) {
             return name;
         }
-        let (index, _) = set.insert_full(Box::leak(text.to_owned().into_boxed_str()));
+        let (index, _) = set.insert_full(kept());
         Self(u32::try_from(index).unwrap_or(u32::MAX))
     }
     /// The text of the name.

@@ -5,9 +5,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use mesa::check::library;
 use mesa::diagnostic::{Diagnostic, sort};
 use mesa::source::{FileId, Origin, Place, SourceFile};
 use mesa::syntax::format::format;
+use mesa::syntax::packed::{self, Names};
 use mesa::syntax::parse::{decode, parse_file, parse_piece, split};
 
 const FILE: FileId = FileId(0);
@@ -289,4 +291,30 @@ fn one_edit_costs_at_most_one_finding_in_most_cases() {
         })
         .count();
     assert!(few * 100 >= rounds * 88, "only {few} of {rounds}");
+}
+
+#[test]
+fn the_library_is_packed_whole_and_reads_as_it_would_be_parsed() {
+    let names = Names::new(library::NAMES);
+    for (file, (path, text)) in library::FILES.iter().enumerate() {
+        let pieces = packed::library::pieces(library::PACKED, file, &names).unwrap();
+        let cut: Vec<_> = pieces.iter().map(|(piece, _)| *piece).collect();
+        assert_eq!(cut, split(text), "{path}");
+        for (piece, tree) in pieces {
+            let items = packed::library::items(library::PACKED, &tree, &names);
+            let parsed = parse_piece(piece.text(text), FILE, piece.start);
+            assert_eq!(format!("{items:?}"), format!("{:?}", Some(parsed.items)), "{path}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_tree_are_refused() {
+    let names = Names::new(library::NAMES);
+    let (_, tree) = packed::library::pieces(library::PACKED, 0, &names).unwrap().swap_remove(0);
+    assert!(packed::library::items(library::PACKED, &tree, &names).is_some());
+    for end in tree.start..tree.end {
+        assert!(packed::library::items(library::PACKED, &(tree.start..end), &names).is_none());
+    }
+    assert!(packed::library::pieces(&[], 0, &names).is_none());
 }

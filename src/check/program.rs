@@ -4,6 +4,7 @@
 //! parsed when something asks for it, so that a library of any size costs only what is used.
 
 use std::cell::OnceCell;
+use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
@@ -12,6 +13,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::name::Name;
 use crate::source::{FileId, Origin, Place, SourceFile, Sources, Span};
 use crate::syntax::ast::{ImportSource, Item, ItemKind};
+use crate::syntax::packed::{self, Names};
 use crate::syntax::parse::{Piece, parse_piece, split};
 
 /// Reads the text of an imported file: the name as shown, and the text.
@@ -71,6 +73,8 @@ impl ItemRef<'_> {
 
 struct ModulePiece {
     piece: Piece,
+    /// Where its tree lies in the library, if it is of the library.
+    tree: Range<usize>,
     parsed: OnceCell<(Vec<Item>, Vec<Diagnostic>)>,
 }
 
@@ -80,13 +84,35 @@ pub struct Module {
     pub file: FileId,
     /// `std/…` without extension for library modules.
     pub std_path: Option<&'static str>,
+    /// Its position among the files of the library.
+    packed: Option<usize>,
+    contents: OnceCell<Contents>,
+    /// Imported files: the text of the import to the module.
+    imports: FxHashMap<String, ModuleId>,
+}
+
+/// What stands in a module: found when something asks for it.
+struct Contents {
     pieces: Vec<ModulePiece>,
     /// Name to piece, first declaration wins.
     names: FxHashMap<Name, usize>,
     /// The same for units, which have names of their own.
     units: FxHashMap<Name, usize>,
-    /// Imported files: the text of the import to the module.
-    imports: FxHashMap<String, ModuleId>,
+}
+
+impl Contents {
+    fn new(pieces: Vec<(Piece, Range<usize>)>) -> Self {
+        let (mut names, mut units) = (FxHashMap::default(), FxHashMap::default());
+        for (i, (piece, _)) in pieces.iter().enumerate() {
+            match (piece.name, piece.kind) {
+                (Some(name), Some(ItemKind::Unit)) => units.entry(name).or_insert(i),
+                (Some(name), Some(kind)) if kind != ItemKind::Use => names.entry(name).or_insert(i),
+                _ => continue,
+            };
+        }
+        let piece = |(piece, tree)| ModulePiece { piece, tree, parsed: OnceCell::new() };
+        Self { pieces: pieces.into_iter().map(piece).collect(), names, units }
+    }
 }
 
 /// Everything that can be named.
@@ -97,6 +123,7 @@ pub struct Program {
     /// Modules that were asked for, in order.
     pub roots: Vec<ModuleId>,
     std_index: FxHashMap<&'static str, ModuleId>,
+    library_names: Names,
     /// What went wrong while loading: unreadable imports.
     pub load_diagnostics: Vec<Diagnostic>,
     pub(super) units: OnceCell<super::units::Units>,
@@ -111,14 +138,17 @@ impl Program {
             modules: Vec::new(),
             roots: Vec::new(),
             std_index: FxHashMap::default(),
+            library_names: Names::new(library::NAMES),
             load_diagnostics: Vec::new(),
             units: OnceCell::new(),
             prelude: OnceCell::new(),
         };
-        for &(path, text) in library::FILES {
-            let file = SourceFile::new(&format!("std/{path}.mesa"), text, Origin::Std);
-            let file = program.sources.add(file);
+        for (position, &(path, text)) in library::FILES.iter().enumerate() {
+            let file = program.sources.add(SourceFile::of_library(path, text));
             let id = program.add(file, Some(path));
+            if let Some(module) = program.modules.last_mut() {
+                module.packed = Some(position);
+            }
             program.std_index.insert(path, id);
         }
         let mut by_name = FxHashMap::default();
@@ -177,20 +207,9 @@ impl Program {
     }
 
     fn add(&mut self, file: FileId, std_path: Option<&'static str>) -> ModuleId {
-        let pieces = split(&self.sources.file(file).text);
-        let (mut names, mut units) = (FxHashMap::default(), FxHashMap::default());
-        for (i, piece) in pieces.iter().enumerate() {
-            match (piece.name, piece.kind) {
-                (Some(name), Some(ItemKind::Unit)) => units.entry(name).or_insert(i),
-                (Some(name), Some(kind)) if kind != ItemKind::Use => names.entry(name).or_insert(i),
-                _ => continue,
-            };
-        }
-        let pieces = pieces.into_iter().map(|piece| ModulePiece { piece, parsed: OnceCell::new() });
-        let pieces = pieces.collect();
         let id = ModuleId(self.modules.len() as u32);
-        let imports = FxHashMap::default();
-        self.modules.push(Module { file, std_path, pieces, names, units, imports });
+        let (contents, imports) = (OnceCell::new(), FxHashMap::default());
+        self.modules.push(Module { file, std_path, packed: None, contents, imports });
         id
     }
 
@@ -259,11 +278,26 @@ impl Program {
         self.module(module).imports.get(path).copied()
     }
 
-    #[allow(clippy::indexing_slicing)] // piece positions come from `split`
+    fn contents(&self, id: ModuleId) -> &Contents {
+        let module = self.module(id);
+        module.contents.get_or_init(|| {
+            let names = &self.library_names;
+            let packed = |file| packed::library::pieces(library::PACKED, file, names);
+            let cut = || split(&self.sources.file(module.file).text);
+            let pieces = module.packed.and_then(packed);
+            Contents::new(pieces.unwrap_or_else(|| cut().into_iter().map(|p| (p, 0..0)).collect()))
+        })
+    }
+    #[allow(clippy::indexing_slicing)] // piece positions come from the contents of the module
     fn parsed(&self, id: ModuleId, piece: usize) -> &(Vec<Item>, Vec<Diagnostic>) {
         let module = self.module(id);
-        let piece = &module.pieces[piece];
+        let piece = &self.contents(id).pieces[piece];
         piece.parsed.get_or_init(|| {
+            let tree = &piece.tree;
+            if let Some(items) = packed::library::items(library::PACKED, tree, &self.library_names)
+            {
+                return (items, Vec::new());
+            }
             let span = Span::new(piece.piece.start, piece.piece.end);
             let text = self.sources.file(module.file).slice(span);
             let parsed = parse_piece(text, module.file, span.start);
@@ -272,7 +306,7 @@ impl Program {
     }
     fn refs(&self, id: ModuleId, piece: usize) -> impl Iterator<Item = ItemRef<'_>> {
         let module = self.module(id);
-        let offset = module.pieces.get(piece).map_or(0, |p| p.piece.start);
+        let offset = self.contents(id).pieces.get(piece).map_or(0, |p| p.piece.start);
         let file = module.file;
         let items = self.parsed(id, piece).0.iter();
         items.map(move |item| ItemRef { module: id, offset, file, item })
@@ -280,34 +314,34 @@ impl Program {
     /// The unit called `name` declared in a module.
     #[must_use]
     pub fn unit_item(&self, id: ModuleId, name: Name) -> Option<ItemRef<'_>> {
-        let piece = *self.module(id).units.get(&name)?;
+        let piece = *self.contents(id).units.get(&name)?;
         self.refs(id, piece).find(|i| i.item.name.name == name)
     }
     /// The item called `name` declared in a module (units are apart).
     #[must_use]
     pub fn item(&self, id: ModuleId, name: Name) -> Option<ItemRef<'_>> {
-        let piece = *self.module(id).names.get(&name)?;
+        let piece = *self.contents(id).names.get(&name)?;
         self.refs(id, piece).find(|i| i.item.name.name == name)
     }
     /// Whether a module declares `name`, without parsing it.
     #[must_use]
     pub fn declares(&self, id: ModuleId, name: Name) -> bool {
-        self.module(id).names.contains_key(&name)
+        self.contents(id).names.contains_key(&name)
     }
     /// All items of a module, parsed, in source order.
     pub fn items(&self, id: ModuleId) -> impl Iterator<Item = ItemRef<'_>> {
-        (0..self.module(id).pieces.len()).flat_map(move |piece| self.refs(id, piece))
+        (0..self.contents(id).pieces.len()).flat_map(move |piece| self.refs(id, piece))
     }
     /// The items of one kind, parsing no other piece.
     pub fn items_of_kind(&self, id: ModuleId, kind: ItemKind) -> Vec<ItemRef<'_>> {
-        let pieces = self.module(id).pieces.iter().enumerate();
+        let pieces = self.contents(id).pieces.iter().enumerate();
         let pieces = pieces.filter(|(_, p)| p.piece.kind == Some(kind)).map(|(i, _)| i);
         let items = pieces.flat_map(|piece| self.refs(id, piece));
         items.filter(|i| i.item.kind == kind).collect()
     }
     /// Names declared in a module, without parsing it.
     pub fn names(&self, id: ModuleId) -> impl Iterator<Item = (Name, ItemKind)> + '_ {
-        let pieces = self.module(id).pieces.iter();
+        let pieces = self.contents(id).pieces.iter();
         pieces.filter_map(|p| {
             let kind = p.piece.kind.filter(|k| *k != ItemKind::Use)?;
             Some((p.piece.name?, kind))
@@ -316,14 +350,14 @@ impl Program {
     /// What the parser said of a whole module (parses all of it).
     #[must_use]
     pub fn syntax_diagnostics(&self, id: ModuleId) -> Vec<Diagnostic> {
-        let pieces = 0..self.module(id).pieces.len();
+        let pieces = 0..self.contents(id).pieces.len();
         pieces.flat_map(|piece| self.parsed(id, piece).1.iter().cloned()).collect()
     }
     pub(super) fn prelude_item(&self, name: Name) -> Option<ItemRef<'_>> {
         let index = self.prelude.get_or_init(|| {
             let mut index = FxHashMap::default();
             for module in library::PRELUDE.iter().filter_map(|path| self.std_module(path)) {
-                for (&name, &piece) in &self.module(module).names {
+                for (&name, &piece) in &self.contents(module).names {
                     index.entry(name).or_insert((module, piece));
                 }
             }

@@ -1,6 +1,6 @@
 //! The catalogue of codes: each declared once, with its severity, its one-line meaning and a page.
 
-use super::Severity;
+use super::finding::Severity;
 
 /// A stable code such as `E0201`. `E` codes are errors, `W` warnings, `N` notes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

@@ -55,13 +55,32 @@ pub enum Origin {
     Command,
 }
 
+/// A text that is cheap to copy: embedded in the program, or counted.
+#[derive(Clone, Debug)]
+pub enum Shared {
+    /// Embedded.
+    Embedded(&'static str),
+    /// Read while the program runs.
+    Counted(Arc<str>),
+}
+
+impl std::ops::Deref for Shared {
+    type Target = str;
+    fn deref(&self) -> &str {
+        match self {
+            Self::Embedded(text) => text,
+            Self::Counted(text) => text,
+        }
+    }
+}
+
 /// One source text.
 #[derive(Clone, Debug)]
 pub struct SourceFile {
     /// What a person calls it: a path as given, `std/ops.mesa`, `<stdin>`.
     pub name: Arc<str>,
     /// The whole text.
-    pub text: Arc<str>,
+    pub text: Shared,
     /// Where it comes from.
     pub origin: Origin,
     line_starts: std::sync::OnceLock<Arc<[u32]>>,
@@ -95,12 +114,15 @@ impl SourceFile {
     /// A source text.
     #[must_use]
     pub fn new(name: &str, text: &str, origin: Origin) -> Self {
-        Self {
-            name: name.into(),
-            text: text.into(),
-            origin,
-            line_starts: std::sync::OnceLock::new(),
-        }
+        Self::of(name.into(), Shared::Counted(text.into()), origin)
+    }
+    /// The file of the library at `path`.
+    #[must_use]
+    pub fn of_library(path: &str, text: &'static str) -> Self {
+        Self::of(format!("std/{path}.mesa").into(), Shared::Embedded(text), Origin::Std)
+    }
+    fn of(name: Arc<str>, text: Shared, origin: Origin) -> Self {
+        Self { name, text, origin, line_starts: std::sync::OnceLock::new() }
     }
     /// Byte offsets at which lines start.
     #[must_use]

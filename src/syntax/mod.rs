@@ -7,6 +7,7 @@ mod depth;
 pub mod format;
 mod grammar;
 mod lower;
+pub mod packed;
 pub mod parse;
 pub mod pieces;
 mod recover;

@@ -1,0 +1,154 @@
+//! A finding as data: its code, what it says, where, and how to mend it.
+//!
+//! In: what the compiler's folders know of a mistake. Out: a [`Diagnostic`].
+
+use super::codes::Code;
+use crate::source::Place;
+
+/// How grave a finding is. `check` exits with 1 where there is an error.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// The spec has no meaning, or one that cannot hold.
+    Error,
+    /// The spec has a meaning, with a price or a doubt that should be known.
+    Warning,
+    /// Something worth knowing.
+    Note,
+}
+
+impl Severity {
+    /// The word for it, as every format writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// A place and what is said about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Label {
+    /// Where.
+    pub place: Place,
+    /// A clause: what stands there, or what it causes.
+    pub text: String,
+}
+
+/// Whether an edit may be applied without being read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Safety {
+    /// Keeps the meaning, or restores the only possible one: `--fix` applies it.
+    Safe,
+    /// A suggestion that a person should choose.
+    Review,
+}
+
+impl Safety {
+    /// The word for it, as every format writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Safe => "safe",
+            Self::Review => "review",
+        }
+    }
+}
+
+/// A replacement of one place by a text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Edit {
+    /// What is replaced (empty: an insertion).
+    pub place: Place,
+    /// The new text.
+    pub text: String,
+}
+
+/// A way to mend the finding.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fix {
+    /// What it does, as an imperative: "write `fp8`".
+    pub title: String,
+    /// The edits, none overlapping.
+    pub edits: Vec<Edit>,
+    /// Whether `--fix` may apply it.
+    pub safety: Safety,
+}
+
+/// One finding.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diagnostic {
+    /// Its stable code.
+    pub code: Code,
+    /// How grave it is.
+    pub severity: Severity,
+    /// One sentence that states the fact, without a full stop.
+    pub title: String,
+    /// The place it is about, then every other place involved, in any number of files.
+    pub labels: Vec<Label>,
+    /// Reasons, figures, what to do: one paragraph each.
+    pub notes: Vec<String>,
+    /// Ways to mend it.
+    pub fixes: Vec<Fix>,
+}
+
+impl Diagnostic {
+    /// An error (or what severity the code is declared with) at `place`.
+    #[must_use]
+    pub fn new(
+        code: Code,
+        title: impl Into<String>,
+        place: Place,
+        label: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            title: title.into(),
+            labels: vec![Label { place, text: label.into() }],
+            notes: Vec::new(),
+            fixes: Vec::new(),
+        }
+    }
+    /// Adds another place involved.
+    #[must_use]
+    pub fn and(mut self, place: Place, label: impl Into<String>) -> Self {
+        self.labels.push(Label { place, text: label.into() });
+        self
+    }
+    /// Adds a note.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+    /// Adds a fix that replaces `place` by `text`.
+    #[must_use]
+    pub fn fix(
+        mut self,
+        title: impl Into<String>,
+        place: Place,
+        text: impl Into<String>,
+        safety: Safety,
+    ) -> Self {
+        let edits = vec![Edit { place, text: text.into() }];
+        self.fixes.push(Fix { title: title.into(), edits, safety });
+        self
+    }
+    /// The place it is about.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.labels.first().map(|l| l.place)
+    }
+}
+
+/// Source order: file, then position, then code; equal findings are kept once.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|a, b| {
+        let key = |d: &Diagnostic| (d.place(), d.severity, d.code);
+        key(a).cmp(&key(b)).then_with(|| a.title.cmp(&b.title))
+    });
+    diagnostics.dedup_by(|a, b| a.code == b.code && a.place() == b.place() && a.title == b.title);
+}
