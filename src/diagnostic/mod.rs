@@ -4,11 +4,13 @@
 
 pub mod codes;
 pub mod fix;
+mod meant;
 pub mod miette;
 pub mod pages;
 pub mod render;
 
 pub use codes::Code;
+pub use meant::{closest, listed};
 
 use crate::source::Place;
 
