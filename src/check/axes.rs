@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::program::ItemRef;
 use super::value::{Env, Value};
 use super::{Checker, codes};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, closest};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::ir::{Axis, AxisId, AxisSize, Role, Tensor, TensorId};
 use crate::name::Name;
@@ -399,25 +399,16 @@ impl<'p> Checker<'p> {
 
     pub(super) fn report_unknown_axis(&mut self, name: Name, place: Place, env: &Env<'p>) {
         let names = self.visible_names(env);
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_AXIS,
             format!("there is no axis `{name}` here"),
             place,
             "not an axis",
         );
-        diagnostic = match super::names::closest(name.text(), names.iter().map(|n| n.text())) {
-            Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                crate::diagnostic::Safety::Review,
-            ),
-            None => diagnostic.note(
-                "an axis is a `Count` parameter, an axis of an input, one declared with `axis`, \
-                 or `batch`, `seq`, `ctx`",
-            ),
-        };
-        self.report(diagnostic);
+        let best = closest(name.text(), names.iter().map(|n| n.text()));
+        let otherwise = "an axis is a `Count` parameter, an axis of an input, one declared with \
+                         `axis`, or `batch`, `seq`, `ctx`";
+        self.report(diagnostic.meant(best, place, otherwise));
     }
 
     pub(super) fn times(&mut self, a: Option<ExprId>, b: Option<ExprId>) -> Option<ExprId> {

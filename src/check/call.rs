@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use super::object::{Given, Slot, is_optional};
+use super::object::{Given, Slot};
 use super::program::ItemRef;
 use super::value::{Env, Value, with_article};
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, Safety};
+use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::expr::{ExprId, Origin, OriginKind};
 use crate::ir::AxisId;
 use crate::name::Name;
@@ -169,6 +169,26 @@ impl<'p> Checker<'p> {
         env: &Env<'p>,
         place: Place,
     ) -> Option<Vec<Slot<'p>>> {
+        let args: Vec<&Arg> = args.iter().collect();
+        let (slots, sound) = self.matched(item, &args, env);
+        let mut good = sound;
+        for slot in slots.iter().filter(|s| s.is_missing()) {
+            good = false;
+            // After a misspelt argument nothing is missing.
+            if sound {
+                self.report_missing_argument(item, slot.param, place);
+            }
+        }
+        good.then_some(slots)
+    }
+
+    /// Each parameter with the argument that it got, and whether all arguments found a parameter.
+    pub(super) fn matched(
+        &mut self,
+        item: ItemRef<'p>,
+        args: &[&'p Arg],
+        env: &Env<'p>,
+    ) -> (Vec<Slot<'p>>, bool) {
         let params = item.item.params.as_deref().unwrap_or_default();
         let site = self.item_env(item);
         let mut slots: Vec<Slot<'p>> = params
@@ -177,71 +197,43 @@ impl<'p> Checker<'p> {
             .collect();
         let mut good = true;
         for (i, arg) in args.iter().enumerate() {
-            let arg_place = env.site().place(arg.span);
-            let given =
-                |name| Given { expr: arg.value.as_ref(), name, place: arg_place, env: env.clone() };
-            match arg.name {
-                None => match slots.get_mut(i) {
-                    Some(slot) => slot.given = Some(given(slot.param.name.name)),
-                    None => {
-                        good = false;
-                        self.report(
-                            Diagnostic::new(
-                                codes::TOO_MANY_ARGUMENTS,
-                                format!(
-                                    "`{}` takes {} argument{}",
-                                    item.item.name.name,
-                                    params.len(),
-                                    if params.len() == 1 { "" } else { "s" }
-                                ),
-                                arg_place,
-                                "one too many",
-                            )
+            let place = env.site().place(arg.span);
+            let slot = match arg.name {
+                None => slots.get_mut(i),
+                Some(name) => slots.iter_mut().find(|s| s.param.name.name == name.name),
+            };
+            match (slot, arg.name) {
+                (Some(slot), _) if slot.given.is_none() => {
+                    let name = slot.param.name.name;
+                    let expr = arg.value.as_ref();
+                    slot.given = Some(Given { expr, name, place, env: env.clone() });
+                    continue;
+                }
+                (Some(slot), _) => {
+                    let title = format!("`{}` is given twice", slot.param.name.name);
+                    let label = "given again here";
+                    self.report(Diagnostic::new(codes::DUPLICATE_ARGUMENT, title, place, label));
+                }
+                (None, Some(name)) => {
+                    let given = |p: Name| args.iter().any(|a| a.name.is_some_and(|n| n.name == p));
+                    let names = params.iter().map(|p| p.name.name).filter(|p| !given(*p));
+                    let names: Vec<&str> = names.map(Name::text).collect();
+                    let place = env.site().place(name.span);
+                    self.report_unknown_argument(item, name.name, place, &names);
+                }
+                (None, None) => {
+                    let plural = if params.len() == 1 { "" } else { "s" };
+                    let name = item.item.name.name;
+                    let title = format!("`{name}` takes {} argument{plural}", params.len());
+                    self.report(
+                        Diagnostic::new(codes::TOO_MANY_ARGUMENTS, title, place, "one too many")
                             .and(item.name_place(), "declared here"),
-                        );
-                    }
-                },
-                Some(name) => {
-                    let slot = slots.iter_mut().find(|s| s.param.name.name == name.name);
-                    match slot {
-                        Some(slot) if slot.given.is_some() => {
-                            good = false;
-                            self.report(Diagnostic::new(
-                                codes::DUPLICATE_ARGUMENT,
-                                format!("`{}` is given twice", name.name),
-                                arg_place,
-                                "given again here",
-                            ));
-                        }
-                        Some(slot) => slot.given = Some(given(name.name)),
-                        None => {
-                            good = false;
-                            let given: Vec<Name> =
-                                args.iter().filter_map(|a| Some(a.name?.name)).collect();
-                            let names: Vec<&str> = params
-                                .iter()
-                                .map(|p| p.name.name)
-                                .filter(|n| !given.contains(n))
-                                .map(Name::text)
-                                .collect();
-                            let name_place = env.site().place(name.span);
-                            self.report_unknown_argument(item, name.name, name_place, &names);
-                        }
-                    }
+                    );
                 }
             }
+            good = false;
         }
-        let sound = good;
-        for slot in &slots {
-            let param = slot.param;
-            // After a misspelt argument nothing is missing.
-            let missing = slot.given.is_none() && param.default.is_none() && !is_optional(param);
-            if missing && sound {
-                good = false;
-                self.report_missing_argument(item, param, place);
-            }
-        }
-        good.then_some(slots)
+        (slots, good)
     }
 
     pub(super) fn report_missing_argument(
@@ -268,24 +260,15 @@ impl<'p> Checker<'p> {
         place: Place,
         names: &[&str],
     ) {
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_ARGUMENT,
             format!("`{}` has no parameter `{name}`", item.item.name.name),
             place,
             "not a parameter",
         )
         .and(item.name_place(), "declared here");
-        if let Some(best) = super::names::closest(name.text(), names.iter().copied()) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                Safety::Review,
-            );
-        } else if !names.is_empty() {
-            diagnostic = diagnostic.note(format!("it also takes: {}", names.join(", ")));
-        }
-        self.report(diagnostic);
+        let best = closest(name.text(), names.iter().copied());
+        self.report(diagnostic.meant(best, place, listed("it also takes", names)));
     }
 
     /// The value of a slot, evaluated in the caller's scope or (defaults) in `inner`.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::object::Object;
 use super::value::{Env, Scope, Value};
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, Safety};
+use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::expr::{Op, Origin};
 use crate::ir::AxisId;
 use crate::name::Name;
@@ -160,7 +160,7 @@ impl<'p> Checker<'p> {
     pub(super) fn report_unit(&mut self, unit: &UnitExpr, part: usize, env: &Env<'p>) {
         let Some((ident, _)) = unit.parts.get(part) else { return };
         let place = env.site().place(ident.span);
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_UNIT,
             format!("there is no unit `{}`", ident.name),
             place,
@@ -170,19 +170,9 @@ impl<'p> Checker<'p> {
         let same = names.iter().find(|n| n.text().eq_ignore_ascii_case(ident.name.text()));
         let best = super::units::meant_by(ident.name.text())
             .or(same.map(|n| n.text()))
-            .or_else(|| super::names::closest(ident.name.text(), names.iter().map(|n| n.text())));
-        if let Some(best) = best {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                Safety::Review,
-            );
-        } else {
-            diagnostic = diagnostic
-                .note("units are declared in std/units.mesa; declare your own with `unit X = …`");
-        }
-        self.report(diagnostic);
+            .or_else(|| closest(ident.name.text(), names.iter().map(|n| n.text())));
+        let declared = "units are declared in std/units.mesa; declare your own with `unit X = …`";
+        self.report(diagnostic.meant(best, place, declared));
     }
 
     /// A text with its holes filled.
@@ -295,24 +285,16 @@ impl<'p> Checker<'p> {
         what: &str,
         names: &[Name],
     ) -> Value<'p> {
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_FIELD,
             format!("{what} has no field `{field}`"),
             place,
             "not a field",
         );
-        if let Some(best) = super::names::closest(field.text(), names.iter().map(|n| n.text())) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                Safety::Review,
-            );
-        } else if !names.is_empty() {
-            let list: Vec<_> = names.iter().take(12).map(|n| n.text()).collect();
-            diagnostic = diagnostic.note(format!("it has: {}", list.join(", ")));
-        }
-        self.report(diagnostic);
+        let names: Vec<&str> = names.iter().map(|n| n.text()).collect();
+        let best = closest(field.text(), names.iter().copied());
+        let first = names.get(..12).unwrap_or(&names);
+        self.report(diagnostic.meant(best, place, listed("it has", first)));
         Value::Error
     }
 

@@ -6,7 +6,6 @@ use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::{Origin, OriginKind};
 use crate::ir::{AxisId, AxisSize, Role, TensorId};
-use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{Arg, AxisRef, Body, Ident, StmtKind};
 
@@ -102,41 +101,20 @@ impl<'p> Checker<'p> {
         env: &Env<'p>,
         inner: &Env<'p>,
     ) -> bool {
-        let params = item.item.params.as_deref().unwrap_or_default();
-        let mut good = true;
-        for arg in named {
-            let Some(name) = arg.name else { continue };
-            if !params.iter().any(|p| p.name.name == name.name) {
-                good = false;
-                let given = |p: Name| named.iter().any(|a| a.name.is_some_and(|n| n.name == p));
-                let names = params.iter().map(|p| p.name.name).filter(|p| !given(*p));
-                let names: Vec<&str> = names.map(Name::text).collect();
-                self.report_unknown_argument(item, name.name, env.site().place(name.span), &names);
-            }
-        }
-        for param in params {
-            let arg = named.iter().find(|a| a.name.is_some_and(|n| n.name == param.name.name));
-            let given = arg.map(|arg| super::object::Given {
-                expr: arg.value.as_ref(),
-                name: param.name.name,
-                place: env.site().place(arg.span),
-                env: env.clone(),
-            });
-            let site = self.item_env(item);
-            let slot = super::object::Slot { param, site, given, open: false };
-            if slot.given.is_none() && param.default.is_none() && !super::object::is_optional(param)
-            {
-                inner.bind(param.name.name, Value::Error);
+        let (slots, mut good) = self.matched(item, named, env);
+        for slot in slots {
+            let name = slot.param.name.name;
+            if slot.is_missing() {
+                inner.bind(name, Value::Error);
                 // After a misspelt argument nothing is missing.
-                if !std::mem::replace(&mut good, false) {
-                    continue;
+                if std::mem::replace(&mut good, false) {
+                    self.report_missing_argument(item, slot.param, place);
                 }
-                self.report_missing_argument(item, param, place);
                 continue;
             }
             let value = self.slot_argument(&slot, inner);
             good &= !matches!(value, Value::Error);
-            inner.bind(param.name.name, value);
+            inner.bind(name, value);
         }
         good
     }

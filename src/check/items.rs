@@ -6,7 +6,7 @@ use super::object::Object;
 use super::program::{ItemRef, ModuleId};
 use super::value::{Env, Value};
 use super::{Checker, codes};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, closest};
 use crate::quantity::Dimension;
 use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
 
@@ -253,16 +253,14 @@ impl<'p> Checker<'p> {
                     .filter(|(_, kind)| *kind == ItemKind::Assume)
                     .map(|(n, _)| n.text())
                     .collect();
-                let mut diagnostic = Diagnostic::new(
+                let diagnostic = Diagnostic::new(
                     codes::UNKNOWN_FIELD,
                     format!("there is no assumption `{name}`"),
                     entry.place,
                     "not declared with `assume`",
                 );
-                if let Some(best) = super::closest(name.text(), all) {
-                    diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
-                }
-                self.report(diagnostic);
+                let best = closest(name.text(), all);
+                self.report(diagnostic.meant(best, entry.name_place(), ""));
             }
         }
     }

@@ -45,9 +45,9 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
+pub use crate::diagnostic::closest;
 pub use block::BuiltModel;
 pub use items::check_module;
-pub use names::closest;
 pub use object::{Entry, Object, Statement};
 pub use plan::show_path as show_rule;
 pub use precision::Precision;

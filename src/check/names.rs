@@ -5,46 +5,10 @@ use std::rc::Rc;
 use super::program::{ItemRef, ModuleId};
 use super::value::{Env, Scope, Value, with_article};
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, Safety};
+use crate::diagnostic::{Diagnostic, Safety, closest, listed};
 use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{ImportSource, ItemKind};
-
-/// The candidate most like `name`, if one is like it at all.
-#[must_use]
-pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(1);
-    let lower = name.to_lowercase();
-    let mut best: Option<(usize, &str)> = None;
-    let mut others: Vec<&'a str> = Vec::new();
-    for candidate in candidates {
-        if candidate == name {
-            continue;
-        }
-        others.push(candidate);
-        let distance = if candidate.to_lowercase() == lower {
-            0
-        } else {
-            strsim::damerau_levenshtein(name, candidate)
-        };
-        if distance <= limit && best.is_none_or(|(d, b)| (distance, candidate) < (d, b)) {
-            best = Some((distance, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate).or_else(|| same_start(name, &others))
-}
-
-/// The first candidate that starts like `name`: `H100` is short for `H100_SXM`.
-fn same_start<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let common = |candidate: &str| {
-        let pairs = name.chars().zip(candidate.chars());
-        pairs.take_while(|(a, b)| a.eq_ignore_ascii_case(b)).count()
-    };
-    let length = name.chars().count();
-    let needed = (length * 3).div_ceil(5).max(4.min(length.max(3)));
-    let likely = candidates.iter().filter(|c| common(c) >= needed);
-    likely.max_by_key(|c| (common(c), std::cmp::Reverse((c.len(), **c)))).copied()
-}
 
 /// What an import brings into a module.
 #[derive(Clone)]
@@ -194,21 +158,14 @@ impl<'p> Checker<'p> {
             ([unknown, ..], _) => {
                 let known = super::library::FILES.iter().map(|(p, _)| *p);
                 let known: Vec<&str> = known.flat_map(|p| p.split('/')).collect();
-                let mut diagnostic = Diagnostic::new(
+                let diagnostic = Diagnostic::new(
                     codes::UNKNOWN_MODULE,
                     format!("the library has no module `{}`", unknown.name),
                     item.place(unknown.span),
                     "not a module of `std`",
                 );
-                if let Some(best) = closest(unknown.name.text(), known) {
-                    diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                        format!("write `{best}`"),
-                        item.place(unknown.span),
-                        best,
-                        Safety::Review,
-                    );
-                }
-                self.report(diagnostic);
+                let best = closest(unknown.name.text(), known);
+                self.report(diagnostic.meant(best, item.place(unknown.span), ""));
                 for (name, alias) in import.names.iter().flatten() {
                     map.insert(alias.unwrap_or(*name).name, Imported::Error);
                 }
@@ -236,21 +193,13 @@ impl<'p> Checker<'p> {
         }
         let known = modules.iter().flat_map(|m| program.names(*m)).map(|(n, _)| n.text());
         let known: Vec<&str> = known.collect();
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_NAME,
             format!("`{name}` is not declared in {whence}"),
             place,
             "not known",
         );
-        if let Some(best) = closest(name.text(), known) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                Safety::Review,
-            );
-        }
-        self.report(diagnostic);
+        self.report(diagnostic.meant(closest(name.text(), known), place, ""));
         Imported::Error
     }
 
@@ -418,18 +367,11 @@ impl<'p> Checker<'p> {
             diagnostic = diagnostic.note(format!("the library has it: add `use std.{top}.{name}`"));
             let (at, text) = self.import_line(env.site().module, &format!("std.{top}.{name}"));
             diagnostic = diagnostic.fix(format!("import `{name}`"), at, text, Safety::Safe);
-        } else if let Some(best) = closest(name.text(), candidates) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                Safety::Review,
-            );
-        } else if sees_results(env) {
-            let roots: Vec<_> = self.result_roots().iter().map(|n| n.text()).collect();
-            if !roots.is_empty() {
-                diagnostic = diagnostic.note(format!("results start with: {}", roots.join(", ")));
-            }
+        } else {
+            let roots = if sees_results(env) { self.result_roots() } else { Vec::new() };
+            let roots: Vec<&str> = roots.iter().map(|n| n.text()).collect();
+            let best = closest(name.text(), candidates);
+            diagnostic = diagnostic.meant(best, place, listed("results start with", &roots));
         }
         self.report(diagnostic);
     }

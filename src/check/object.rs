@@ -14,7 +14,7 @@ use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::{Origin, OriginKind};
 use crate::name::Name;
-use crate::source::Place;
+use crate::source::{Place, Span};
 use crate::syntax::ast::{Body, Clauses, Expr, Ident, ItemKind, Param, Stmt, StmtKind};
 
 /// Something with fields: an instantiated item, or a section of one.
@@ -60,6 +60,15 @@ pub struct Entry<'p> {
     pub amends: bool,
 }
 
+impl Entry<'_> {
+    /// Where the last name of the left side stands, at the end of it.
+    pub(super) fn name_place(&self) -> Place {
+        let end = self.place.span.end;
+        let length = self.path.last().map_or(0, |n| n.text().len() as u32);
+        Place { span: Span::new(end.saturating_sub(length), end), ..self.place }
+    }
+}
+
 /// A statement that is not a setting, with the scope around the object.
 #[derive(Clone)]
 pub struct Statement<'p> {
@@ -80,6 +89,14 @@ pub struct Slot<'p> {
     pub given: Option<Given<'p>>,
     /// Whether a value is still to come: the item is checked by itself.
     pub open: bool,
+}
+
+impl Slot<'_> {
+    /// Whether the parameter got nothing and cannot do without.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.given.is_none() && self.param.default.is_none() && !is_optional(self.param)
+    }
 }
 
 /// An argument.

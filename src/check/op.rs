@@ -10,7 +10,7 @@ use super::program::ItemRef;
 use super::types::Ty;
 use super::value::{Env, Value};
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, Safety};
+use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::ir::{AxisId, AxisSize, Role};
 use crate::lower::Frame;
 use crate::name::Name;
@@ -188,25 +188,15 @@ impl<'p> Checker<'p> {
         let Some((_, holds)) = known else {
             let place = item.place(name.span);
             let names = ATTRIBUTES.iter().map(|(n, _)| *n);
-            let mut diagnostic = Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 codes::UNKNOWN_FIELD,
                 format!("an op has no field `{}`", name.name),
                 place,
                 "not a field",
             );
-            diagnostic = match super::closest(name.name.text(), names.clone()) {
-                Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
-                    format!("write `{best}`"),
-                    place,
-                    best,
-                    Safety::Review,
-                ),
-                None => {
-                    let names: Vec<_> = names.collect();
-                    diagnostic.note(format!("it may hold: {}", names.join(", ")))
-                }
-            };
-            self.report(diagnostic);
+            let best = closest(name.name.text(), names.clone());
+            let names: Vec<&str> = names.collect();
+            self.report(diagnostic.meant(best, place, listed("it may hold", &names)));
             return;
         };
         let place = item.place(value.span);
@@ -268,17 +258,14 @@ impl<'p> Checker<'p> {
             ExprKind::Bool(b) if words.contains(&if *b { "true" } else { "false" }) => {}
             ExprKind::Name(name) if words.iter().any(|w| *name == *w) => {}
             ExprKind::Name(name) => {
-                let mut diagnostic = Diagnostic::new(
+                let diagnostic = Diagnostic::new(
                     codes::WRONG_TYPE,
                     format!("{what} cannot be `{name}`"),
                     place,
                     "not one of the words it may be",
                 );
-                diagnostic = match super::closest(name.text(), words.iter().copied()) {
-                    Some(best) => diagnostic.note(format!("did you mean `{best}`?")),
-                    None => diagnostic.note(format!("it may be: {}", words.join(", "))),
-                };
-                self.report(diagnostic);
+                let best = closest(name.text(), words.iter().copied());
+                self.report(diagnostic.meant(best, place, listed("it may be", words)));
             }
             _ => self.report(
                 Diagnostic::new(

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::object::Object;
 use super::value::Value;
 use super::{Checker, Machine, codes};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::expr::{ExprId, Origin, OriginKind};
 use crate::ir::{MeshAxis, MeshId, Plan, Schedule, ShardRule, Zero};
 use crate::name::Name;
@@ -312,23 +312,16 @@ impl<'p> Checker<'p> {
         if levels.contains(&level.name.text()) {
             return true;
         }
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::NO_SUCH_LEVEL,
             format!("`{}` has no level `{}`", machine.object.name, level.name),
             site.place(level.span),
             "not a level of this machine",
         )
         .and(machine.place, "declared here");
-        diagnostic = match super::closest(level.name.text(), levels.iter().copied()) {
-            Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                site.place(level.span),
-                best,
-                crate::diagnostic::Safety::Review,
-            ),
-            None => diagnostic.note(format!("its levels: {}", levels.join(", "))),
-        };
-        self.report(diagnostic);
+        let best = closest(level.name.text(), levels.iter().copied());
+        let place = site.place(level.span);
+        self.report(diagnostic.meant(best, place, listed("its levels", &levels)));
         false
     }
 
@@ -391,46 +384,31 @@ impl<'p> Checker<'p> {
             return true;
         }
         let place = site.place(ident.span);
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_ROLE,
             format!("`{}` is no role of tensors that fits here", ident.name),
             place,
             "not one of them",
         );
-        diagnostic = match super::closest(ident.name.text(), known.iter().copied()) {
-            Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                crate::diagnostic::Safety::Review,
-            ),
-            None => diagnostic.note(format!("it may be: {}", known.join(", "))),
-        };
-        self.report(diagnostic);
+        let best = closest(ident.name.text(), known.iter().copied());
+        self.report(diagnostic.meant(best, place, listed("it may be", known)));
         false
     }
 
     pub(super) fn unknown_mesh_axis(&mut self, ident: &Ident, plan: &Plan, site: super::Site) {
         let known: Vec<&str> = plan.mesh.iter().map(|(_, m)| m.name.text()).collect();
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_MESH_AXIS,
             format!("the mesh has no axis `{}`", ident.name),
             site.place(ident.span),
             "not a mesh axis",
         );
-        if let Some(best) = super::closest(ident.name.text(), known.iter().copied()) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                site.place(ident.span),
-                best,
-                crate::diagnostic::Safety::Review,
-            );
-        } else if known.is_empty() {
-            diagnostic = diagnostic.note("declare it before the rule: `mesh tp`");
-        } else {
-            diagnostic = diagnostic.note(format!("the mesh has: {}", known.join(", ")));
-        }
-        self.report(diagnostic);
+        let best = closest(ident.name.text(), known.iter().copied());
+        let otherwise = match known.is_empty() {
+            true => "declare it before the rule: `mesh tp`".to_owned(),
+            false => listed("the mesh has", &known),
+        };
+        self.report(diagnostic.meant(best, site.place(ident.span), otherwise));
     }
 }
 

@@ -11,7 +11,7 @@ use super::schema::Field;
 use super::types::Ty;
 use super::value::{Env, Scope, Value, with_article};
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, Safety};
+use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::lower::{Leaf, Results};
 use crate::name::Name;
 use crate::source::Place;
@@ -196,25 +196,16 @@ impl<'p> Checker<'p> {
     fn report_unknown_result(&mut self, path: &str, place: Place) {
         let known: Vec<String> =
             self.results.iter().flat_map(|r| r.leaves.keys().cloned()).collect();
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_RESULT,
             format!("there is no result `{path}`"),
             place,
             "not a result",
         );
-        diagnostic = match super::closest(path, known.iter().map(String::as_str)) {
-            Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                Safety::Review,
-            ),
-            None => {
-                let roots: Vec<_> = self.result_roots().iter().map(|n| n.text()).collect();
-                diagnostic.note(format!("results start with: {}", roots.join(", ")))
-            }
-        };
-        self.report(diagnostic);
+        let best = closest(path, known.iter().map(String::as_str));
+        let roots = self.result_roots();
+        let roots: Vec<&str> = roots.iter().map(|n| n.text()).collect();
+        self.report(diagnostic.meant(best, place, listed("results start with", &roots)));
     }
 
     /// Expectations of a scenario that could not be lowered: their names and dimensions.
@@ -325,23 +316,18 @@ impl<'p> Checker<'p> {
                 .filter(|(_, k)| *k == ItemKind::Scenario)
                 .map(|(n, _)| n.text())
                 .collect();
-            let mut diagnostic = Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 codes::UNKNOWN_SCENARIO,
                 format!("there is no scenario `{}`", of.name),
                 place,
                 "not a scenario",
             );
-            diagnostic = match super::closest(of.name.text(), scenarios.iter().copied()) {
-                Some(best) => diagnostic.note(format!("did you mean `{best}`?")).fix(
-                    format!("write `{best}`"),
-                    place,
-                    best,
-                    Safety::Review,
-                ),
-                None if scenarios.is_empty() => diagnostic.note("this file declares none"),
-                None => diagnostic.note(format!("this file has: {}", scenarios.join(", "))),
+            let best = closest(of.name.text(), scenarios.iter().copied());
+            let otherwise = match scenarios.is_empty() {
+                true => "this file declares none".to_owned(),
+                false => listed("this file has", &scenarios),
             };
-            self.report(diagnostic);
+            self.report(diagnostic.meant(best, place, otherwise));
             return None;
         };
         if found.item.kind != ItemKind::Scenario {
@@ -399,16 +385,14 @@ impl<'p> Checker<'p> {
         let is_value = matches!(field, Some(Field::Is(_) | Field::AtLeastOne | Field::OneOf(_)));
         if slot.is_none() && !is_value {
             let names = owner.field_names(&[]);
-            let mut diagnostic = Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 codes::UNKNOWN_PATH,
                 format!("`{}` has no input `{shown}`", scenario.name),
                 place,
                 "nothing to vary",
             );
-            if let Some(best) = super::closest(last.name.text(), names.iter().map(|n| n.text())) {
-                diagnostic = diagnostic.note(format!("did you mean `{best}`?"));
-            }
-            self.report(diagnostic);
+            let best = closest(last.name.text(), names.iter().map(|n| n.text()));
+            self.report(diagnostic.meant(best, env.site().place(last.span), ""));
             return;
         }
         for (value, at) in values {

@@ -4,10 +4,10 @@ use super::object::{Entry, Object};
 use super::types::Ty;
 use super::value::Value;
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, Safety};
+use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::name::Name;
 use crate::quantity::Dimension;
-use crate::source::{Place, Span};
+use crate::source::Place;
 use crate::syntax::ast::ItemKind;
 
 /// What a field holds.
@@ -215,22 +215,14 @@ pub fn check_field<'p>(
             if words.iter().any(|w| word == *w) {
                 return value;
             }
-            let mut diagnostic = Diagnostic::new(
-                codes::OUT_OF_RANGE,
-                format!("{name} cannot be `{word}`"),
-                place,
-                "not one of the words that are known here",
-            )
-            .note(format!("it is one of: {}", words.join(", ")));
-            if let Some(best) = super::closest(word.text(), words.iter().copied()) {
-                diagnostic = diagnostic.fix(
-                    format!("write `{best}`"),
-                    place,
-                    best,
-                    crate::diagnostic::Safety::Review,
-                );
-            }
-            checker.report(diagnostic);
+            let title = format!("{name} cannot be `{word}`");
+            let label = "not one of the words that are known here";
+            let best = closest(word.text(), words.iter().copied());
+            checker.report(
+                Diagnostic::new(codes::OUT_OF_RANGE, title, place, label)
+                    .note(listed("it is one of", words))
+                    .meant(best, place, ""),
+            );
             Value::Error
         }
         Some(Field::Section) => match value {
@@ -298,7 +290,7 @@ fn report_unknown(checker: &mut Checker<'_>, object: &Object<'_>, entry: &Entry<
     }
     let shown: Vec<_> = entry.path.iter().map(|n| n.text()).collect();
     let role = matches!(before, [only] if *only == "precision");
-    let mut diagnostic = if role {
+    let diagnostic = if role {
         let title = format!("`{last}` is no role of tensors");
         Diagnostic::new(codes::UNKNOWN_ROLE, title, entry.place, "not a role")
     } else {
@@ -307,22 +299,6 @@ fn report_unknown(checker: &mut Checker<'_>, object: &Object<'_>, entry: &Entry<
         Diagnostic::new(codes::UNKNOWN_FIELD, title, entry.place, "not a field")
     };
     let names: Vec<&str> = names.iter().map(|n| n.text()).collect();
-    diagnostic = match super::names::closest(last.text(), names.iter().copied()) {
-        Some(best) => {
-            // The name stands at the end of what is labelled.
-            let end = entry.place.span.end;
-            let start = end.saturating_sub(last.text().len() as u32);
-            let place = Place { file: entry.place.file, span: Span::new(start, end) };
-            let title = format!("write `{best}`");
-            diagnostic.note(format!("did you mean `{best}`?")).fix(
-                title,
-                place,
-                best,
-                Safety::Review,
-            )
-        }
-        None if names.is_empty() => diagnostic,
-        None => diagnostic.note(format!("it may hold: {}", names.join(", "))),
-    };
-    checker.report(diagnostic);
+    let best = closest(last.text(), names.iter().copied());
+    checker.report(diagnostic.meant(best, entry.name_place(), listed("it may hold", &names)));
 }

@@ -6,7 +6,7 @@ use super::object::Object;
 use super::types::Ty;
 use super::value::{Env, Value};
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, Safety};
+use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::expr::{ExprId, Origin, OriginKind};
 use crate::ir::{Level, System};
 use crate::name::Name;
@@ -200,23 +200,14 @@ impl<'p> Checker<'p> {
             return true;
         }
         let place = site.place(below.span);
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::NO_SUCH_LEVEL,
             format!("there is no chip or level `{}` below this one", below.name),
             place,
             "not declared before",
         );
-        if let Some(best) = super::closest(below.name.text(), known.iter().copied()) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                Safety::Review,
-            );
-        } else if !known.is_empty() {
-            diagnostic = diagnostic.note(format!("declared: {}", known.join(", ")));
-        }
-        self.report(diagnostic);
+        let best = closest(below.name.text(), known.iter().copied());
+        self.report(diagnostic.meant(best, place, listed("declared", &known)));
         false
     }
 

@@ -2,7 +2,7 @@
 
 use super::value::{Value, with_article};
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, Safety};
+use crate::diagnostic::{Diagnostic, closest};
 use crate::expr::Op;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -132,21 +132,14 @@ impl<'p> Checker<'p> {
             "Op",
             "Block",
         ];
-        let mut diagnostic = Diagnostic::new(
+        let diagnostic = Diagnostic::new(
             codes::UNKNOWN_TYPE,
             format!("there is no type `{name}`"),
             place,
             "not a type",
         );
-        if let Some(best) = super::names::closest(name, known.iter().copied()) {
-            diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                format!("write `{best}`"),
-                place,
-                best,
-                Safety::Review,
-            );
-        }
-        self.report(diagnostic);
+        let best = closest(name, known.iter().copied());
+        self.report(diagnostic.meant(best, place, ""));
     }
 
     /// Checks an argument against the declared type of its parameter.

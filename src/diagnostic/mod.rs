@@ -5,9 +5,11 @@
 pub mod codes;
 mod finding;
 pub mod fix;
+mod meant;
 pub mod miette;
 pub mod pages;
 pub mod render;
 
 pub use codes::Code;
 pub use finding::{Diagnostic, Edit, Fix, Label, Safety, Severity, sort};
+pub use meant::{closest, listed};

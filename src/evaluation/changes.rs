@@ -6,8 +6,8 @@
 use std::rc::Rc;
 
 use super::settable::{deep, is_assumption, settable};
-use crate::check::{Checker, Entry, Env, ModuleId, Object, Program, Site, closest};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::check::{Checker, Entry, Env, ModuleId, Object, Program, Site};
+use crate::diagnostic::{Diagnostic, closest, codes};
 use crate::expr::OriginKind;
 use crate::name::Name;
 use crate::source::{Place, Span};
@@ -229,10 +229,8 @@ fn unknown(path: &str, entry: &Entry<'_>, known: Vec<String>) -> Diagnostic {
     // The last name may be all that is wrong, or all that is right.
     let last = path.rsplit('.').next().unwrap_or(path);
     let same = known.iter().find(|k| k.rsplit('.').next() == Some(last) && k.contains('.'));
-    match closest(path, known.iter().map(String::as_str)).or(same.map(String::as_str)) {
-        Some(best) => diagnostic.note(format!("did you mean `{best}`?")),
-        None => diagnostic.note("`--settable` lists the paths"),
-    }
+    let best = closest(path, known.iter().map(String::as_str)).or(same.map(String::as_str));
+    diagnostic.meant(best, None, "`--settable` lists the paths")
 }
 
 /// Whether a text is names with dots between.

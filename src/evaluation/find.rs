@@ -1,8 +1,8 @@
 //! The figure that a path names.
 
 use super::{Evaluation, unknown_scenario};
-use crate::check::{Value, closest};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::check::Value;
+use crate::diagnostic::{Diagnostic, closest, codes, listed};
 use crate::lower::Leaf;
 use crate::source::{Place, Span};
 
@@ -62,18 +62,15 @@ pub fn find(evaluation: &mut Evaluation<'_>, path: &str) -> Result<Option<Found>
     let diagnostic =
         Diagnostic::new(codes::UNKNOWN_RESULT, title, scenario.place, "of this scenario");
     let paths = lowered.results.leaves.keys().map(String::as_str);
-    let note = match closest(rest, paths) {
-        Some(best) => format!("did you mean `{best}`?"),
-        None => match deepest(lowered, rest) {
-            Some((group, names)) => format!("`{group}` has: {names}"),
-            None => {
-                let roots = lowered.results.children("");
-                let roots: Vec<&str> = roots.iter().map(|n| n.text()).collect();
-                format!("it has: {}", roots.join(", "))
-            }
-        },
+    let otherwise = match deepest(lowered, rest) {
+        Some((group, names)) => format!("`{group}` has: {names}"),
+        None => {
+            let roots = lowered.results.children("");
+            let roots: Vec<&str> = roots.iter().map(|n| n.text()).collect();
+            listed("it has", &roots)
+        }
     };
-    Err(Box::new(diagnostic.note(note)))
+    Err(Box::new(diagnostic.meant(closest(rest, paths), None, otherwise)))
 }
 
 /// The deepest group that a path passes, with the names in it.

@@ -16,7 +16,7 @@ pub use find::{Found, find};
 pub use settable::{Settable, settable};
 
 use crate::check::{self, Checker, ItemRef, ModuleId, Object, Program};
-use crate::diagnostic::{self, Diagnostic, Severity, codes};
+use crate::diagnostic::{self, Diagnostic, Severity, closest, codes, listed};
 use crate::lower::{self, Lowered};
 use crate::name::Name;
 use crate::source::{Place, Span};
@@ -170,11 +170,8 @@ pub fn unknown_scenario(program: &Program, module: ModuleId, name: &str) -> Diag
     let label = if names.is_empty() { "no scenario is declared here" } else { "the first one" };
     let title = format!("there is no scenario `{name}`");
     let diagnostic = Diagnostic::new(codes::UNKNOWN_SCENARIO, title, place, label);
-    match check::closest(name, names.iter().copied()) {
-        Some(best) => diagnostic.note(format!("did you mean `{best}`?")),
-        None if names.is_empty() => diagnostic,
-        None => diagnostic.note(format!("the file has: {}", names.join(", "))),
-    }
+    let best = closest(name, names.iter().copied());
+    diagnostic.meant(best, None, listed("the file has", &names))
 }
 
 /// A finding about a file that declares no scenario at all.

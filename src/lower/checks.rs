@@ -2,7 +2,7 @@
 
 use super::phase::Setting;
 use crate::check::{BuiltModel, Checker, Machine, divisors, show_number};
-use crate::diagnostic::{Diagnostic, Safety, Severity, codes};
+use crate::diagnostic::{Diagnostic, Safety, Severity, closest, codes, listed};
 use crate::expr::{ExprId, Op};
 use crate::graph::Laid;
 use crate::ir::{AxisId, AxisSize, Plan};
@@ -43,31 +43,22 @@ impl<'p> Checker<'p> {
         for &rule in &laid.unmatched {
             let Some(rule) = plan.rules.get(rule) else { continue };
             let name = crate::check::show_rule(&rule.axis);
-            let known: Vec<&str> = model
+            let mut known: Vec<&str> = model
                 .axes
                 .iter()
                 .flat_map(|(_, a)| a.aliases.iter().map(|(n, _)| n.text()))
                 .collect();
-            let mut diagnostic = Diagnostic::new(
+            let diagnostic = Diagnostic::new(
                 codes::SHARD_MATCHES_NOTHING,
                 format!("the model has no axis `{name}`"),
                 rule.place,
                 "matches nothing",
             );
             let last = rule.axis.last().map_or("", |n| n.text());
-            if let Some(best) = crate::check::closest(last, known.iter().copied()) {
-                diagnostic = diagnostic.note(format!("did you mean `{best}`?")).fix(
-                    format!("write `{best}`"),
-                    rule.place,
-                    best,
-                    Safety::Review,
-                );
-            } else {
-                let mut names: Vec<&str> = known;
-                names.sort_unstable();
-                names.dedup();
-                diagnostic = diagnostic.note(format!("its axes: {}", names.join(", ")));
-            }
+            let best = closest(last, known.iter().copied());
+            known.sort_unstable();
+            known.dedup();
+            let diagnostic = diagnostic.meant(best, rule.place, listed("its axes", &known));
             self.report(diagnostic);
         }
         for &rule in &laid.unscoped {

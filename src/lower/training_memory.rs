@@ -13,8 +13,8 @@ use super::memory::ByStage;
 use super::phase::Setting;
 use super::results::{Leaf, Results};
 use super::training::Workload;
-use crate::check::{Checker, Value, closest};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::check::{Checker, Value};
+use crate::diagnostic::{Diagnostic, closest, codes, listed};
 use crate::expr::{ExprId, Op};
 use crate::graph::{LaidStep, Version, saved};
 use crate::ir::{Model, Pass, Recompute, TensorId};
@@ -154,11 +154,8 @@ impl<'p> Checker<'p> {
         let title = format!("there is no optimizer `{}`", work.optimizer);
         let place = work.optimizer_place;
         let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, title, place, "not an optimizer");
-        let note = match closest(work.optimizer.text(), names.iter().copied()) {
-            Some(best) => format!("did you mean `{best}`?"),
-            None => format!("the library has: {}", names.join(", ")),
-        };
-        self.report(diagnostic.note(note));
+        let best = closest(work.optimizer.text(), names.iter().copied());
+        self.report(diagnostic.meant(best, place, listed("the library has", &names)));
         None
     }
 
