@@ -66,6 +66,71 @@ fn full_recompute_keeps_the_input_of_each_layer() {
     assert_eq!(saved_layer(&full(SP), "tp: 8"), 2.0 * S * H / 8.0);
 }
 
+/// Selective recompute drops what grows with the square of the sequence, and nothing else.
+#[test]
+fn selective_recompute_keeps_thirty_four_bytes_a_token_and_nothing_of_the_scores() {
+    let selective = |plan: &str| format!("{plan}\n  recompute = selective");
+    let t = 8.0;
+    assert_eq!(saved_layer(&selective(TP), "dp: 8"), S * H * 34.0);
+    assert_eq!(saved_layer(&selective(TP), "tp: 8"), S * H * (10.0 + 24.0 / t));
+    assert_eq!(saved_layer(&selective(SP), "tp: 8"), 34.0 * S * H / t);
+}
+
+/// Two products of 2 b s² h a layer: scores, and what they weigh.
+#[test]
+fn selective_recompute_runs_the_core_of_attention_once_more() {
+    let o = run(&megatron(4), &format!("{SP}\n  recompute = selective"), "tp: 8", 1);
+    let again = o.get("step.flops.hardware") - o.get("step.flops.model");
+    assert_eq!(again, 64.0 * 4.0 * (2.0 * 2.0 * S * S * H));
+    assert!(o.real("recompute").is_empty(), "heads stay where they are");
+}
+
+/// A fused kernel keeps no scores: nothing is left to drop.
+#[test]
+fn selective_recompute_leaves_fused_attention_alone() {
+    let o = run(&llama(4), &format!("{TP}\n  recompute = selective"), "tp: 8", 1);
+    let none = run(&llama(4), TP, "tp: 8", 1);
+    assert_eq!(o.numbers, none.numbers);
+}
+
+/// The block keeps its input only; what is made of its output is kept.
+#[test]
+fn recompute_of_a_block_keeps_what_goes_into_it() {
+    let (t, plan) = (8.0, format!("{TP}\n  recompute within UnfusedMlp = full"));
+    // The input of gelu, 8 s b h / t, and its result, 8 s b h / t; the input of the block stays.
+    let expected = S * H * (10.0 + (24.0 - 16.0) / t + 5.0 * A * S / (H * t));
+    assert_eq!(saved_layer(&plan, "tp: 8"), expected);
+    let o = run(&megatron(4), &plan, "tp: 8", 1);
+    let again = o.get("step.flops.hardware") - o.get("step.flops.model");
+    assert_eq!(again, 64.0 * 4.0 * (2.0 * 2.0 * S * H * 4.0 * H));
+    assert!(o.real("recompute").is_empty(), "what leaves the block has been summed before");
+    // A rule for a block wins over the one for all layers.
+    let but = format!("{TP}\n  recompute = full\n  recompute within UnfusedMlp = none");
+    let o = run(&megatron(4), &but, "tp: 8", 1);
+    let again = o.get("step.flops.hardware") - o.get("step.flops.model");
+    assert_eq!(again, 64.0 * 4.0 * (8.0 * S * H * H + 4.0 * S * S * H));
+}
+
+/// The log-sum-exp of attention is kept only where the kernel does not run again.
+#[test]
+fn recompute_of_fused_attention_keeps_no_log_sum_exp() {
+    let plan = format!("{TP}\n  recompute within GroupedQueryAttention = full");
+    let at = |layers| run(&llama(layers), &plan, "dp: 8", 1).get("memory.activations.saved");
+    let norms = 2.0 * S * (H + H);
+    let mlp = 2.0 * S * (H + 3.0 * 4096.0);
+    assert_eq!(at(3) - at(2), 2.0 * S * H + norms + mlp);
+}
+
+#[test]
+fn a_rule_for_recompute_that_holds_nowhere_is_said() {
+    let plan = format!("{TP}\n  recompute within UnfusedMpl = full");
+    let found = Run::of(&scenario(&megatron(4), &plan, "tp: 8", 1, TRAIN, ""));
+    assert!(found.scenarios.is_empty());
+    let finding = found.finding("E0505");
+    assert_eq!(finding.places, ["UnfusedMpl"]);
+    assert_eq!(finding.notes, ["did you mean `UnfusedMlp`?"]);
+}
+
 /// What is kept beside the layers: a dropout mask and the token ids before them, after them the
 /// inputs of the norm and of the head, exponentials and their sums in fp32, the targets.
 #[test]
@@ -347,7 +412,6 @@ fn what_training_cannot_cost_is_said() {
     ] {
         assert_eq!(code(&format!("{TP}\n  {more}"), TRAIN), ["E0516"], "{more}");
     }
-    assert_eq!(code(&format!("{TP}\n  recompute = selective"), TRAIN), ["E0516"]);
     assert_eq!(code("  shard batch over tp\n  shard seq over dp", TRAIN), ["E0516"]);
     assert_eq!(code(TP, "batch = 60, seq = 1024, optimizer = adam"), ["E0514"]);
     assert_eq!(code(TP, "batch = 64, seq = 1024, optimizer = adem"), ["E0201"]);

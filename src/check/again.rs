@@ -1,11 +1,15 @@
 //! What the backward pass makes once more: inside of fused kernels what never left them, under
-//! `recompute = full` the whole body of a repeat.
+//! `recompute` the ops of a block, the core of attention, or the whole body of a repeat.
+//!
+//! In: the steps of forward. Out: their copies, right before the backward pass of what they copy.
+//! What leaves such a part has been kept: what follows it has read it before it is made again.
 
 use rustc_hash::FxHashSet;
 
 use super::Checker;
 use super::backward::{Adjoints, Forward, first_place, only_op};
-use crate::ir::{Fuse, OpId, Pass, Step, TensorId};
+use crate::graph::scope_matches;
+use crate::ir::{Fuse, Model, OpId, Pass, Recompute, RecomputeLevel, Step, TensorId};
 use crate::name::Name;
 
 impl<'p> Checker<'p> {
@@ -106,14 +110,48 @@ impl<'p> Checker<'p> {
         adjoints.again.insert(forward, result);
         op.result = result;
         op.pass = Pass::Recompute;
+        if adjoints.anew {
+            op.keeps = None;
+        }
         let new = model.ops.push(op);
         model.tensors[result].producer = Some(new);
         self.builder.built.arguments.push(arguments);
         self.builder.push_step(Step::Op(new));
     }
 
-    /// A whole body once more.
-    pub(super) fn body_again(&mut self, body: &[Step], adjoints: &mut Adjoints) -> Option<()> {
+    /// The backward pass of some steps: parts that are recomputed are made again first.
+    pub(super) fn backward_parts(
+        &mut self,
+        steps: &[Step],
+        forward: &Forward,
+        adjoints: &mut Adjoints,
+        repeated: bool,
+    ) -> Option<()> {
+        let recompute = &forward.recompute;
+        let model = &self.builder.built.model;
+        let marks: Vec<bool> = steps.iter().map(|s| recompute.takes(s, model, repeated)).collect();
+        let mut end = steps.len();
+        while let Some(last) = end.checked_sub(1) {
+            let anew = marks.get(last).copied().unwrap_or(false);
+            let same = |mark: &bool| *mark == anew;
+            let start = end - marks.iter().take(end).rev().take_while(|m| same(m)).count();
+            let part = steps.get(start..end).unwrap_or_default();
+            if anew {
+                let before = (adjoints.again.clone(), adjoints.anew);
+                adjoints.anew = true;
+                self.body_again(part, adjoints)?;
+                self.backward_steps(part, forward, adjoints)?;
+                (adjoints.again, adjoints.anew) = before;
+            } else {
+                self.backward_steps(part, forward, adjoints)?;
+            }
+            end = start;
+        }
+        Some(())
+    }
+
+    /// Some steps once more.
+    fn body_again(&mut self, body: &[Step], adjoints: &mut Adjoints) -> Option<()> {
         for step in body {
             match step {
                 Step::Op(op) => self.make_again(*op, adjoints),
@@ -139,4 +177,46 @@ impl<'p> Checker<'p> {
         }
         Some(())
     }
+}
+
+impl Recompute {
+    /// Whether a step is made again: by the rule of its block, or the one for all layers.
+    fn takes(&self, step: &Step, model: &Model, repeated: bool) -> bool {
+        let ops: &[OpId] = match step {
+            Step::Op(op) => std::slice::from_ref(op),
+            Step::Fuse(fuse) => &fuse.ops,
+            // A repeat looks into itself.
+            Step::Repeat(_) => return false,
+            Step::Some { .. } | Step::Join { .. } => {
+                return repeated && self.general == RecomputeLevel::Full && self.scoped.is_empty();
+            }
+        };
+        let Some(first) = ops.first() else { return false };
+        let op = &model.ops[*first];
+        let rule =
+            self.scoped.iter().rev().find(|(within, _)| {
+                within.iter().any(|w| scope_matches(&op.scope, w, op.residual))
+            });
+        match rule.map_or(self.general, |(_, level)| *level) {
+            RecomputeLevel::None => false,
+            RecomputeLevel::Full => repeated || rule.is_some(),
+            RecomputeLevel::Selective => moves_square(ops, model),
+        }
+    }
+}
+
+/// Whether ops read or leave behind a tensor with an element for each pair of positions: one with
+/// an axis and another that was renamed from it. What stays inside of a kernel does not count.
+fn moves_square(ops: &[OpId], model: &Model) -> bool {
+    let inside = |t: TensorId| {
+        let producer = model.tensors[t].producer;
+        ops.len() > 1 && producer.is_some_and(|p| ops.contains(&p))
+    };
+    let square = |t: TensorId| {
+        let axes = &model.tensors[t].axes;
+        axes.iter().any(|a| model.axes[*a].renamed_from.is_some_and(|from| axes.contains(&from)))
+    };
+    let last = ops.last().map(|op| model.ops[*op].result);
+    let read = ops.iter().flat_map(|op| model.ops[*op].operands.iter().map(|(_, t)| *t));
+    read.filter(|t| !inside(*t)).chain(last).any(square)
 }

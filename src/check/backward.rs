@@ -23,6 +23,8 @@ pub(super) struct Adjoints {
     pub(super) of: FxHashMap<TensorId, TensorId>,
     /// Tensors that were made again, by the forward tensor.
     pub(super) again: FxHashMap<TensorId, TensorId>,
+    /// Whether the ops in question were made again as a whole: they kept nothing.
+    pub(super) anew: bool,
 }
 
 /// What the forward pass says about its tensors.
@@ -33,13 +35,13 @@ pub(super) struct Forward {
     pub(super) readers: FxHashMap<TensorId, Vec<OpId>>,
     /// Tensors that something else than an op reads.
     pub(super) leaving: FxHashSet<TensorId>,
-    recompute: Recompute,
+    pub(super) recompute: Recompute,
 }
 
 impl<'p> Checker<'p> {
     /// Adds the loss and the backward pass to the model being built. `None` where an op cannot be
     /// differentiated (reported).
-    pub(super) fn build_backward(&mut self, recompute: Recompute) -> Option<()> {
+    pub(super) fn build_backward(&mut self, recompute: &Recompute) -> Option<()> {
         let errors = self.errors();
         let losses = self.losses()?;
         let steps = self.builder.steps.first().cloned().unwrap_or_default();
@@ -59,7 +61,7 @@ impl<'p> Checker<'p> {
             self.mark_backward(first, place);
             adjoints.of.insert(loss, seed);
         }
-        self.backward_steps(&steps, &forward, &mut adjoints)?;
+        self.backward_parts(&steps, &forward, &mut adjoints, false)?;
         for (weight, _) in self.builder.built.model.weights.clone() {
             if let Some(&gradient) = adjoints.of.get(&weight) {
                 self.builder.built.model.gradients.push((weight, gradient));
@@ -100,14 +102,14 @@ impl<'p> Checker<'p> {
         &self,
         steps: &[Step],
         losses: &[TensorId],
-        recompute: Recompute,
+        recompute: &Recompute,
     ) -> Forward {
         let model = &self.builder.built.model;
         let mut forward = Forward {
             active: model.weights.iter().map(|(t, _)| *t).collect(),
             readers: FxHashMap::default(),
             leaving: model.outputs.iter().chain(losses).copied().collect(),
-            recompute,
+            recompute: recompute.clone(),
         };
         for (id, op) in model.ops.iter() {
             for (_, tensor) in &op.operands {
@@ -192,7 +194,7 @@ impl<'p> Checker<'p> {
         })
     }
 
-    fn backward_steps(
+    pub(super) fn backward_steps(
         &mut self,
         steps: &[Step],
         forward: &Forward,
@@ -397,7 +399,8 @@ impl<'p> Checker<'p> {
         adjoints: &mut Adjoints,
     ) -> Option<()> {
         let mut carried = Vec::new();
-        let mut inner = Adjoints { of: FxHashMap::default(), again: adjoints.again.clone() };
+        let again = adjoints.again.clone();
+        let mut inner = Adjoints { of: FxHashMap::default(), again, anew: adjoints.anew };
         for carry in &repeat.carried {
             let Some(&before) = adjoints.of.get(&carry.after) else { continue };
             let start = self.carried_gradient(before, carry.start, repeat.place);
@@ -405,11 +408,7 @@ impl<'p> Checker<'p> {
             carried.push((carry, before, start));
         }
         self.builder.steps.push(Vec::new());
-        let again = match forward.recompute {
-            Recompute::Full => self.body_again(&repeat.body, &mut inner),
-            Recompute::None => Some(()),
-        };
-        let done = again.and_then(|()| self.backward_steps(&repeat.body, forward, &mut inner));
+        let done = self.backward_parts(&repeat.body, forward, &mut inner, true);
         let body = self.builder.steps.pop().unwrap_or_default();
         done?;
         let mut pairs = Vec::new();

@@ -110,7 +110,7 @@ impl<'p> Checker<'p> {
         &mut self,
         object: &Rc<Object<'p>>,
         precision: Precision<'p>,
-        training: Option<crate::ir::Recompute>,
+        training: Option<&crate::ir::Recompute>,
     ) -> Option<BuiltModel<'p>> {
         let block = object.block?;
         let mut builder = Builder::new();

@@ -30,6 +30,7 @@ mod plan;
 mod precision;
 mod program;
 mod readers;
+mod recompute;
 mod schema;
 mod system;
 mod tensor;

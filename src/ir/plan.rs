@@ -62,14 +62,25 @@ pub struct Zero {
     pub place: Place,
 }
 
-/// What is made once more in the backward pass instead of kept.
+/// How much is made once more in the backward pass instead of kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Recompute {
+pub enum RecomputeLevel {
     /// Nothing but what never left a fused kernel.
     #[default]
     None,
-    /// The bodies of repeats.
+    /// What grows with the square of the sequence: the core of attention.
+    Selective,
+    /// Everything: the bodies of repeats.
     Full,
+}
+
+/// What is made once more in the backward pass: of all layers, and of some blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recompute {
+    /// What holds where no rule does.
+    pub general: RecomputeLevel,
+    /// Rules within blocks or instances; later ones win.
+    pub scoped: Vec<(Vec<Vec<Name>>, RecomputeLevel)>,
 }
 
 /// A checked plan.

@@ -96,10 +96,10 @@ pub fn lower<'p>(
     let formats = super::training::Formats::of(&precision);
     let recompute = match (scenario.has(&[Name::new("train")]), &plan_object) {
         (false, _) => None,
-        (true, None) => Some(Recompute::None),
+        (true, None) => Some(Recompute::default()),
         (true, Some(object)) => Some(checker.recompute(object)?),
     };
-    let built = checker.build_for(&model, precision, recompute)?;
+    let built = checker.build_for(&model, precision, recompute.as_ref())?;
     if built.model.outputs.is_empty() || checker.errors() > before {
         return None;
     }

@@ -21,7 +21,7 @@ use crate::check::{Checker, Guard, Object, Precision, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Kind, Shard};
-use crate::ir::{Dtype, Pass, Recompute, Role};
+use crate::ir::{Dtype, Pass, Recompute, RecomputeLevel, Role};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -74,29 +74,6 @@ struct Parts {
 }
 
 impl<'p> Checker<'p> {
-    /// `recompute` of a plan.
-    pub(super) fn recompute(&mut self, plan: &Rc<Object<'p>>) -> Option<Recompute> {
-        let name = Name::new("recompute");
-        let place = plan.place_of(&[name]);
-        match self.field(plan, name) {
-            None | Some(Value::None) => Some(Recompute::None),
-            Some(Value::Word(word)) if word == "none" => Some(Recompute::None),
-            Some(Value::Word(word)) if word == "full" => Some(Recompute::Full),
-            Some(Value::Word(word)) if word == "selective" => {
-                self.not_yet("selective recomputing", place)?;
-                None
-            }
-            Some(Value::Word(word)) => {
-                let at = place.or(plan.item.map(|i| i.name_place()))?;
-                let title = format!("`recompute` cannot be `{word}`");
-                let diagnostic = Diagnostic::new(codes::WRONG_TYPE, title, at, "not known");
-                self.report(diagnostic.note("it may be: none, full, selective"));
-                None
-            }
-            Some(_) => None,
-        }
-    }
-
     /// The results of `train { … }`.
     pub(super) fn training(
         &mut self,
@@ -159,6 +136,7 @@ impl<'p> Checker<'p> {
         formats: Formats,
     ) -> Option<Workload> {
         let place = setting.place;
+        self.check_recompute(&setting.model, plan)?;
         self.supported(setting)?;
         self.shares_updates(setting)?;
         let batch = self.train_field(scenario, "batch")?;
@@ -332,7 +310,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Sums over kernels and collectives, by pass and stage.
-    fn parts(&mut self, costs: [&PhaseCost; 2], recompute: Recompute) -> Parts {
+    fn parts(&mut self, costs: [&PhaseCost; 2], recompute: &Recompute) -> Parts {
         let mut parts = Parts::default();
         for (i, cost) in costs.into_iter().enumerate() {
             for kernel in &cost.kernels {
@@ -358,7 +336,7 @@ impl<'p> Checker<'p> {
             let Some(overhead) = cost.overhead else { continue };
             let pass = if i == 0 { Pass::Forward } else { Pass::Backward };
             self.add_to(&mut parts.kernels, pass, Stage::Layers, overhead);
-            if i == 1 && recompute == Recompute::Full {
+            if i == 1 && recompute.general == RecomputeLevel::Full {
                 self.add_to(&mut parts.kernels, Pass::Recompute, Stage::Layers, overhead);
             }
         }

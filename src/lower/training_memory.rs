@@ -17,7 +17,7 @@ use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, closest, codes, listed};
 use crate::expr::{ExprId, Op};
 use crate::graph::{LaidStep, Version, saved};
-use crate::ir::{Model, Pass, Recompute, TensorId};
+use crate::ir::{Model, Pass, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::syntax::ast::ItemKind;
@@ -221,10 +221,8 @@ impl<'p> Checker<'p> {
             let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
             self.add_rounds(&mut sums, stage, bytes, rounds);
         }
-        if work.recompute == Recompute::None {
-            let backward = setting.laid.steps.get(setting.laid.forward_steps?..)?;
-            self.statistics(backward, setting, work, frame, None, &mut sums);
-        }
+        let backward = setting.laid.steps.get(setting.laid.forward_steps?..)?;
+        self.statistics(backward, setting, work, frame, None, &mut sums);
         let [first, last] = self.first_and_last(sums, work, Dimension::BYTES, place);
         let args = [
             ("stages", Value::Num(work.stages)),

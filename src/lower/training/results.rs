@@ -40,7 +40,7 @@ impl<'p> Checker<'p> {
         kept: &Kept,
         lowered: &mut Lowered,
     ) -> Option<()> {
-        let parts = self.parts(costs, work.recompute);
+        let parts = self.parts(costs, &work.recompute);
         let place = setting.place;
         // The stage whose micro-batch takes longest, and the sum over all stages.
         let rows = parts.kernels.iter().chain(&parts.comm);

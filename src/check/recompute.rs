@@ -1,0 +1,100 @@
+//! `recompute` of a plan: what the backward pass makes once more instead of finding it kept.
+//!
+//! In: the settings `recompute = full` and `recompute within Block = full`. Out: [`Recompute`];
+//! findings where a word is not known or a rule holds nowhere.
+
+use std::rc::Rc;
+
+use super::object::Entry;
+use super::value::Value;
+use super::{Checker, Object, closest, codes, schema, show_rule};
+use crate::diagnostic::Diagnostic;
+use crate::graph::scope_matches;
+use crate::ir::{Model, Recompute, RecomputeLevel};
+use crate::name::Name;
+use crate::syntax::ast::{ExprKind, ItemKind};
+
+fn level(word: Name) -> Option<RecomputeLevel> {
+    match word.text() {
+        "none" => Some(RecomputeLevel::None),
+        "selective" => Some(RecomputeLevel::Selective),
+        "full" => Some(RecomputeLevel::Full),
+        _ => None,
+    }
+}
+
+impl<'p> Checker<'p> {
+    /// `recompute` of a plan.
+    pub(crate) fn recompute(&mut self, plan: &Rc<Object<'p>>) -> Option<Recompute> {
+        let general = match self.field(plan, Name::new("recompute")) {
+            None | Some(Value::None) => RecomputeLevel::None,
+            Some(Value::Word(word)) => level(word)?,
+            Some(_) => return None,
+        };
+        let mut recompute = Recompute { general, scoped: Vec::new() };
+        for entry in scoped(plan) {
+            let Some(expr) = entry.value else { continue };
+            let word = match &expr.kind {
+                ExprKind::Name(word) => Value::Word(*word),
+                _ => self.eval(expr, &entry.outer),
+            };
+            let place = entry.outer.site().place(expr.span);
+            let level = match word {
+                Value::None => RecomputeLevel::None,
+                word => {
+                    let word = schema::check_field(self, ItemKind::Plan, &entry.path, word, place);
+                    let Value::Word(word) = word else { return None };
+                    level(word)?
+                }
+            };
+            let within = entry.within.iter().map(|w| w.iter().map(|i| i.name).collect());
+            recompute.scoped.push((within.collect(), level));
+        }
+        Some(recompute)
+    }
+
+    /// Rules within blocks that the model does not have.
+    pub(crate) fn check_recompute(
+        &mut self,
+        model: &Model,
+        plan: Option<&Rc<Object<'p>>>,
+    ) -> Option<()> {
+        let mut good = Some(());
+        for entry in plan.into_iter().flat_map(|p| scoped(p)).collect::<Vec<_>>() {
+            for path in entry.within {
+                let names: Vec<Name> = path.iter().map(|i| i.name).collect();
+                let mut ops = model.ops.iter();
+                if ops.any(|(_, op)| scope_matches(&op.scope, &names, op.residual)) {
+                    continue;
+                }
+                good = None;
+                let span = path.iter().map(|i| i.span).reduce(|a, b| a.to(b));
+                let place = span.map_or(entry.place, |s| entry.outer.site().place(s));
+                let title = format!("nothing in the model is `{}`", show_rule(&names));
+                let mut finding =
+                    Diagnostic::new(codes::SHARD_MATCHES_NOTHING, title, place, "holds nowhere");
+                let mut known: Vec<&str> = Vec::new();
+                for (_, op) in model.ops.iter() {
+                    let scope = op.scope.blocks.iter().chain(op.scope.path.iter());
+                    known.extend(scope.map(|n| n.text()));
+                }
+                known.sort_unstable();
+                known.dedup();
+                finding = match names.last().and_then(|n| closest(n.text(), known.iter().copied()))
+                {
+                    Some(best) => finding.note(format!("did you mean `{best}`?")),
+                    None => finding.note(format!("there are: {}", known.join(", "))),
+                };
+                self.report(finding);
+            }
+        }
+        good
+    }
+}
+
+/// The settings that hold within some blocks only.
+fn scoped<'p>(plan: &Rc<Object<'p>>) -> Vec<Entry<'p>> {
+    let own =
+        |e: &&Entry<'p>| !e.within.is_empty() && matches!(&*e.path, [only] if *only == "recompute");
+    plan.entries.iter().filter(own).cloned().collect()
+}
