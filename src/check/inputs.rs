@@ -1,5 +1,6 @@
 //! What enters a block: its inputs and parameters, bound to what the caller gives.
 
+use super::object::Slot;
 use super::program::ItemRef;
 use super::value::{Env, Value};
 use super::{Checker, codes};
@@ -8,7 +9,7 @@ use crate::expr::{Origin, OriginKind};
 use crate::ir::{AxisId, AxisSize, Role, TensorId};
 use crate::name::Name;
 use crate::source::Place;
-use crate::syntax::ast::{Arg, AxisRef, Body, Ident, StmtKind};
+use crate::syntax::ast::{Arg, AxisRef, Body, Clauses, Ident, StmtKind};
 
 impl<'p> Checker<'p> {
     pub(super) fn block_inputs(
@@ -22,7 +23,8 @@ impl<'p> Checker<'p> {
         let wanted: Vec<Ident> = stmts
             .iter()
             .filter_map(|s| match &s.kind {
-                StmtKind::Input { name, .. } => Some(*name),
+                // What has a `from` enters the model itself, wherever the block stands.
+                StmtKind::Input { name, clauses, .. } if clauses.from.is_none() => Some(*name),
                 _ => None,
             })
             .collect();
@@ -97,7 +99,7 @@ impl<'p> Checker<'p> {
     pub(super) fn bind_block_params(
         &mut self,
         item: ItemRef<'p>,
-        named: &[&'p Arg],
+        (named, slots): (&[&'p Arg], &[Slot<'p>]),
         place: Place,
         env: &Env<'p>,
         inner: &Env<'p>,
@@ -122,8 +124,9 @@ impl<'p> Checker<'p> {
                 place: env.site().place(arg.span),
                 env: env.clone(),
             });
-            let site = self.item_env(item);
-            let slot = super::object::Slot { param, site, given, open: false };
+            let before = slots.iter().find(|s| s.param.name.name == param.name.name);
+            let given = given.or_else(|| before.and_then(|s| s.given.clone()));
+            let slot = Slot { param, site: self.item_env(item), given, open: false };
             if slot.given.is_none() && param.default.is_none() && !super::object::is_optional(param)
             {
                 inner.bind(param.name.name, Value::Error);
@@ -141,12 +144,20 @@ impl<'p> Checker<'p> {
         good
     }
 
-    pub(super) fn input(&mut self, name: Ident, axes: &[AxisRef], env: &Env<'p>) {
+    pub(super) fn input(
+        &mut self,
+        name: Ident,
+        axes: &[AxisRef],
+        clauses: &Clauses,
+        env: &Env<'p>,
+    ) {
         if self.builder.inputs_done && self.builder.blocks.len() == 1 {
             return;
         }
         let place = env.site().place(name.span);
+        let own = clauses.from.is_some();
         let bound = self.block_inputs_bound.iter().find(|(i, _)| *i == name).map(|(_, t)| *t);
+        let bound = bound.filter(|_| !own);
         let Some(tensor) = bound else {
             // An input of the whole model.
             let unknown = axes.iter().find(|a| {
