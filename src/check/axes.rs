@@ -272,6 +272,7 @@ impl<'p> Checker<'p> {
     ) -> TensorId {
         let axes = self.atoms(&written);
         let scope = self.builder.scope.clone();
+        let only = self.builder.only.clone();
         self.builder.built.model.tensors.push(Tensor {
             name,
             named: false,
@@ -284,6 +285,7 @@ impl<'p> Checker<'p> {
             place,
             from: None,
             scope,
+            only,
             tied: false,
         })
     }

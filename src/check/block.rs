@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::object::Object;
+use super::object::{Object, Slot};
 use super::precision::Precision;
 use super::program::ItemRef;
 use super::value::{Env, Value};
@@ -51,6 +51,8 @@ pub(super) struct Builder<'p> {
     pub(super) carry: Vec<Name>,
     pub(super) rounds: Option<ExprId>,
     pub(super) index: Option<(Name, ExprId)>,
+    /// The rounds of the innermost repeat that what is built belongs to, where not all.
+    pub(super) only: Option<Rc<[u32]>>,
     pub(super) axes: FxHashMap<Name, AxisId>,
     pub(super) windowed: FxHashMap<(Name, Rc<[Name]>), AxisId>,
     pub(super) blocks: Vec<ItemRef<'p>>,
@@ -80,6 +82,7 @@ impl Builder<'_> {
             carry: Vec::new(),
             rounds: None,
             index: None,
+            only: None,
             axes: FxHashMap::default(),
             windowed: FxHashMap::default(),
             blocks: Vec::new(),
@@ -144,14 +147,19 @@ impl<'p> Checker<'p> {
         differentiated.then_some(builder.built)
     }
 
-    /// `Attention(x, heads:)` inside of a block, or a model outside of one.
+    /// `Attention(x, heads:)` inside of a block, or a model outside of one. `slots` are values that
+    /// the block already has.
     pub(super) fn call_block(
         &mut self,
         item: ItemRef<'p>,
+        slots: &[Slot<'p>],
         args: &'p [Arg],
         place: Place,
         env: &Env<'p>,
     ) -> Value<'p> {
+        if std::mem::take(&mut self.wants_block) {
+            return self.block_with_values(item, args, place, env);
+        }
         if !self.builder.active {
             return self.model_of_block(item, args, place, env);
         }
@@ -165,7 +173,7 @@ impl<'p> Checker<'p> {
         let Some(inputs) = self.block_inputs(item, args, place, env) else { return Value::Error };
         let named: Vec<&'p Arg> = inputs.named;
         let inner = self.item_env(item).names();
-        if !self.bind_block_params(item, &named, place, env, &inner) {
+        if !self.bind_block_params(item, (&named, slots), place, env, &inner) {
             return Value::Error;
         }
         for (ident, tensor) in &inputs.tensors {
@@ -297,7 +305,7 @@ impl<'p> Checker<'p> {
     fn block_stmt(&mut self, stmt: &'p Stmt, env: &Env<'p>, outputs: &mut Vec<TensorId>) {
         let place = env.site().place(stmt.span);
         match &stmt.kind {
-            StmtKind::Input { name, axes, .. } => self.input(*name, axes, env),
+            StmtKind::Input { name, axes, clauses } => self.input(*name, axes, clauses, env),
             StmtKind::Weight { name, axes, clauses } => {
                 self.weight(*name, axes, clauses, place, env);
             }

@@ -77,7 +77,31 @@ impl<'p> Checker<'p> {
                 }
                 _ => self.wrong_arity(builtin, 2, values.len(), place),
             },
+            "among" => match values.as_slice() {
+                [(_, one, at), (_, list, list_at)] => {
+                    let Some(one) = self.as_number(one, *at) else { return Value::Error };
+                    let Some(items) = self.counts(list, *list_at) else { return Value::Error };
+                    let one = self.rely(one);
+                    Value::Truth(items.contains(&one))
+                }
+                _ => self.wrong_arity(builtin, 2, values.len(), place),
+            },
             _ => self.tensor_builtin(builtin, &values, place),
+        }
+    }
+
+    /// The numbers of a list, which are relied on; `none` is an empty one.
+    pub(super) fn counts(&mut self, list: &Value<'p>, place: Place) -> Option<Vec<f64>> {
+        match list {
+            Value::None => Some(Vec::new()),
+            Value::List(items) => items
+                .iter()
+                .map(|item| self.as_number(item, place).map(|id| self.rely(id)))
+                .collect(),
+            other => {
+                self.expect_type(other.clone(), super::types::Ty::Counts, place, "`among`");
+                None
+            }
         }
     }
 

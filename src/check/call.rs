@@ -17,7 +17,7 @@ use crate::syntax::ast::{Arg, Expr, ExprKind, ItemKind, Param};
 /// Functions that the language itself has.
 pub const BUILTINS: &[&str] = &[
     "min", "max", "ceil", "floor", "sqrt", "log2", "gcd", "size", "bytes", "extent", "window",
-    "origin", "best",
+    "origin", "best", "among",
 ];
 
 /// The built-in function of this name.
@@ -88,6 +88,13 @@ impl<'p> Checker<'p> {
                     // A parameter may stand for an op or a block: `activation(x)`.
                     None => match self.eval_name(*name, callee_place, env) {
                         Value::Item(item) => item,
+                        // A block that has values for its parameters already.
+                        Value::Object(object)
+                            if object.kind == ItemKind::Block && self.builder.active =>
+                        {
+                            let Some(item) = object.block else { return Value::Error };
+                            return self.call_block(item, &object.slots, args, place, env);
+                        }
                         value => return self.not_callable(value, callee_place),
                     },
                 }
@@ -103,7 +110,7 @@ impl<'p> Checker<'p> {
                 self.call_fn(item, &slots, env)
             }
             ItemKind::Op => self.call_op(item, args, place, env, expected),
-            ItemKind::Block => self.call_block(item, args, place, env),
+            ItemKind::Block => self.call_block(item, &[], args, place, env),
             _ if item.item.params.is_some() => {
                 let Some(slots) = self.bind(item, args, env, place) else { return Value::Error };
                 self.instantiate(item, Some(slots))
@@ -277,8 +284,8 @@ impl<'p> Checker<'p> {
         let (value, place, kind) = match &slot.given {
             Some(given) => {
                 let value = match given.expr {
-                    Some(expr) if wants_axis(slot.param) => self.eval_axis(expr, &given.env),
-                    Some(expr) => self.eval(expr, &given.env),
+                    Some(expr) if wants(slot.param, "Axis") => self.eval_axis(expr, &given.env),
+                    Some(expr) => self.eval_argument(slot.param, expr, &given.env),
                     None => self.eval_name(given.name, given.place, &given.env),
                 };
                 let at = given.expr.map_or(given.place, |e| given.env.site().place(e.span));
@@ -294,6 +301,20 @@ impl<'p> Checker<'p> {
         };
         let value = self.check_param_type(slot.param, &slot.site, value, place);
         self.under_name(value, name, kind, place)
+    }
+
+    /// An argument; where a block is wanted, a call of one gives values to its parameters:
+    /// `vision: VisionTower(layers: 27)`.
+    pub(super) fn eval_argument(
+        &mut self,
+        param: &Param,
+        expr: &'p Expr,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        let outer = std::mem::replace(&mut self.wants_block, wants(param, "Block"));
+        let value = self.eval(expr, env);
+        self.wants_block = outer;
+        value
     }
 
     /// An argument where an axis is wanted: a name that is none is an unknown axis.
@@ -445,8 +466,8 @@ impl<'p> Checker<'p> {
     }
 }
 
-/// Whether a parameter is declared as `Axis`.
-fn wants_axis(param: &crate::syntax::ast::Param) -> bool {
+/// Whether a parameter is declared with this type.
+fn wants(param: &Param, ty: &str) -> bool {
     let parts = param.ty.as_ref().map(|ty| ty.parts.as_slice()).unwrap_or_default();
-    matches!(parts, [(name, 1)] if name.name == "Axis")
+    matches!(parts, [(name, 1)] if name.name == ty)
 }

@@ -122,8 +122,30 @@ impl<'p> Checker<'p> {
         place: Place,
         env: &Env<'p>,
     ) -> Value<'p> {
+        self.block_object(ItemKind::Model, item, args, place, env)
+    }
+
+    /// A block with values for its parameters, to be called later.
+    pub(super) fn block_with_values(
+        &mut self,
+        item: ItemRef<'p>,
+        args: &'p [Arg],
+        place: Place,
+        env: &Env<'p>,
+    ) -> Value<'p> {
+        self.block_object(ItemKind::Block, item, args, place, env)
+    }
+
+    fn block_object(
+        &mut self,
+        kind: ItemKind,
+        item: ItemRef<'p>,
+        args: &'p [Arg],
+        place: Place,
+        env: &Env<'p>,
+    ) -> Value<'p> {
         let Some(slots) = self.bind(item, args, env, place) else { return Value::Error };
-        let mut object = Object::empty(ItemKind::Model, item.item.name.name, None);
+        let mut object = Object::empty(kind, item.item.name.name, None);
         object.slots = slots;
         object.block = Some(item);
         Value::Object(Rc::new(object))

@@ -63,11 +63,13 @@ impl<'p> Checker<'p> {
         let all = self.times(self.builder.rounds, Some(rounds));
         let saved_rounds = std::mem::replace(&mut self.builder.rounds, all);
         let saved_index = self.builder.index.replace((index.name, rounds));
+        let saved_only = self.builder.only.take();
         self.builder.steps.push(Vec::new());
         let mut outputs = Vec::new();
         self.block_stmts(&body.stmts, &inner, &mut outputs);
         let steps = self.builder.steps.pop().unwrap_or_default();
         self.builder.index = saved_index;
+        self.builder.only = saved_only;
         self.builder.rounds = saved_rounds;
         self.builder.carry = saved_carry;
         self.builder.prefix = saved_prefix;
@@ -167,10 +169,16 @@ impl<'p> Checker<'p> {
         let outer_rounds = self.builder.rounds;
         let conditions: Vec<&'p Expr> = arms.iter().map(|(c, _)| c).collect();
         let Some(counts) = self.layer_counts(&conditions, index, rounds, env) else { return };
+        let outer_only = self.builder.only.clone();
+        let which = self.arms_by_round(&conditions, index, rounds, env);
         let bodies = arms.iter().map(|(_, b)| Some(b)).chain([otherwise]);
         let mut results = Vec::new();
-        for (body, count) in bodies.zip(counts) {
+        for (arm, (body, count)) in bodies.zip(counts).enumerate() {
             let inner = env.names();
+            self.builder.only = which.as_ref().map(|which| {
+                let rounds = (0u32..).zip(which).filter(|(_, a)| **a == arm).map(|(i, _)| i);
+                rounds.filter(|i| outer_only.as_ref().is_none_or(|o| o.contains(i))).collect()
+            });
             self.builder.steps.push(Vec::new());
             self.builder.rounds = match (outer_rounds, body) {
                 (Some(outer), Some(_)) => {
@@ -189,6 +197,7 @@ impl<'p> Checker<'p> {
             results.push((body, inner));
         }
         self.builder.rounds = outer_rounds;
+        self.builder.only = outer_only;
         self.join_arms(&results, env);
     }
 
@@ -274,12 +283,37 @@ impl<'p> Checker<'p> {
             return Some(vec![yes, no]);
         }
         // A chain: counted round by round, where all numbers are known.
-        let total = self.graph.known(rounds)?;
+        self.graph.known(rounds)?;
         self.rely(rounds);
         let mut counts = vec![0.0; conditions.len() + 1];
-        for i in 0..(total as u64).min(100_000) {
+        for arm in self.arms_by_round(conditions, index, rounds, env)? {
+            if let Some(count) = counts.get_mut(arm) {
+                *count += 1.0;
+            }
+        }
+        let last = conditions.last()?;
+        let place = env.site().place(last.span);
+        let rule = "rounds in which this arm runs";
+        Some(counts.into_iter().map(|c| self.counted(c, "layers_where", place, rule)).collect())
+    }
+
+    /// For each round which condition is the first that holds (or their number where none does),
+    /// where all numbers are known.
+    fn arms_by_round(
+        &mut self,
+        conditions: &[&'p Expr],
+        index: Name,
+        rounds: ExprId,
+        env: &Env<'p>,
+    ) -> Option<Vec<usize>> {
+        let total = self.graph.known(rounds)? as u64;
+        let place = conditions.first().map(|c| env.site().place(c.span))?;
+        // What a chain relies on it says itself; a closed form stays one.
+        let closed = conditions.len() == 1;
+        let guards = self.guards.len();
+        let mut arms = Vec::new();
+        for i in 0..total.min(100_000) {
             let inner = env.names();
-            let place = conditions.first().map(|c| env.site().place(c.span))?;
             let position = self.counted(i as f64, "i", place, "the round");
             inner.bind(index, Value::Num(position));
             let mut which = conditions.len();
@@ -294,14 +328,12 @@ impl<'p> Checker<'p> {
                     break;
                 }
             }
-            if let Some(count) = counts.get_mut(which) {
-                *count += 1.0;
-            }
+            arms.push(which);
         }
-        let last = conditions.last()?;
-        let place = env.site().place(last.span);
-        let rule = "rounds in which this arm runs";
-        Some(counts.into_iter().map(|c| self.counted(c, "layers_where", place, rule)).collect())
+        if closed {
+            self.guards.truncate(guards);
+        }
+        Some(arms)
     }
 
     pub(super) fn layer_count(
@@ -361,7 +393,18 @@ impl<'p> Checker<'p> {
                 });
             }
         }
-        // Anything else over the index is counted round by round, where numbers are known.
+        if let Some(list) = among(condition, index) {
+            let value = self.eval(list, env);
+            let mut items = self.counts(&value, env.site().place(list.span))?;
+            items.sort_by(f64::total_cmp);
+            items.dedup();
+            let total = self.graph.known(rounds);
+            if total.is_some() {
+                self.rely(rounds);
+            }
+            items.retain(|i| total.is_none_or(|t| *i < t));
+            return Some(self.counted(items.len() as f64, "layers_where", place, "rounds listed"));
+        }
         self.bad_layer_condition(place)
     }
 
@@ -373,10 +416,25 @@ impl<'p> Checker<'p> {
                 place,
                 "not one of the known forms",
             )
-            .note("write `i < n`, `i >= n`, `i == n` or `i % m == r`, or a chain of `else if`"),
+            .note(
+                "write `i < n`, `i >= n`, `i == n`, `i % m == r` or `among(i, [1, 5])`, or a chain \
+                 of `else if`",
+            ),
         );
         None
     }
+}
+
+/// The list in `among(i, list)`.
+fn among(condition: &Expr, index: Name) -> Option<&Expr> {
+    let ExprKind::Call { callee, args, .. } = &condition.kind else { return None };
+    let is_name = |e: &Expr, name: Name| matches!(&e.kind, ExprKind::Name(n) if *n == name);
+    let [one, list] = args.as_slice() else { return None };
+    let one = one.value.as_ref().filter(|v| is_name(v, index));
+    if !is_name(callee, Name::new("among")) || one.is_none() {
+        return None;
+    }
+    list.value.as_ref()
 }
 
 /// Where a name is bound last among statements.

@@ -1,5 +1,6 @@
 //! What enters a block: its inputs and parameters, bound to what the caller gives.
 
+use super::object::Slot;
 use super::program::ItemRef;
 use super::value::{Env, Value};
 use super::{Checker, codes};
@@ -7,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::expr::{Origin, OriginKind};
 use crate::ir::{AxisId, AxisSize, Role, TensorId};
 use crate::source::Place;
-use crate::syntax::ast::{Arg, AxisRef, Body, Ident, StmtKind};
+use crate::syntax::ast::{Arg, AxisRef, Body, Clauses, Ident, StmtKind};
 
 impl<'p> Checker<'p> {
     pub(super) fn block_inputs(
@@ -21,7 +22,8 @@ impl<'p> Checker<'p> {
         let wanted: Vec<Ident> = stmts
             .iter()
             .filter_map(|s| match &s.kind {
-                StmtKind::Input { name, .. } => Some(*name),
+                // What has a `from` enters the model itself, wherever the block stands.
+                StmtKind::Input { name, clauses, .. } if clauses.from.is_none() => Some(*name),
                 _ => None,
             })
             .collect();
@@ -96,13 +98,18 @@ impl<'p> Checker<'p> {
     pub(super) fn bind_block_params(
         &mut self,
         item: ItemRef<'p>,
-        named: &[&'p Arg],
+        (named, slots): (&[&'p Arg], &[Slot<'p>]),
         place: Place,
         env: &Env<'p>,
         inner: &Env<'p>,
     ) -> bool {
-        let (slots, mut good) = self.matched(item, named, env);
-        for slot in slots {
+        let (matched, mut good) = self.matched(item, named, env);
+        for mut slot in matched {
+            // What the block was given before it was called stands where the call says nothing.
+            if slot.given.is_none() {
+                let before = slots.iter().find(|s| s.param.name.name == slot.param.name.name);
+                slot.given = before.and_then(|s| s.given.clone());
+            }
             let name = slot.param.name.name;
             if slot.is_missing() {
                 inner.bind(name, Value::Error);
@@ -119,12 +126,20 @@ impl<'p> Checker<'p> {
         good
     }
 
-    pub(super) fn input(&mut self, name: Ident, axes: &[AxisRef], env: &Env<'p>) {
+    pub(super) fn input(
+        &mut self,
+        name: Ident,
+        axes: &[AxisRef],
+        clauses: &Clauses,
+        env: &Env<'p>,
+    ) {
         if self.builder.inputs_done && self.builder.blocks.len() == 1 {
             return;
         }
         let place = env.site().place(name.span);
+        let own = clauses.from.is_some();
         let bound = self.block_inputs_bound.iter().find(|(i, _)| *i == name).map(|(_, t)| *t);
+        let bound = bound.filter(|_| !own);
         let Some(tensor) = bound else {
             // An input of the whole model.
             let unknown = axes.iter().find(|a| {

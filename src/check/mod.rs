@@ -111,6 +111,9 @@ pub struct Checker<'p> {
     outline: Option<(ModuleId, Results)>,
     builder: block::Builder<'p>,
     block_inputs_bound: Vec<(crate::syntax::ast::Ident, crate::ir::TensorId)>,
+    /// Whether a block is wanted where an argument is evaluated: a call then only gives values to
+    /// its parameters.
+    wants_block: bool,
 }
 
 impl<'p> Checker<'p> {
@@ -142,6 +145,7 @@ impl<'p> Checker<'p> {
             outline: None,
             builder: block::Builder::new(),
             block_inputs_bound: Vec::new(),
+            wants_block: false,
         }
     }
     /// Adds a finding. One that stands in the library is about the user's text that led there.

@@ -397,7 +397,7 @@ impl<'p> Checker<'p> {
         let (value, place, kind) = match &slot.given {
             Some(given) => {
                 let value = match given.expr {
-                    Some(expr) => self.eval(expr, &given.env),
+                    Some(expr) => self.eval_argument(slot.param, expr, &given.env),
                     None => self.eval_name(given.name, given.place, &given.env),
                 };
                 let kind = given.env.site().kind;

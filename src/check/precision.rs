@@ -26,6 +26,8 @@ pub struct Precision<'p> {
     pub scoped: Vec<ScopedRule>,
     /// What the model states by role.
     pub model: FxHashMap<Role, Rc<Dtype>>,
+    /// What the model states by role within blocks or instances; later ones win.
+    pub model_scoped: Vec<ScopedRule>,
     /// The format to compute in, if the scenario says so.
     pub compute: Option<Rc<Dtype>>,
     /// bf16.
@@ -70,6 +72,7 @@ impl<'p> Checker<'p> {
                 precision.model.insert(role, dtype);
             }
         }
+        precision.model_scoped = self.scoped_rules(model);
         let Some(scenario) = scenario else { return precision };
         for role in Role::ALL {
             if let Some(dtype) = self.dtype_field(scenario, role.word()) {
@@ -87,7 +90,14 @@ impl<'p> Checker<'p> {
             }
         }
         precision.compute = self.dtype_field(scenario, "compute");
-        let scoped: Vec<_> = scenario
+        precision.scoped = self.scoped_rules(scenario);
+        precision
+    }
+
+    /// The rules `weights within … = …` of a scenario or a model.
+    fn scoped_rules(&mut self, object: &Rc<Object<'p>>) -> Vec<ScopedRule> {
+        let mut rules = Vec::new();
+        let scoped: Vec<_> = object
             .entries
             .iter()
             .filter(|e| !e.within.is_empty() && e.path.first().is_some_and(|n| *n == "precision"))
@@ -106,10 +116,10 @@ impl<'p> Checker<'p> {
             {
                 let within =
                     entry.within.iter().map(|p| p.iter().map(|i| i.name).collect()).collect();
-                precision.scoped.push((role, within, dtype, entry.place));
+                rules.push((role, within, dtype, entry.place));
             }
         }
-        precision
+        rules
     }
 
     fn dtype_field(&mut self, object: &Rc<Object<'p>>, role: &str) -> Option<Rc<Dtype>> {
@@ -183,7 +193,7 @@ impl<'p> Checker<'p> {
             }
             (Some((object, _)), None) => self.dtype(&object),
             (None, Some((dtype, _))) => Some(dtype),
-            (None, None) => self.builder.precision.role(Role::Weights),
+            (None, None) => self.stated_dtype(Role::Weights, Some(name)),
         }
     }
 
@@ -222,13 +232,34 @@ impl<'p> Checker<'p> {
         if let Some((dtype, _)) = self.scoped_dtype(role, None) {
             return Some(dtype);
         }
-        self.builder.precision.role(role)
+        self.stated_dtype(role, None)
+    }
+
+    /// The format of a role where neither a scoped rule of the scenario nor the tensor itself
+    /// says one: the scenario's for the role, else the model's for this place, else the model's.
+    fn stated_dtype(&self, role: Role, name: Option<Name>) -> Option<Rc<Dtype>> {
+        let precision = &self.builder.precision;
+        if !precision.roles.contains_key(&role)
+            && let Some((dtype, _)) = self.rule_for(&precision.model_scoped, role, name)
+        {
+            return Some(dtype);
+        }
+        precision.role(role)
     }
 
     fn scoped_dtype(&self, role: Role, name: Option<Name>) -> Option<(Rc<Dtype>, Place)> {
+        self.rule_for(&self.builder.precision.scoped, role, name)
+    }
+
+    /// The last of the rules that holds where the builder stands.
+    fn rule_for(
+        &self,
+        rules: &[ScopedRule],
+        role: Role,
+        name: Option<Name>,
+    ) -> Option<(Rc<Dtype>, Place)> {
         let scope = &self.builder.scope;
-        let rules = self.builder.precision.scoped.iter().rev();
-        let mut rules = rules.filter(|(r, within, ..)| {
+        let mut rules = rules.iter().rev().filter(|(r, within, ..)| {
             *r == role && within.iter().any(|w| super::scope_matches(scope, w, name))
         });
         rules.next().map(|(_, _, dtype, place)| (dtype.clone(), *place))

@@ -112,6 +112,7 @@ const SCENARIO: &[(&str, Field)] = &[
     ("serve.batch", Field::AtLeastOne),
     ("serve.prompt", Field::AtLeastOne),
     ("serve.output", Field::AtLeastOne),
+    ("serve.images", Field::Is(Ty::Count)),
     ("train", Field::Section),
     ("train.batch", Field::AtLeastOne),
     ("train.seq", Field::AtLeastOne),

@@ -17,6 +17,8 @@ pub enum Ty {
     Quantity(Dimension),
     /// A non-negative whole number.
     Count,
+    /// A list of whole numbers.
+    Counts,
     /// A condition.
     Bool,
     /// A text.
@@ -45,6 +47,7 @@ impl Ty {
             Self::Quantity(Dimension::NONE) => "a number".into(),
             Self::Quantity(d) => format!("a quantity of {d} ({})", d.unit()),
             Self::Count => "a count".into(),
+            Self::Counts => "a list of counts".into(),
             Self::Bool => "a condition".into(),
             Self::Text => "a text".into(),
             Self::Word => "a word".into(),
@@ -74,6 +77,7 @@ impl<'p> Checker<'p> {
         if let [(name, 1)] = ty.parts.as_slice() {
             let plain = match name.name.text() {
                 "Count" => Some(Ty::Count),
+                "Counts" => Some(Ty::Counts),
                 "Bool" => Some(Ty::Bool),
                 "Text" => Some(Ty::Text),
                 "Word" => Some(Ty::Word),
@@ -176,6 +180,7 @@ impl<'p> Checker<'p> {
             (Value::Object(o), Ty::Kind(kind)) => o.kind == kind && o.owner.is_none(),
             (Value::Item(i), Ty::Kind(kind)) => i.item.kind == kind,
             (Value::Bool(_) | Value::Truth(_), Ty::Bool) | (Value::Tensor(_), Ty::Tensor) => true,
+            (Value::List(items), Ty::Counts) => items.iter().all(|i| self.is_of(i, Ty::Count)),
             (_, Ty::Any) => true,
             _ => false,
         }

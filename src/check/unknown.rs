@@ -42,6 +42,7 @@ impl<'p> Checker<'p> {
             Ty::Count => Value::Num(self.unknown_number(name, Dimension::NONE, place, rule)),
             Ty::Bool => Value::Bool(self.unknown_number(name, Dimension::NONE, place, rule)),
             Ty::Kind(kind) => Value::Unknown(kind, Rc::new([])),
+            Ty::Counts => Value::List(Rc::new([])),
             _ => Value::Error,
         }
     }

@@ -7,6 +7,9 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::json::{Kind, Member, Node};
+use crate::source::Span;
+
 /// The whole table.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,8 +24,13 @@ pub struct Table {
     pub dtypes: BTreeMap<String, String>,
     /// How the names of architectures end.
     pub heads: Heads,
-    /// The families.
+    /// Blocks or weights of the library by the names of modules in checkpoints.
+    pub modules: BTreeMap<String, Vec<String>>,
+    /// The families as they are written.
     family: Vec<Family>,
+    /// The families with what they inherit.
+    #[serde(skip)]
+    whole: Vec<Family>,
 }
 
 /// How the names of architectures end.
@@ -65,14 +73,34 @@ pub struct Family {
     /// Keys that are imported as if they were not set, with what that means.
     #[serde(default)]
     pub assumed: BTreeMap<String, String>,
+    /// What keys mean that are not there: the defaults of the class that reads the config.
+    #[serde(default)]
+    pub defaults: BTreeMap<String, Scalar>,
+    /// Objects of the config in which keys are looked up, before the config itself.
+    #[serde(default)]
+    pub within: Vec<String>,
+    /// For a family around another: the object that the other reads, whose `model_type` says which.
+    pub wraps: Option<String>,
+    /// The family of that object where it has no `model_type`.
+    pub wraps_usually: Option<String>,
+    /// How the names of its architectures end, beside those of every family.
+    #[serde(default)]
+    pub heads: Vec<String>,
+    /// `defaults` as if they stood in the config.
+    #[serde(skip)]
+    members: Vec<Member>,
+    /// Blocks of the library by the names of modules that a quantization leaves out.
+    #[serde(default)]
+    pub modules: BTreeMap<String, Vec<String>>,
 }
 
-/// A parameter as the table writes it: only a key, or more.
+/// A parameter as the table writes it: only a key, or more, or several of which one holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Entry {
     Key(String),
-    Rule(Rule),
+    Rule(Box<Rule>),
+    Cases(Vec<Rule>),
 }
 
 /// Where a parameter comes from.
@@ -98,6 +126,22 @@ pub struct Rule {
     pub set: bool,
     /// The distance of this word in a list, or a number.
     pub period: Option<String>,
+    /// The positions of this word in a list, or of this letter in a text.
+    pub indices: Option<String>,
+    /// With `indices`: the positions of everything else.
+    #[serde(default)]
+    pub others: bool,
+    /// `[first, distance]`: every so many layers, as arithmetic.
+    pub every: Option<[String; 2]>,
+    /// A block with the parameters of this family.
+    pub family: Option<String>,
+    /// With `family`: the object that it reads; with its `model_type` it says the family.
+    pub within: Option<String>,
+    /// Only where this key is true (`key`), is not (`!key`), or has this value (`key=value`).
+    pub when: Option<String>,
+    /// Values of the key by what they mean, as written in `.mesa`.
+    #[serde(default)]
+    pub map: BTreeMap<String, String>,
 }
 
 /// One key or several.
@@ -147,16 +191,31 @@ pub enum Scalar {
     Bool(bool),
     Number(f64),
     Text(String),
+    List(Vec<f64>),
 }
 
 impl Family {
-    /// The rule of a parameter, if the family has one.
+    /// The rules of a parameter, of which the first that holds counts; none if the family has none.
     #[must_use]
-    pub fn rule(&self, parameter: &str) -> Option<Rule> {
-        Some(match self.parameters.get(parameter)? {
-            Entry::Key(key) => Rule { key: Keys(vec![key.clone()]), ..Rule::default() },
-            Entry::Rule(rule) => rule.clone(),
-        })
+    pub fn rules(&self, parameter: &str) -> Vec<Rule> {
+        match self.parameters.get(parameter) {
+            None => Vec::new(),
+            Some(Entry::Key(key)) => {
+                vec![Rule { key: Keys(vec![key.clone()]), ..Rule::default() }]
+            }
+            Some(Entry::Rule(rule)) => vec![Rule::clone(rule)],
+            Some(Entry::Cases(rules)) => rules.clone(),
+        }
+    }
+    /// What a key means that is not there.
+    #[must_use]
+    pub fn default(&self, key: &str) -> Option<&Member> {
+        self.members.iter().find(|m| m.key == key)
+    }
+    /// Blocks that its parameters may name.
+    #[must_use]
+    pub fn names_block(&self, name: &str) -> bool {
+        name == self.block || self.imports.iter().any(|i| i == name)
     }
     /// The names of all parameters that it has rules for.
     pub fn parameters(&self) -> impl Iterator<Item = &str> {
@@ -164,7 +223,8 @@ impl Family {
     }
 
     /// This family with what `base` says where it is silent.
-    fn over(mut self, base: Self) -> Self {
+    #[must_use]
+    pub fn over(mut self, base: Self) -> Self {
         if self.block.is_empty() {
             self.block = base.block;
         }
@@ -179,6 +239,15 @@ impl Family {
         for (key, text) in base.assumed {
             self.assumed.entry(key).or_insert(text);
         }
+        for (key, value) in base.defaults {
+            self.defaults.entry(key).or_insert(value);
+        }
+        for (key, names) in base.modules {
+            self.modules.entry(key).or_insert(names);
+        }
+        self.within.extend(base.within);
+        self.heads.extend(base.heads);
+        self.names = self.names.or(base.names);
         self
     }
 }
@@ -187,18 +256,30 @@ impl Table {
     /// The table that is part of the program.
     pub fn get() -> &'static Self {
         static TABLE: LazyLock<Table> = LazyLock::new(|| {
-            let read = toml::from_str(include_str!("families.toml"));
+            let read: Result<Table, _> = toml::from_str(include_str!("families.toml"));
             debug_assert!(read.is_ok(), "{read:?}");
-            read.unwrap_or_default()
+            let mut table = read.unwrap_or_default();
+            table.whole = table.family.iter().filter_map(|f| table.whole(f)).collect();
+            table
         });
         &TABLE
     }
 
     /// The family with this `model_type`.
     #[must_use]
-    pub fn family(&self, model_type: &str) -> Option<Family> {
-        let is_it = |f: &&Family| f.model_types.iter().any(|t| t == model_type);
-        let mut family = self.family.iter().find(is_it)?.clone();
+    pub fn family(&self, model_type: &str) -> Option<&Family> {
+        self.whole.iter().find(|f| f.model_types.iter().any(|t| t == model_type))
+    }
+
+    /// The family of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Family> {
+        self.whole.iter().find(|f| f.name == name)
+    }
+
+    /// A family with what it inherits.
+    fn whole(&self, family: &Family) -> Option<Family> {
+        let mut family = family.clone();
         // A base must be another family; the bound ends a circle in a broken table.
         for _ in 0..self.family.len() {
             let Some(base) = family.inherits.take() else { break };
@@ -206,6 +287,20 @@ impl Table {
             family.inherits.clone_from(&base.inherits);
             family = family.over(base);
         }
+        let member = |(key, value): (&String, &Scalar)| {
+            let span = Span::new(0, 1);
+            let kind = match value {
+                Scalar::Bool(b) => Kind::Bool(*b),
+                Scalar::Number(n) => Kind::Number(*n),
+                Scalar::Text(text) => Kind::Text(text.clone()),
+                Scalar::List(items) => {
+                    let node = |n: &f64| Node { span, kind: Kind::Number(*n) };
+                    Kind::List(items.iter().map(node).collect())
+                }
+            };
+            Member { key: key.clone(), span, value: Node { span, kind } }
+        };
+        family.members = family.defaults.iter().map(member).collect();
         Some(family)
     }
 
@@ -226,8 +321,9 @@ mod tests {
         assert!(types.len() > 30, "{types:?}");
         for model_type in types {
             let family = table.family(model_type).unwrap();
-            assert!(!family.block.is_empty(), "{model_type}");
-            assert!(family.parameters().any(|p| p == "layers"), "{model_type}");
+            assert!(!family.block.is_empty() || family.wraps.is_some(), "{model_type}");
+            let sizes = ["layers", "depth", "vision"];
+            assert!(family.parameters().any(|p| sizes.contains(&p)), "{model_type}");
         }
     }
 
@@ -235,9 +331,9 @@ mod tests {
     fn a_family_inherits_what_it_does_not_say() {
         let gemma = Table::get().family("gemma3_text").unwrap();
         assert_eq!(gemma.block, "Llama");
-        assert_eq!(gemma.rule("hidden").unwrap().key.0, ["hidden_size"]);
-        assert_eq!(gemma.rule("norm_after").unwrap().value.as_deref(), Some("true"));
-        assert_eq!(gemma.rule("global_every").unwrap().default.as_deref(), Some("6"));
-        assert!(gemma.rule("context").is_none());
+        assert_eq!(gemma.rules("hidden")[0].key.0, ["hidden_size"]);
+        assert_eq!(gemma.rules("norm_after")[0].value.as_deref(), Some("true"));
+        assert_eq!(gemma.rules("global_every")[0].default.as_deref(), Some("6"));
+        assert!(gemma.rules("context").is_empty());
     }
 }

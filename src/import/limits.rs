@@ -8,31 +8,31 @@ use super::family::{Only, Scalar};
 use super::first;
 use super::json::{Kind, Member, Node};
 use super::read::{Reader, is_set};
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::codes;
 
 impl Reader<'_> {
-    /// Formats of weights that are not carried over yet.
-    pub fn quantization(&mut self) {
-        for key in ["quantization_config", "quantization", "compression_config"] {
-            let Some(member) = self.key(key).filter(|m| is_set(&m.value)) else { continue };
-            let place = self.place(member.span);
-            self.findings.push(
-                Diagnostic::new(
-                    codes::CONFIG_ASSUMED,
-                    format!("`{key}` is not read yet"),
-                    place,
-                    "every weight is assumed to be stored in `torch_dtype`",
-                )
-                .note(
-                    "the counts of parameters hold; bytes of weights do not. Say the format in the \
-                     scenario: `precision { weights within w_up = fp8 }`",
-                ),
-            );
+    /// Keys that may have certain values only, and keys that mean layers which do not exist.
+    pub fn restrictions(&mut self) {
+        self.only();
+        for (key, because) in &self.table.refused {
+            let path =
+                |at: &String| if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+            let is_known = self.within.iter().any(|at| self.used.contains(&path(at)))
+                || self.family.ignored.contains(key);
+            if let Some(member) = self.key(key).filter(|m| !is_known && is_set(&m.value)) {
+                self.unsupported(key, member, because);
+            }
+        }
+        for (key, meaning) in self.family.assumed.clone() {
+            let Some(member) = self.key(&key).filter(|m| is_set(&m.value)) else { continue };
+            let title = format!("`{key}` has no part in the model");
+            let label = format!("assumed: {meaning}");
+            self.report(codes::CONFIG_ASSUMED, title, member.span, label);
         }
     }
 
-    /// Keys that may have certain values only, and keys that mean layers which do not exist.
-    pub fn restrictions(&mut self) {
+    /// Keys of the family that may have certain values only.
+    pub fn only(&mut self) {
         for (key, only) in self.family.only.clone() {
             let member = self.key(&key).filter(|m| m.value.kind != Kind::Null);
             let Some(member) = member else {
@@ -47,18 +47,6 @@ impl Reader<'_> {
             if !self.allows(&only, &member.value) {
                 self.unsupported(&key, member, &only.because);
             }
-        }
-        for (key, because) in &self.table.refused {
-            let is_known = self.used.contains(key);
-            if let Some(member) = self.key(key).filter(|m| !is_known && is_set(&m.value)) {
-                self.unsupported(key, member, because);
-            }
-        }
-        for (key, meaning) in self.family.assumed.clone() {
-            let Some(member) = self.key(&key).filter(|m| is_set(&m.value)) else { continue };
-            let title = format!("`{key}` has no part in the model");
-            let label = format!("assumed: {meaning}");
-            self.report(codes::CONFIG_ASSUMED, title, member.span, label);
         }
     }
 
@@ -84,27 +72,41 @@ impl Reader<'_> {
         })
     }
 
-    /// Keys that nothing looked at.
+    /// Keys that nothing looked at, in the config and in the objects that were read.
     pub fn leftovers(&mut self) {
-        let Kind::Object(members) = &self.root.kind else { return };
-        let root_of = |key: &String| key.split('.').next().unwrap_or_default().to_owned();
-        let used: BTreeSet<String> = self.used.iter().map(root_of).collect();
+        let opened = std::mem::take(&mut self.opened);
+        let paths: BTreeSet<&String> = opened.iter().map(|(path, _)| path).collect();
         let mut said = BTreeSet::new();
-        for member in members {
-            let key = &member.key;
-            let is_known = used.contains(key)
-                || self.table.ignored.contains(key)
-                || self.family.ignored.contains(key);
-            if is_known || !is_set(&member.value) || !said.insert(key.clone()) {
-                continue;
+        for path in paths {
+            let node = if path.is_empty() {
+                Some(self.root)
+            } else {
+                self.root.at(path).map(|m| &m.value)
+            };
+            let Some(Kind::Object(members)) = node.map(|n| &n.kind) else { continue };
+            for member in members {
+                let key = &member.key;
+                let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let inside = format!("{full}.");
+                let is_known = self.used.contains(&full)
+                    || self
+                        .used
+                        .range(inside.clone()..)
+                        .next()
+                        .is_some_and(|u| u.starts_with(&inside))
+                    || self.table.ignored.contains(key)
+                    || opened.iter().any(|(p, ignored)| p == path && ignored.contains(key));
+                if is_known || !is_set(&member.value) || !said.insert(full.clone()) {
+                    continue;
+                }
+                let shown: String = full.chars().take(60).collect();
+                let title = format!("the importer does not understand `{shown}`");
+                let label = format!(
+                    "it is {}; the model is written as if it were not there",
+                    member.value.shown()
+                );
+                self.report(codes::CONFIG_KEY_UNKNOWN, title, member.span, label);
             }
-            let shown: String = key.chars().take(60).collect();
-            let title = format!("the importer does not understand `{shown}`");
-            let label = format!(
-                "it is {}; the model is written as if it were not there",
-                member.value.shown()
-            );
-            self.report(codes::CONFIG_KEY_UNKNOWN, title, member.span, label);
         }
     }
 }

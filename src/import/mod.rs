@@ -6,7 +6,7 @@
 //!
 //! 1. [`json`]: text to values with places
 //! 2. [`family`]: what the keys mean, by architecture; the table `families.toml`
-//! 3. `read`: keys to arguments of a block of the library
+//! 3. `read`, `values`: keys to arguments of a block of the library; `quantization`: formats
 //! 4. [`write`]: arguments to a model
 //!
 //! and then the model is checked like one that a person wrote: whatever is found there means that
@@ -15,8 +15,10 @@
 pub mod family;
 pub mod json;
 mod limits;
+mod quantization;
 mod read;
 mod sum;
+mod values;
 mod write;
 
 use crate::check::Program;
@@ -108,7 +110,7 @@ fn contradictions(
                 continue;
             }
             let line = source.line_column(label.place.span.start).line;
-            let argument = reading.arguments.iter().find(|a| model.line_of(&a.name) == Some(line));
+            let argument = reading.argument(|a| model.is_on(a, line));
             if let Some((argument, span)) = argument.and_then(|a| Some((a, a.span?))) {
                 let text = format!("`{}` is {}", argument.name, argument.value);
                 places.push((Place { file, span }, text));

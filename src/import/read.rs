@@ -1,20 +1,17 @@
-//! Keys of a config to arguments of a block.
+//! A config and its family: where keys are looked up, and what became of them.
 //!
 //! In: the values of a config and the table of families. Out: arguments in the order in which the
 //! block declares them, each with the key it is from, and findings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::family::{Family, Rule, Table};
+use super::family::{Family, Table};
+use super::first;
 use super::json::{Kind, Member, Node};
-use super::{first, sum};
+use super::quantization::Format;
 use crate::check::{ItemRef, Program, closest};
 use crate::diagnostic::{Code, Diagnostic, codes};
-use crate::name::Name;
 use crate::source::{FileId, Place, Span};
-
-/// The largest count that is exact.
-const LARGEST: f64 = 9_007_199_254_740_992.0;
 
 /// What a config says.
 #[derive(Clone, Debug)]
@@ -27,8 +24,12 @@ pub(super) struct Reading {
     pub architecture: Option<String>,
     /// Arguments of the block, without those that have its defaults.
     pub arguments: Vec<Argument>,
+    /// Other blocks that the arguments name.
+    pub blocks: BTreeSet<String>,
     /// The number format and where it is from.
     pub dtype: (String, String),
+    /// The formats of a quantization.
+    pub format: Option<Format>,
 }
 
 /// An argument of the block.
@@ -36,35 +37,54 @@ pub(super) struct Reading {
 pub(super) struct Argument {
     /// The parameter.
     pub name: String,
-    /// Its value, as written in `.mesa`.
+    /// Its value, as written in `.mesa`; for a block its name.
     pub value: String,
+    /// For a block: the values of its parameters.
+    pub inner: Option<Vec<Argument>>,
     /// Where it is from, for a comment; empty for what the whole family has.
     pub why: String,
     /// Where the key stands.
     pub span: Option<Span>,
 }
 
-/// A parameter of a block as it is declared.
-struct Parameter<'p> {
-    name: &'p str,
-    ty: &'p str,
-    default: Option<String>,
+impl Reading {
+    /// The first argument that fulfils a condition, those of inner blocks too.
+    pub fn argument(&self, is_it: impl Fn(&Argument) -> bool) -> Option<&Argument> {
+        let mut left: Vec<&Argument> = self.arguments.iter().collect();
+        while let Some(argument) = left.pop() {
+            if is_it(argument) {
+                return Some(argument);
+            }
+            left.extend(argument.inner.iter().flatten());
+        }
+        None
+    }
 }
 
-/// A value for a parameter, or why there is none.
-enum Found {
-    Value { text: String, number: Option<f64>, why: String, span: Option<Span> },
-    Default,
-    Wrong,
+/// A parameter of a block as it is declared.
+pub(super) struct Parameter<'p> {
+    pub name: &'p str,
+    pub ty: &'p str,
+    pub default: Option<String>,
 }
 
 pub(super) struct Reader<'c> {
     pub root: &'c Node,
     file: FileId,
     pub table: &'static Table,
+    pub library: &'c Program,
     pub family: Family,
+    /// Objects in which keys are looked up, in order; the empty path is the config itself.
+    pub within: Vec<String>,
+    /// Families whose defaults hold, in order.
+    pub defaults: Vec<&'static Family>,
     pub used: BTreeSet<String>,
-    numbers: BTreeMap<String, f64>,
+    /// Objects of which every key should be understood, with keys that cost nothing in them.
+    pub opened: Vec<(String, Vec<String>)>,
+    pub numbers: BTreeMap<String, f64>,
+    /// Keys that were left to their defaults, with these.
+    pub defaulted: BTreeMap<String, String>,
+    pub blocks: BTreeSet<String>,
     pub findings: Vec<Diagnostic>,
 }
 
@@ -75,41 +95,95 @@ pub(super) fn read(
     library: &Program,
 ) -> (Option<Reading>, Vec<Diagnostic>) {
     let table = Table::get();
-    let (model_type, family) = match family_of(root, file, table) {
+    let (model_type, families) = match families_of(root, file, table) {
         Ok(found) => found,
         Err(finding) => return (None, vec![finding]),
     };
+    let Some(family) = families.iter().map(|f| Family::clone(f)).reduce(Family::over) else {
+        return (None, Vec::new());
+    };
+    let mut within = family.within.clone();
+    within.extend(families.iter().filter_map(|f| f.wraps.clone()));
+    within.retain(|path| root.at(path).is_some_and(|m| matches!(m.value.kind, Kind::Object(_))));
+    let ignored = &family.ignored;
+    within.push(String::new());
+    let opened = within.iter().map(|w| (w.clone(), ignored.clone())).collect();
     let mut reader = Reader {
         root,
         file,
         table,
+        library,
         family,
+        within,
+        defaults: families,
         used: BTreeSet::new(),
+        opened,
         numbers: BTreeMap::new(),
+        defaulted: BTreeMap::new(),
+        blocks: BTreeSet::new(),
         findings: Vec::new(),
     };
     let architecture = reader.architecture();
-    let block = library.std_item("layers", Name::new(&reader.family.block));
-    let parameters = block.map(|b| declared(b, library)).unwrap_or_default();
-    let arguments = parameters.iter().filter_map(|p| reader.argument(p)).collect();
+    let arguments = reader.arguments();
     let dtype = reader.dtype();
-    reader.quantization();
+    let format = reader.quantization();
     reader.restrictions();
     reader.leftovers();
-    let reading = Reading { family: reader.family, model_type, architecture, arguments, dtype };
-    (Some(reading), reader.findings)
+    reader.say_defaults();
+    let Reader { family, findings, blocks, .. } = reader;
+    let reading = Reading { family, model_type, architecture, arguments, blocks, dtype, format };
+    (Some(reading), findings)
 }
 
-fn family_of(root: &Node, file: FileId, table: &Table) -> Result<(String, Family), Diagnostic> {
+/// The family of a config, and of the model that it is around.
+fn families_of(
+    root: &Node,
+    file: FileId,
+    table: &'static Table,
+) -> Result<(String, Vec<&'static Family>), Diagnostic> {
+    let place = |span| Place { file, span };
     let Some(member) = root.member("model_type") else {
-        let place = Place { file, span: first(root.span) };
         return Err(Diagnostic::new(
             codes::CONFIG_KEY_MISSING,
             "the config has no `model_type`",
-            place,
+            place(first(root.span)),
             "which architecture it is, is not said",
         ));
     };
+    let (model_type, family) = family_named(member, file, table)?;
+    let mut families = vec![family];
+    if let Some(path) = &family.wraps {
+        let Some(inner) = root.at(path) else {
+            return Err(Diagnostic::new(
+                codes::CONFIG_KEY_MISSING,
+                format!("the config has no `{path}`"),
+                place(first(root.span)),
+                "the sizes of the language model should stand there",
+            ));
+        };
+        let usual = family.wraps_usually.as_deref().and_then(|name| table.named(name));
+        families.push(match (inner.value.member("model_type"), usual) {
+            (Some(member), _) => family_named(member, file, table)?.1,
+            (None, Some(usual)) => usual,
+            (None, None) => {
+                return Err(Diagnostic::new(
+                    codes::CONFIG_KEY_MISSING,
+                    format!("the config has no `{path}.model_type`"),
+                    place(first(inner.value.span)),
+                    "which architecture the language model is, is not said",
+                ));
+            }
+        });
+    }
+    Ok((model_type, families))
+}
+
+/// The family that a `model_type` says.
+fn family_named(
+    member: &Member,
+    file: FileId,
+    table: &'static Table,
+) -> Result<(String, &'static Family), Diagnostic> {
     let place = Place { file, span: member.value.span };
     let Kind::Text(model_type) = &member.value.kind else {
         let shown = member.value.shown();
@@ -137,7 +211,7 @@ fn family_of(root: &Node, file: FileId, table: &Table) -> Result<(String, Family
 }
 
 /// The parameters of a block of the library.
-fn declared<'p>(block: ItemRef<'p>, library: &Program) -> Vec<Parameter<'p>> {
+pub(super) fn declared<'p>(block: ItemRef<'p>, library: &Program) -> Vec<Parameter<'p>> {
     let params = block.item.params.as_deref().unwrap_or_default();
     params
         .iter()
@@ -173,16 +247,30 @@ impl<'c> Reader<'c> {
         let place = self.place(span);
         self.findings.push(Diagnostic::new(code, title, place, label));
     }
-    /// A key, noted as used.
+    /// A key, noted as used: of the objects in which keys are looked up, else its default.
     pub fn key(&mut self, key: &str) -> Option<&'c Member> {
-        self.used.insert(key.to_owned());
-        self.root.at(key)
+        self.stated(key).or_else(|| self.default(key))
+    }
+    /// A key that is there, noted as used.
+    fn stated(&mut self, key: &str) -> Option<&'c Member> {
+        let path = |at: &String| if at.is_empty() { key.into() } else { format!("{at}.{key}") };
+        let paths: Vec<String> = self.within.iter().map(path).collect();
+        let found = paths.iter().find_map(|path| self.root.at(path));
+        self.used.extend(paths);
+        found
+    }
+    /// What a key means that is not there.
+    fn default(&mut self, key: &str) -> Option<&'c Member> {
+        let default = self.defaults.iter().find_map(|f| f.default(key))?;
+        self.defaulted.insert(key.to_owned(), default.value.shown());
+        Some(default)
     }
     /// The first of several keys that has a value.
-    fn first_of(&mut self, keys: &[String]) -> Option<(String, &'c Member)> {
+    pub fn first_of(&mut self, keys: &[String]) -> Option<(String, &'c Member)> {
         let found: Vec<_> =
-            keys.iter().filter_map(|key| Some((key.clone(), self.key(key)?))).collect();
-        found.into_iter().find(|(_, member)| member.value.kind != Kind::Null)
+            keys.iter().filter_map(|key| Some((key.clone(), self.stated(key)?))).collect();
+        let stated = found.into_iter().find(|(_, member)| member.value.kind != Kind::Null);
+        stated.or_else(|| keys.iter().find_map(|key| Some((key.clone(), self.default(key)?))))
     }
 
     /// The first of `architectures`; reports one that does not end in logits.
@@ -191,7 +279,8 @@ impl<'c> Reader<'c> {
         let Kind::List(items) = &member.value.kind else { return None };
         let item = items.first()?;
         let Kind::Text(name) = &item.kind else { return None };
-        if !self.table.heads.causal.iter().any(|end| name.ends_with(end.as_str())) {
+        let mut ends = self.table.heads.causal.iter().chain(&self.family.heads);
+        if !ends.any(|end| name.ends_with(end.as_str())) {
             let shown: String = name.chars().take(60).collect();
             let title = format!("`{shown}` does not end in logits of the next token");
             let note = "the library has decoders with an output layer over the vocabulary only";
@@ -202,191 +291,23 @@ impl<'c> Reader<'c> {
         Some(name.clone())
     }
 
-    /// The value of one parameter, unless it is what the block has by itself.
-    fn argument(&mut self, parameter: &Parameter<'_>) -> Option<Argument> {
-        let name = parameter.name;
-        let found = match self.family.rule(name) {
-            Some(rule) => self.found(parameter, &rule),
-            None => Found::Default,
+    /// What was left to defaults, in one note.
+    fn say_defaults(&mut self) {
+        if self.defaulted.is_empty() {
+            return;
+        }
+        let shown: Vec<String> =
+            self.defaulted.iter().map(|(key, value)| format!("`{key}` is {value}")).collect();
+        let label = format!("as {} has it: {}", self.family.name, shown.join(", "));
+        let place = self.place(first(self.root.span));
+        let title = match shown.len() {
+            1 => "the config leaves a key to its default".to_owned(),
+            n => format!("the config leaves {n} keys to their defaults"),
         };
-        let known = |n: &str| self.numbers.get(n).copied();
-        let default = parameter.default.as_deref().and_then(|d| sum::value(d, &known));
-        match found {
-            Found::Wrong => None,
-            Found::Default => {
-                self.numbers.extend(default.map(|d| (name.to_owned(), d)));
-                None
-            }
-            Found::Value { text, number, why, span } => {
-                let same = match number {
-                    Some(number) => default == Some(number),
-                    None => parameter.default.as_deref() == Some(text.as_str()),
-                };
-                self.numbers.extend(number.map(|n| (name.to_owned(), n)));
-                (!same).then(|| Argument { name: name.to_owned(), value: text, why, span })
-            }
-        }
+        self.findings.push(Diagnostic::new(codes::CONFIG_DEFAULT, title, place, label));
     }
 
-    fn found(&mut self, parameter: &Parameter<'_>, rule: &Rule) -> Found {
-        if let Some(value) = &rule.value {
-            let number = value.parse().ok();
-            return Found::Value { text: value.clone(), number, why: String::new(), span: None };
-        }
-        if let Some(from) = &rule.from {
-            return self.worked_out(parameter, from);
-        }
-        match self.first_of(&rule.key.0) {
-            Some((key, member)) => self.converted(parameter, rule, &key, member),
-            None => self.absent(rule),
-        }
-    }
-
-    /// What a key that is not there means.
-    fn absent(&mut self, rule: &Rule) -> Found {
-        let key = rule.key.0.first().cloned().unwrap_or_default();
-        let whole = first(self.root.span);
-        if let Some(assumed) = &rule.assumed {
-            let place = self.place(whole);
-            self.findings.push(Diagnostic::new(
-                codes::CONFIG_DEFAULT,
-                format!("the config has no `{key}`"),
-                place,
-                format!("taken as usual for {}: {assumed}", self.family.name),
-            ));
-        }
-        if let Some(default) = &rule.default {
-            let why = format!("config.json: no {key}, as usual for {}", self.family.name);
-            let number = default.parse().ok();
-            return Found::Value { text: default.clone(), number, why, span: None };
-        }
-        if !rule.optional {
-            let title = format!("the config has no `{}`", rule.key.0.join("` or `"));
-            self.report(codes::CONFIG_KEY_MISSING, title, whole, "a key is missing");
-            return Found::Wrong;
-        }
-        Found::Default
-    }
-
-    /// Arithmetic over keys and parameters.
-    fn worked_out(&mut self, parameter: &Parameter<'_>, from: &str) -> Found {
-        let mut values = BTreeMap::new();
-        let mut span = None;
-        for name in sum::names(from) {
-            if let Some(number) = self.numbers.get(name) {
-                values.insert(name, *number);
-                continue;
-            }
-            match self.key(name) {
-                Some(Member { value: Node { kind: Kind::Number(n), .. }, span: at, .. }) => {
-                    values.insert(name, *n);
-                    span = span.or(Some(*at));
-                }
-                Some(member) => {
-                    let title = format!("`{name}` is {}", member.value.shown());
-                    let at = member.value.span;
-                    self.report(codes::CONFIG_KEY_WRONG, title, at, "a number is wanted");
-                    return Found::Wrong;
-                }
-                // A parameter that was wrong itself is reported already.
-                None if self.family.rule(name).is_some() => return Found::Wrong,
-                None => {
-                    let title = format!("the config has no `{name}`");
-                    let whole = first(self.root.span);
-                    self.report(codes::CONFIG_KEY_MISSING, title, whole, "a key is missing");
-                    return Found::Wrong;
-                }
-            }
-        }
-        let value = sum::value(from, &|name| values.get(name).copied());
-        let at = span.unwrap_or(first(self.root.span));
-        match value.and_then(|v| number_text(v, parameter.ty).ok()) {
-            Some(text) => {
-                Found::Value { text, number: value, why: format!("config.json: {from}"), span }
-            }
-            None => {
-                let title = format!("`{from}` does not give {}", wanted(parameter.ty));
-                self.report(codes::CONFIG_KEY_WRONG, title, at, "from here");
-                Found::Wrong
-            }
-        }
-    }
-
-    /// The value of a key as the type of its parameter wants it.
-    fn converted(
-        &mut self,
-        parameter: &Parameter<'_>,
-        rule: &Rule,
-        key: &str,
-        member: &Member,
-    ) -> Found {
-        let why = format!("config.json: {key}");
-        let span = Some(member.span);
-        if rule.set {
-            let text = is_set(&member.value).to_string();
-            return Found::Value { text, number: None, why, span };
-        }
-        let result = match (&member.value.kind, parameter.ty, &rule.period) {
-            (Kind::List(items), _, Some(word)) => return self.period(key, member, items, word),
-            (Kind::Number(n), "Count" | "Number", _) => {
-                number_text(*n, parameter.ty).map(|text| (text, Some(*n)))
-            }
-            (Kind::Bool(b), "Bool", _) => Ok((b.to_string(), None)),
-            (Kind::Text(word), "Op", _) => match self.table.activations.get(word) {
-                Some(op) => Ok((op.clone(), None)),
-                None => {
-                    let title = format!("the library has no activation {}", member.value.shown());
-                    let at = member.value.span;
-                    self.report(codes::CONFIG_UNSUPPORTED, title, at, "not among `std.ops`");
-                    return Found::Wrong;
-                }
-            },
-            (_, ty, _) => Err(wanted(ty)),
-        };
-        match result {
-            Ok((text, number)) => Found::Value { text, number, why, span },
-            Err(wanted) => {
-                let title = format!("`{key}` is {}", member.value.shown());
-                let at = member.value.span;
-                self.report(codes::CONFIG_KEY_WRONG, title, at, format!("{wanted} is wanted"));
-                Found::Wrong
-            }
-        }
-    }
-
-    /// How often a word occurs in a list with one element for each layer.
-    fn period(&mut self, key: &str, member: &Member, items: &[Node], word: &str) -> Found {
-        let at = member.value.span;
-        let is_word = |n: &Node| matches!(&n.kind, Kind::Text(t) if t == word);
-        if let Some(layers) = self.numbers.get("layers")
-            && *layers != items.len() as f64
-        {
-            let title = format!(
-                "`{key}` has {} elements for {} layers",
-                items.len(),
-                crate::check::show_number(*layers)
-            );
-            self.report(codes::CONFIG_CONTRADICTS, title, at, "one for each layer is wanted");
-            return Found::Wrong;
-        }
-        let period = items.iter().position(is_word).map(|p| p + 1);
-        let periodic =
-            |p: usize| items.iter().enumerate().all(|(i, n)| is_word(n) == ((i + 1) % p == 0));
-        match period.filter(|p| periodic(*p)) {
-            Some(period) => Found::Value {
-                text: period.to_string(),
-                number: Some(period as f64),
-                why: format!("config.json: every {word} of {key}"),
-                span: Some(member.span),
-            },
-            None => {
-                let title = format!("`{word}` does not come at regular distances in `{key}`");
-                self.report(codes::CONFIG_UNSUPPORTED, title, at, "no period");
-                Found::Wrong
-            }
-        }
-    }
-
+    /// The format of weights that are not quantized.
     fn dtype(&mut self) -> (String, String) {
         let keys = ["torch_dtype".to_owned(), "dtype".to_owned()];
         let Some((key, member)) = self.first_of(&keys) else {
@@ -412,25 +333,5 @@ impl<'c> Reader<'c> {
             self.report(codes::CONFIG_KEY_WRONG, title, member.value.span, label);
         }
         (known.unwrap_or_default(), why)
-    }
-}
-
-/// A number as the type of a parameter wants it, or what that type wants.
-fn number_text(number: f64, ty: &str) -> Result<String, &'static str> {
-    let is_count = (1.0..=LARGEST).contains(&number) && libm::floor(number) == number;
-    match ty {
-        "Count" if is_count => Ok(format!("{number:.0}")),
-        "Number" if number.is_finite() => Ok(number.to_string()),
-        _ => Err(wanted(ty)),
-    }
-}
-
-/// What a type wants, with its article.
-fn wanted(ty: &str) -> &'static str {
-    match ty {
-        "Count" => "a whole number of at least 1",
-        "Number" => "a number",
-        "Bool" => "true or false",
-        _ => "a text",
     }
 }

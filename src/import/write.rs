@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::json::{Kind, Node};
-use super::read::Reading;
+use super::read::{Argument, Reading};
 use crate::source::FileId;
 
 /// A model as text.
@@ -18,11 +18,10 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// The line, from 1, on which an argument stands.
-    pub fn line_of(&self, argument: &str) -> Option<u32> {
-        let start = format!("  {argument}: ");
-        let found = self.text.lines().position(|line| line.starts_with(&start))?;
-        u32::try_from(found + 1).ok()
+    /// Whether an argument stands on a line, from 1.
+    pub fn is_on(&self, argument: &Argument, line: u32) -> bool {
+        let text = self.text.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
+        text.trim_start().starts_with(&format!("{}: {}", argument.name, argument.value))
     }
 }
 
@@ -43,6 +42,7 @@ pub(super) fn write(reading: &Reading, root: &Node, title: &str) -> Model {
     let mut imports: BTreeSet<&str> = family.imports.iter().map(String::as_str).collect();
     imports.retain(|i| values.contains(i));
     imports.insert(&family.block);
+    imports.extend(reading.blocks.iter().map(String::as_str));
     let imports: Vec<&str> = imports.into_iter().collect();
     let _ = match imports.as_slice() {
         [one] => writeln!(text, "use std.layers.{one}\n"),
@@ -52,31 +52,58 @@ pub(super) fn write(reading: &Reading, root: &Node, title: &str) -> Model {
         || format!("A {} model", plain(&reading.model_type)),
         |a| format!("{} ({})", plain(a), plain(&reading.model_type)),
     );
+    for item in reading.format.iter().flat_map(|f| &f.items) {
+        let _ = writeln!(text, "/// As the weights are stored.\n{item}");
+    }
     let _ = writeln!(text, "/// {architecture}.");
     if let Some(names) = &family.names {
         let _ = writeln!(text, "// In the checkpoint {names}.");
     }
     let _ = writeln!(text, "model {name} = {}(", family.block);
-    let (fixed, said): (Vec<_>, Vec<_>) =
-        reading.arguments.iter().partition(|argument| argument.why.is_empty());
-    for argument in said {
-        let _ = writeln!(text, "  {}: {}, // {}", argument.name, argument.value, argument.why);
-    }
-    if !fixed.is_empty() {
-        let _ = writeln!(text, "  // As every {} model has it:", plain(&reading.model_type));
-    }
-    for argument in fixed {
-        let _ = writeln!(text, "  {}: {},", argument.name, argument.value);
-    }
+    arguments(&mut text, &reading.arguments, &reading.model_type, 1);
     let (dtype, why) = &reading.dtype;
     let _ = write!(
         text,
         ") {{\n  source = \"{title}, config.json\"\n  precision {{\n    \
-         weights     = {dtype} // {why}\n    activations = {dtype}\n  }}\n}}\n"
+         weights     = {dtype} // {why}\n"
     );
+    let format = reading.format.clone().unwrap_or_default();
+    for (names, format, why) in &format.rules {
+        let format = if format.is_empty() { dtype } else { format };
+        let _ = writeln!(text, "    weights within {} = {format} // {why}", names.join(", "));
+    }
+    let _ = writeln!(text, "    activations = {dtype}");
+    if let Some((format, why)) = &format.cache {
+        let _ = writeln!(text, "    cache = {format} // {why}");
+    }
+    text += "  }\n}\n";
     // What is written here has no syntax errors; if it had, the check that follows would say so.
     let text = crate::syntax::format::format(&text, FileId(0)).unwrap_or(text);
     Model { name, text }
+}
+
+/// The arguments of a block, one a line; those that the whole family has come last.
+fn arguments(text: &mut String, all: &[Argument], model_type: &str, depth: usize) {
+    let indent = "  ".repeat(depth);
+    let is_fixed = |a: &&Argument| a.why.is_empty() && a.inner.is_none();
+    let (fixed, said): (Vec<&Argument>, Vec<&Argument>) = all.iter().partition(is_fixed);
+    for argument in said {
+        let Argument { name, value, why, .. } = argument;
+        match &argument.inner {
+            None => _ = writeln!(text, "{indent}{name}: {value}, // {why}"),
+            Some(inner) => {
+                let _ = writeln!(text, "{indent}{name}: {value}(");
+                arguments(text, inner, model_type, depth + 1);
+                let _ = writeln!(text, "{indent}),");
+            }
+        }
+    }
+    if !fixed.is_empty() {
+        let _ = writeln!(text, "{indent}// As every {} model has it:", plain(model_type));
+    }
+    for argument in fixed {
+        let _ = writeln!(text, "{indent}{}: {},", argument.name, argument.value);
+    }
 }
 
 /// Characters that mean nothing in texts and comments.

@@ -124,6 +124,8 @@ pub struct Tensor {
     pub from: Option<String>,
     /// The instance it belongs to.
     pub scope: Rc<Instance>,
+    /// The rounds of its repeat in which it exists, from 0, where they are not all.
+    pub only: Option<Rc<[u32]>>,
     /// Shared with another weight (tied embeddings): counted once.
     pub tied: bool,
 }

@@ -80,6 +80,19 @@ impl<'p> Checker<'p> {
         }
     }
 
+    /// Whether a tensor is empty in this phase: it has an axis (pictures) of which there are none.
+    pub(crate) fn is_empty(&mut self, frame: &Frame, tensor: TensorId) -> bool {
+        frame.model.tensors[tensor].axes.iter().any(|axis| {
+            let AxisSize::Phase(name) = frame.model.axes[*axis].size else { return false };
+            let Some(length) = frame.phase.get(&name) else { return false };
+            if self.graph.known(*length) != Some(0.0) {
+                return false;
+            }
+            self.rely(*length);
+            true
+        })
+    }
+
     fn axis_view(&mut self, axis: AxisId) -> Option<ExprId> {
         let length = self.axis_length(axis)?;
         let frame = self.frame.as_ref()?;

@@ -86,6 +86,13 @@ impl<'p> Checker<'p> {
         at: At,
         cost: &mut PhaseCost,
     ) {
+        let empty = |checker: &mut Self, laid: &LaidOp| {
+            let op = &setting.model.ops[laid.op];
+            let mut tensors = op.operands.iter().map(|(_, t)| *t).chain([op.result]);
+            tensors.any(|t| checker.is_empty(frame, t))
+        };
+        let busy: Vec<LaidOp> = ops.iter().filter(|o| !empty(self, o)).cloned().collect();
+        let ops = busy.as_slice();
         let fused = ops.len() > 1;
         let Some(first) = ops.first() else { return };
         let place = setting.model.ops[first.op].place;

@@ -263,6 +263,8 @@ impl<'p> Checker<'p> {
                     self.phase_collective(conversion, setting, frame, at, cost);
                 }
                 LaidStep::Join { .. } => {}
+                LaidStep::Repeat { repeat, .. }
+                    if repeat.carried.iter().any(|c| self.is_empty(frame, c.start)) => {}
                 LaidStep::Repeat { repeat, body, stages, .. } => {
                     let rounds = match at.rounds {
                         None => repeat.count,
@@ -309,6 +311,9 @@ impl<'p> Checker<'p> {
         at: At,
         cost: &mut PhaseCost,
     ) {
+        if self.is_empty(frame, conversion.tensor) {
+            return;
+        }
         let one = self.counted(1.0, "once", conversion.model_place, "runs once in a pass");
         let count = at.rounds.unwrap_or(one);
         let used = self.collective(conversion, setting.plan, setting.machine, frame, count);

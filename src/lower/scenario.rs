@@ -354,12 +354,19 @@ impl<'p> Checker<'p> {
             Some(groups) => self.graph.div(batch, groups),
             None => batch,
         };
-        let frame = |seq: ExprId, ctx: ExprId, batch: ExprId| {
+        let none = self.counted(0.0, "images", place, "no pictures are computed in this step");
+        let pictures = match self.field_path(scenario, &["serve", "images"]) {
+            Some(Value::Num(id)) => id,
+            _ => self.counted(0.0, "images", place, "the workload has no pictures"),
+        };
+        let frame = |seq: ExprId, ctx: ExprId, batch: ExprId, images: ExprId| {
             let mut phase = FxHashMap::default();
             phase.insert(Name::new("batch"), batch);
             phase.insert(Name::new("seq"), seq);
             phase.insert(Name::new("ctx"), ctx);
             phase.insert(Name::new("positions"), one);
+            phase.insert(Name::new("images"), images);
+            phase.insert(Name::new("pictures"), pictures);
             Frame {
                 phase,
                 view: View::Local,
@@ -375,7 +382,7 @@ impl<'p> Checker<'p> {
                 &[("prompt", Value::Num(prompt)), ("output", Value::Num(output))],
             )
         };
-        let prefill = self.phase(setting, &frame(prompt, prompt, share));
+        let prefill = self.phase(setting, &frame(prompt, prompt, share, pictures));
         self.phase_results("prefill", &prefill, setting, groups, pipeline.as_ref(), lowered)?;
         // Decode steps differ only in how much they look back on: costed once, then substituted.
         let mut contexts = Vec::new();
@@ -390,7 +397,7 @@ impl<'p> Checker<'p> {
         }
         let from = self.graph.len();
         let first = *contexts.first()?;
-        let decode = self.phase(setting, &frame(one, first, share));
+        let decode = self.phase(setting, &frame(one, first, share, none));
         let names = ["decode.first", "decode.mid", "decode.last"];
         for (phase, ctx) in names.into_iter().zip(&contexts) {
             let cost = if *ctx == first {
@@ -406,8 +413,8 @@ impl<'p> Checker<'p> {
             self.phase_results(phase, &cost, setting, groups, pipeline.as_ref(), lowered)?;
         }
         let longest = context(self, "context_kept")?;
-        let stored = frame(one, longest, batch);
-        let prefill = frame(prompt, prompt, share);
+        let stored = frame(one, longest, batch, pictures);
+        let prefill = frame(prompt, prompt, share, pictures);
         self.memory(setting, &stored, &prefill, &mut lowered.results)?;
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);

@@ -299,6 +299,11 @@ impl<'p> Checker<'p> {
         for axis in ["seq", "ctx", "positions"] {
             phase.insert(Name::new(axis), work.seq);
         }
+        let rule = "training reads text alone";
+        let none = self.counted(0.0, "images", setting.place, rule);
+        for axis in ["images", "pictures"] {
+            phase.insert(Name::new(axis), none);
+        }
         Frame {
             phase,
             view: View::Local,

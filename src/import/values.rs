@@ -1,0 +1,426 @@
+//! Values for the parameters of a block: keys, arithmetic over keys, lists of layers, blocks.
+//!
+//! In: the rules of a family. Out: arguments, or findings where a key is missing or wrong.
+
+use std::collections::BTreeMap;
+
+use super::family::{Family, Rule};
+use super::json::{Kind, Member, Node};
+use super::read::{Argument, Parameter, Reader, declared, is_set};
+use super::{first, sum};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::name::Name;
+use crate::source::Span;
+
+/// The largest count that is exact.
+const LARGEST: f64 = 9_007_199_254_740_992.0;
+
+/// As many layers as an explicit list may have.
+const MOST_LAYERS: f64 = 10_000.0;
+
+/// A value for a parameter, or why there is none.
+enum Found {
+    Value { text: String, number: Option<f64>, why: String, span: Option<Span> },
+    Block { block: String, inner: Vec<Argument> },
+    Default,
+    Wrong,
+}
+
+impl Reader<'_> {
+    /// The arguments of the block of the family.
+    pub fn arguments(&mut self) -> Vec<Argument> {
+        let library = self.library;
+        let block = library.std_item("layers", Name::new(&self.family.block));
+        let parameters = block.map(|b| declared(b, library)).unwrap_or_default();
+        parameters.iter().filter_map(|p| self.argument(p)).collect()
+    }
+
+    /// The value of one parameter, unless it is what the block has by itself.
+    fn argument(&mut self, parameter: &Parameter<'_>) -> Option<Argument> {
+        let name = parameter.name;
+        let rules = self.family.rules(name);
+        let rule = rules.iter().find(|rule| self.holds(rule)).cloned();
+        let found = match rule {
+            Some(rule) => self.found(parameter, &rule),
+            None => Found::Default,
+        };
+        let known = |n: &str| self.numbers.get(n).copied();
+        let default = parameter.default.as_deref().and_then(|d| sum::value(d, &known));
+        match found {
+            Found::Wrong => None,
+            Found::Default => {
+                self.numbers.extend(default.map(|d| (name.to_owned(), d)));
+                None
+            }
+            Found::Block { block, inner } => {
+                let (name, inner) = (name.to_owned(), Some(inner));
+                Some(Argument { name, value: block, inner, why: String::new(), span: None })
+            }
+            Found::Value { text, number, why, span } => {
+                let same = match number {
+                    Some(number) => default == Some(number),
+                    None => parameter.default.as_deref() == Some(text.as_str()),
+                };
+                self.numbers.extend(number.map(|n| (name.to_owned(), n)));
+                let argument = Argument { name: name.into(), value: text, inner: None, why, span };
+                (!same).then_some(argument)
+            }
+        }
+    }
+
+    /// Whether a rule is for this config: its `when` is empty or holds.
+    fn holds(&mut self, rule: &Rule) -> bool {
+        let Some(when) = &rule.when else { return true };
+        let (key, wanted) = match when.split_once('=') {
+            Some((key, wanted)) => (key, Some(wanted)),
+            None => (when.trim_start_matches('!'), None),
+        };
+        let value = self.first_of(&[key.to_owned()]).map(|(_, member)| &member.value);
+        match wanted {
+            Some(wanted) => value.is_some_and(|v| plain(v) == wanted),
+            None => value.is_some_and(is_set) != when.starts_with('!'),
+        }
+    }
+
+    fn found(&mut self, parameter: &Parameter<'_>, rule: &Rule) -> Found {
+        if let Some(family) = &rule.family {
+            return self.block(family, rule);
+        }
+        if let Some(value) = &rule.value {
+            let number = value.parse().ok();
+            return Found::Value { text: value.clone(), number, why: String::new(), span: None };
+        }
+        if let Some([first, distance]) = &rule.every {
+            return self.every(first, distance, rule.others);
+        }
+        if let Some(from) = &rule.from {
+            return self.worked_out(parameter, from);
+        }
+        match self.first_of(&rule.key.0) {
+            Some((key, member)) => self.converted(parameter, rule, &key, member),
+            None => self.absent(rule),
+        }
+    }
+
+    /// A block with values for its parameters, read from an object of the config or from the same
+    /// keys.
+    fn block(&mut self, usual: &str, rule: &Rule) -> Found {
+        let mut family: Option<&'static Family> = self.table.named(usual);
+        let mut within = self.within.clone();
+        if let Some(path) = &rule.within {
+            let Some((_, member)) = self.first_of(std::slice::from_ref(path)) else {
+                return self.absent(rule);
+            };
+            if let Some(Kind::Text(kind)) = member.value.member("model_type").map(|m| &m.value.kind)
+            {
+                family = self.table.family(kind).or(family);
+            }
+            if !matches!(member.value.kind, Kind::Object(_)) {
+                let title = format!("`{path}` is {}", member.value.shown());
+                let at = member.value.span;
+                self.report(codes::CONFIG_KEY_WRONG, title, at, "an object is wanted");
+                return Found::Wrong;
+            }
+            let joined =
+                |w: &String| if w.is_empty() { path.clone() } else { format!("{w}.{path}") };
+            within = self.within.iter().map(joined).collect();
+            within.retain(|p| self.root.at(p).is_some());
+        }
+        let Some(family) = family else { return Found::Wrong };
+        let ignored = family.ignored.iter().cloned();
+        if rule.within.is_some() {
+            let ignored: Vec<String> = ignored.collect();
+            self.opened.extend(within.iter().map(|w| (w.clone(), ignored.clone())));
+        } else {
+            for (_, all) in &mut self.opened {
+                all.extend(ignored.clone());
+            }
+        }
+        let outer = std::mem::replace(&mut self.family, family.clone());
+        let outer_within = std::mem::replace(&mut self.within, within);
+        let outer_defaults = match rule.within {
+            Some(_) => std::mem::replace(&mut self.defaults, vec![family]),
+            None => self.defaults.clone(),
+        };
+        if rule.within.is_none() {
+            self.defaults.push(family);
+        }
+        let outer_numbers = self.numbers.clone();
+        let inner = self.arguments();
+        self.only();
+        self.numbers = outer_numbers;
+        self.defaults = outer_defaults;
+        self.within = outer_within;
+        self.family = outer;
+        self.blocks.insert(family.block.clone());
+        let named = inner.iter().filter(|a| a.inner.is_none() && family.names_block(&a.value));
+        self.blocks.extend(named.map(|a| a.value.clone()));
+        Found::Block { block: family.block.clone(), inner }
+    }
+
+    /// What a key that is not there means.
+    fn absent(&mut self, rule: &Rule) -> Found {
+        let key = rule.key.0.first().cloned().unwrap_or_default();
+        let whole = first(self.root.span);
+        if let Some(assumed) = &rule.assumed {
+            let place = self.place(whole);
+            self.findings.push(Diagnostic::new(
+                codes::CONFIG_DEFAULT,
+                format!("the config has no `{key}`"),
+                place,
+                format!("taken as usual for {}: {assumed}", self.family.name),
+            ));
+        }
+        if let Some(default) = &rule.default {
+            let known = |n: &str| self.numbers.get(n).copied();
+            let worked_out = sum::value(default, &known);
+            let default = worked_out.map_or(default.clone(), |v| v.to_string());
+            let why = format!("config.json: no {key}, as usual for {}", self.family.name);
+            return Found::Value { text: default, number: worked_out, why, span: None };
+        }
+        if !rule.optional {
+            let title = format!("the config has no `{}`", rule.key.0.join("` or `"));
+            self.report(codes::CONFIG_KEY_MISSING, title, whole, "a key is missing");
+            return Found::Wrong;
+        }
+        Found::Default
+    }
+
+    /// Arithmetic over keys and parameters.
+    fn worked_out(&mut self, parameter: &Parameter<'_>, from: &str) -> Found {
+        let mut values: BTreeMap<String, f64> = BTreeMap::new();
+        let mut span = None;
+        for name in sum::names(from) {
+            if let Some(number) = self.numbers.get(&name) {
+                values.insert(name, *number);
+                continue;
+            }
+            match self.key(&name) {
+                Some(Member { value: Node { kind: Kind::Number(n), .. }, span: at, .. }) => {
+                    values.insert(name, *n);
+                    span = span.or(Some(*at));
+                }
+                // A null is as good as no key.
+                Some(member) if member.value.kind != Kind::Null => {
+                    let title = format!("`{name}` is {}", member.value.shown());
+                    let at = member.value.span;
+                    self.report(codes::CONFIG_KEY_WRONG, title, at, "a number is wanted");
+                    return Found::Wrong;
+                }
+                // A parameter that was wrong itself is reported already.
+                _ if !self.family.rules(&name).is_empty() => return Found::Wrong,
+                _ => {
+                    let title = format!("the config has no `{name}`");
+                    let whole = first(self.root.span);
+                    self.report(codes::CONFIG_KEY_MISSING, title, whole, "a key is missing");
+                    return Found::Wrong;
+                }
+            }
+        }
+        let value = sum::value(from, &|name| values.get(name).copied());
+        let at = span.unwrap_or(first(self.root.span));
+        match value.and_then(|v| number_text(v, parameter.ty).ok()) {
+            Some(text) => {
+                Found::Value { text, number: value, why: format!("config.json: {from}"), span }
+            }
+            None => {
+                let title = format!("`{from}` does not give {}", wanted(parameter.ty));
+                self.report(codes::CONFIG_KEY_WRONG, title, at, "from here");
+                Found::Wrong
+            }
+        }
+    }
+
+    /// The value of a key as the type of its parameter wants it.
+    fn converted(
+        &mut self,
+        parameter: &Parameter<'_>,
+        rule: &Rule,
+        key: &str,
+        member: &Member,
+    ) -> Found {
+        let defaulted = self.defaulted.contains_key(key);
+        let left = if defaulted { "no " } else { "" };
+        let why = format!("config.json: {left}{key}");
+        let span = (!defaulted).then_some(member.span);
+        if rule.set {
+            let text = is_set(&member.value).to_string();
+            return Found::Value { text, number: None, why, span };
+        }
+        if let Some(text) = rule.map.get(&plain(&member.value)) {
+            let number = text.parse().ok();
+            return Found::Value { text: text.clone(), number, why, span };
+        }
+        if let Some(word) = &rule.indices {
+            return self.indices(key, member, word, rule.others);
+        }
+        let result = match (&member.value.kind, parameter.ty, &rule.period) {
+            (Kind::List(items), _, Some(word)) => return self.period(key, member, items, word),
+            (Kind::Number(n), "Count" | "Number", _) => {
+                number_text(*n, parameter.ty).map(|text| (text, Some(*n)))
+            }
+            (Kind::Bool(b), "Bool", _) => Ok((b.to_string(), None)),
+            (Kind::Text(word), "Op", _) => match self.table.activations.get(word) {
+                Some(op) => Ok((op.clone(), None)),
+                None => {
+                    let title = format!("the library has no activation {}", member.value.shown());
+                    let at = member.value.span;
+                    self.report(codes::CONFIG_UNSUPPORTED, title, at, "not among `std.ops`");
+                    return Found::Wrong;
+                }
+            },
+            (_, ty, _) => Err(wanted(ty)),
+        };
+        match result {
+            Ok((text, number)) => Found::Value { text, number, why, span },
+            Err(wanted) => {
+                let title = format!("`{key}` is {}", member.value.shown());
+                let at = member.value.span;
+                self.report(codes::CONFIG_KEY_WRONG, title, at, format!("{wanted} is wanted"));
+                Found::Wrong
+            }
+        }
+    }
+
+    /// How often a word occurs in a list with one element for each layer.
+    fn period(&mut self, key: &str, member: &Member, items: &[Node], word: &str) -> Found {
+        let at = member.value.span;
+        let is_word = |n: &Node| matches!(&n.kind, Kind::Text(t) if t == word);
+        if let Some(layers) = self.numbers.get("layers")
+            && *layers != items.len() as f64
+        {
+            let title = format!(
+                "`{key}` has {} elements for {} layers",
+                items.len(),
+                crate::check::show_number(*layers)
+            );
+            self.report(codes::CONFIG_CONTRADICTS, title, at, "one for each layer is wanted");
+            return Found::Wrong;
+        }
+        let period = items.iter().position(is_word).map(|p| p + 1);
+        let periodic =
+            |p: usize| items.iter().enumerate().all(|(i, n)| is_word(n) == ((i + 1) % p == 0));
+        match period.filter(|p| periodic(*p)) {
+            Some(period) => Found::Value {
+                text: period.to_string(),
+                number: Some(period as f64),
+                why: format!("config.json: every {word} of {key}"),
+                span: Some(member.span),
+            },
+            None => {
+                let title = format!("`{word}` does not come at regular distances in `{key}`");
+                self.report(codes::CONFIG_UNSUPPORTED, title, at, "no period");
+                Found::Wrong
+            }
+        }
+    }
+
+    /// The layers at which a word stands in a list, or a letter in a text.
+    fn indices(&mut self, key: &str, member: &Member, word: &str, others: bool) -> Found {
+        let at = member.value.span;
+        let layers = self.numbers.get("layers").copied();
+        let is_word = |n: &Node| word.split('|').any(|w| plain(n) == w);
+        let (length, found): (usize, Vec<f64>) = match &member.value.kind {
+            // Numbers of layers, as they are.
+            Kind::List(items) if items.iter().all(|n| matches!(n.kind, Kind::Number(_))) => {
+                let numbers = items.iter().filter_map(|n| match n.kind {
+                    Kind::Number(n) => Some(n),
+                    _ => None,
+                });
+                let numbers: Vec<f64> = numbers.collect();
+                let inside = |n: &f64| *n >= 0.0 && layers.is_none_or(|l| *n < l);
+                if let Some(wrong) = numbers.iter().find(|n| !inside(n) || n.fract() != 0.0) {
+                    let shown = crate::check::show_number(*wrong);
+                    let title = format!("`{key}` names a layer {shown} that there is not");
+                    self.report(codes::CONFIG_CONTRADICTS, title, at, "not one of the layers");
+                    return Found::Wrong;
+                }
+                (layers.unwrap_or_default() as usize, numbers)
+            }
+            Kind::List(items) => {
+                let places = (0u32..).zip(items).filter(|(_, n)| is_word(n) != others);
+                (items.len(), places.map(|(i, _)| f64::from(i)).collect())
+            }
+            Kind::Text(text) => {
+                let places =
+                    (0u32..).zip(text.chars()).filter(|(_, c)| word.contains(*c) != others);
+                (text.chars().count(), places.map(|(i, _)| f64::from(i)).collect())
+            }
+            _ => {
+                let title = format!("`{key}` is {}", member.value.shown());
+                self.report(codes::CONFIG_KEY_WRONG, title, at, "a list of layers is wanted");
+                return Found::Wrong;
+            }
+        };
+        if let Some(layers) = layers
+            && layers != length as f64
+        {
+            let layers = crate::check::show_number(layers);
+            let title = format!("`{key}` has {length} elements for {layers} layers");
+            self.report(codes::CONFIG_CONTRADICTS, title, at, "one for each layer is wanted");
+            return Found::Wrong;
+        }
+        list(&found, format!("config.json: {key}"), Some(member.span))
+    }
+
+    /// Every so many layers from a first one on.
+    fn every(&mut self, from: &str, distance: &str, others: bool) -> Found {
+        let ty = Parameter { name: "", ty: "Number", default: None };
+        let mut numbers = Vec::new();
+        for text in [from, distance] {
+            match self.worked_out(&ty, text) {
+                Found::Value { number: Some(number), .. } => numbers.push(number),
+                _ => return Found::Wrong,
+            }
+        }
+        let layers = self.numbers.get("layers").copied().unwrap_or_default();
+        let (first_layer, step) = match numbers.as_slice() {
+            [first, step] if *step >= 1.0 && *first >= 0.0 && layers <= MOST_LAYERS => {
+                (*first, *step)
+            }
+            _ => {
+                let title = format!("`{distance}` is no distance of layers");
+                let whole = first(self.root.span);
+                self.report(codes::CONFIG_KEY_WRONG, title, whole, "at least 1 is wanted");
+                return Found::Wrong;
+            }
+        };
+        let every = |i: &f64| (*i >= first_layer && (*i - first_layer) % step == 0.0) != others;
+        let found: Vec<f64> = (0..layers as u32).map(f64::from).filter(every).collect();
+        list(&found, format!("config.json: every {distance} layers from {from}"), None)
+    }
+}
+
+/// A list of layers as a value.
+fn list(layers: &[f64], why: String, span: Option<Span>) -> Found {
+    let shown: Vec<String> = layers.iter().map(|n| format!("{n:.0}")).collect();
+    Found::Value { text: format!("[{}]", shown.join(", ")), number: None, why, span }
+}
+
+/// A scalar as it stands in the table.
+fn plain(node: &Node) -> String {
+    match &node.kind {
+        Kind::Text(text) => text.clone(),
+        _ => node.shown(),
+    }
+}
+
+/// A number as the type of a parameter wants it, or what that type wants.
+fn number_text(number: f64, ty: &str) -> Result<String, &'static str> {
+    let is_count = (1.0..=LARGEST).contains(&number) && libm::floor(number) == number;
+    match ty {
+        "Count" if is_count => Ok(format!("{number:.0}")),
+        "Number" if number.is_finite() => Ok(number.to_string()),
+        _ => Err(wanted(ty)),
+    }
+}
+
+/// What a type wants, with its article.
+fn wanted(ty: &str) -> &'static str {
+    match ty {
+        "Count" => "a whole number of at least 1",
+        "Number" => "a number",
+        "Bool" => "true or false",
+        _ => "a text",
+    }
+}
