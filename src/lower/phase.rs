@@ -79,6 +79,8 @@ pub struct PhaseCost {
     pub overhead: Option<ExprId>,
     /// Rounds of repeated layers, for the overhead.
     pub layers: Option<ExprId>,
+    /// How often tokens pick from a sparse axis: layers of experts.
+    pub expert_layers: Option<ExprId>,
 }
 
 impl PhaseCost {
@@ -115,6 +117,7 @@ impl PhaseCost {
             collectives: collectives.collect(),
             overhead: self.overhead.map(f),
             layers: self.layers.map(f),
+            expert_layers: self.expert_layers.map(f),
         }
     }
 }
@@ -229,7 +232,8 @@ impl<'p> Checker<'p> {
         let at = At { stage, after, outer: None, rounds: None };
         self.phase_steps(steps, setting, frame, at, &mut cost);
         if let Some(layers) = cost.layers {
-            let args = [("layers", Value::Num(layers))];
+            let mut args = vec![("layers", Value::Num(layers))];
+            args.extend(cost.expert_layers.map(|n| ("expert_layers", Value::Num(n))));
             cost.overhead = self.library_number("step_overhead", &args);
         }
         cost
@@ -250,6 +254,9 @@ impl<'p> Checker<'p> {
                     let instance = &setting.model.ops[op.op];
                     let layer = layer_of(&setting.model, op.op);
                     let name = setting.model.tensors[instance.result].name;
+                    if !instance.sparse.is_empty() {
+                        cost.expert_layers = self.plus(cost.expert_layers, at.rounds);
+                    }
                     self.kernel(std::slice::from_ref(op), layer, name, setting, frame, at, cost);
                 }
                 LaidStep::Fuse(fuse, ops) => {
