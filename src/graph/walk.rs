@@ -103,12 +103,12 @@ impl Walk<'_> {
                     out.push(LaidStep::Fuse(fuse.clone(), ops));
                 }
                 Step::Repeat(repeat) => self.repeat(repeat, out),
-                Step::Some { count, body } => {
+                Step::Some { count, body, way } => {
                     let mut inner = Vec::new();
                     let saved = self.available.clone();
                     self.steps(body, &mut inner);
                     self.available = saved;
-                    out.push(LaidStep::Some { count: *count, body: inner });
+                    out.push(LaidStep::Some { count: *count, body: inner, way: *way });
                 }
                 Step::Join { arms, result } => self.join(arms, *result, out),
             }

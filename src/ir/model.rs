@@ -269,6 +269,9 @@ pub enum Step {
         count: ExprId,
         /// What runs.
         body: Vec<Step>,
+        /// Set where it is one of several ways to the same values, which stand one after another:
+        /// it runs in every round in which no other is cheaper.
+        way: Option<usize>,
     },
     /// Values that leave the arms of an `if` under one name.
     Join {

@@ -7,8 +7,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::collective::CollectiveUse;
 use super::frame::Frame;
 use crate::check::{BuiltModel, Checker, Machine, Value};
-use crate::expr::ExprId;
-use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard};
+use crate::expr::{ExprId, Op};
+use crate::graph::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Shard};
 use crate::ir::model::Instance;
 use crate::ir::{Dtype, Model, OpId, Pass, Plan, TensorId};
 use crate::name::Name;
@@ -248,7 +248,8 @@ impl<'p> Checker<'p> {
         cost: &mut PhaseCost,
     ) {
         let mut at = at;
-        for step in steps {
+        let mut ways: Vec<PhaseCost> = Vec::new();
+        for (i, step) in steps.iter().enumerate() {
             match step {
                 LaidStep::Op(op) => {
                     let instance = &setting.model.ops[op.op];
@@ -264,6 +265,10 @@ impl<'p> Checker<'p> {
                         Some(first) => *first,
                         None => fuse.name,
                     };
+                    let routes = |o: &LaidOp| !setting.model.ops[o.op].sparse.is_empty();
+                    if ops.iter().any(routes) {
+                        cost.expert_layers = self.plus(cost.expert_layers, at.rounds);
+                    }
                     self.kernel(ops, layer, fuse.name, setting, frame, at, cost);
                 }
                 LaidStep::Convert(conversion) => {
@@ -296,7 +301,19 @@ impl<'p> Checker<'p> {
                         at.stage = at.after;
                     }
                 }
-                LaidStep::Some { count, body } => {
+                LaidStep::Some { way: Some(way), body, .. } => {
+                    let mut part = PhaseCost::default();
+                    self.phase_steps(body, setting, frame, at, &mut part);
+                    ways.push(part);
+                    let next = steps.get(i + 1);
+                    let more = |s: &LaidStep| {
+                        matches!(s, LaidStep::Some { way: Some(other), .. } if other == way)
+                    };
+                    if !next.is_some_and(more) {
+                        self.cheapest(std::mem::take(&mut ways), setting.place, cost);
+                    }
+                }
+                LaidStep::Some { count, body, .. } => {
                     let rounds = match at.outer {
                         None => *count,
                         Some(outer) => self.graph.mul(outer, *count),
@@ -304,6 +321,46 @@ impl<'p> Checker<'p> {
                     let inner = At { rounds: Some(rounds), ..at };
                     self.phase_steps(body, setting, frame, inner, cost);
                 }
+            }
+        }
+    }
+
+    /// Several ways to the same values: each runs as often as no other takes less time, which is
+    /// always or never.
+    fn cheapest(&mut self, ways: Vec<PhaseCost>, place: Place, cost: &mut PhaseCost) {
+        let mut times = Vec::new();
+        for way in &ways {
+            let mut time = None;
+            for kernel in &way.kernels {
+                let all = kernel.rounds.map(|r| self.graph.mul(kernel.time, r));
+                time = self.plus(time, all.or(Some(kernel.time)));
+            }
+            for used in &way.collectives {
+                time = self.plus(time, Some(used.collective.total));
+            }
+            times.extend(time);
+        }
+        let one = self.counted(1.0, "1", place, "the cheapest way runs");
+        let none = self.counted(0.0, "0", place, "another way is cheaper");
+        let mut left = one;
+        for (i, way) in ways.into_iter().enumerate() {
+            let Some(time) = times.get(i) else { return };
+            let mut taken = left;
+            for later in times.get(i + 1..).unwrap_or_default() {
+                let cheaper = self.graph.binary(Op::Le, *time, *later);
+                taken = self.graph.select(cheaper, taken, none);
+            }
+            left = self.graph.sub(left, taken);
+            for mut kernel in way.kernels {
+                let rounds = kernel.rounds.map(|r| self.graph.mul(r, taken));
+                kernel.rounds = rounds.or(Some(taken));
+                cost.kernels.push(kernel);
+            }
+            for mut used in way.collectives {
+                let c = &mut used.collective;
+                c.count = self.graph.mul(c.count, taken);
+                c.total = self.graph.mul(c.total, taken);
+                cost.collectives.push(used);
             }
         }
     }
