@@ -257,6 +257,7 @@ impl<'p> Checker<'p> {
             whole: Vec::new(),
             renamed_from: None,
             window: None,
+            sparse: None,
             repeats: false,
             place,
         })

@@ -11,6 +11,9 @@ use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{BinaryOp, Body, Clauses, Expr, ExprKind, Ident, Stmt, StmtKind};
 
+/// The condition of an `if` whose arms are two ways to the same values.
+const CHEAPER: &str = "cheaper";
+
 impl<'p> Checker<'p> {
     #[allow(clippy::too_many_arguments)]
     pub(super) fn repeat(
@@ -124,6 +127,12 @@ impl<'p> Checker<'p> {
             self.if_by_layer(arms, otherwise, env, outputs);
             return;
         }
+        if let ([(condition, body)], Some(other)) = (arms, otherwise)
+            && matches!(&condition.kind, ExprKind::Name(n) if *n == CHEAPER)
+        {
+            self.if_cheaper([body, other], env.site().place(condition.span), env, outputs);
+            return;
+        }
         let mut decided = None;
         let mut unknown = false;
         for (condition, body) in arms {
@@ -156,6 +165,34 @@ impl<'p> Checker<'p> {
         } else if let Some(body) = decided.or(otherwise) {
             self.block_stmts(&body.stmts, env, outputs);
         }
+    }
+
+    /// `if cheaper { … } else { … }`: two ways to the same values. Each phase takes the one that
+    /// takes less time; training takes the second.
+    fn if_cheaper(
+        &mut self,
+        bodies: [&'p Body; 2],
+        place: Place,
+        env: &Env<'p>,
+        outputs: &mut Vec<TensorId>,
+    ) {
+        if self.builder.training {
+            let [_, last] = bodies;
+            self.block_stmts(&last.stmts, env, outputs);
+            return;
+        }
+        let once = self.counted(1.0, "once", place, "runs once in a round");
+        let way = Some(self.builder.built.model.ops.len());
+        let mut results = Vec::new();
+        for body in bodies {
+            let inner = env.names();
+            self.builder.steps.push(Vec::new());
+            self.block_stmts(&body.stmts, &inner, outputs);
+            let steps = self.builder.steps.pop().unwrap_or_default();
+            self.builder.push_step(Step::Some { count: once, body: steps, way });
+            results.push((Some(body), inner));
+        }
+        self.join_arms(&results, env);
     }
 
     pub(super) fn if_by_layer(
@@ -192,7 +229,7 @@ impl<'p> Checker<'p> {
             }
             let steps = self.builder.steps.pop().unwrap_or_default();
             if !steps.is_empty() {
-                self.builder.push_step(Step::Some { count, body: steps });
+                self.builder.push_step(Step::Some { count, body: steps, way: None });
             }
             results.push((body, inner));
         }

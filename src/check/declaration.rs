@@ -1,9 +1,12 @@
 //! What an op declares of itself: attributes evaluated for one call.
 
+use std::rc::Rc;
+
 use super::Checker;
 use super::program::ItemRef;
 use super::tensor::Bindings;
 use super::value::{Env, Value};
+use crate::ir::model::Sparse;
 use crate::ir::{AxisId, OpInstance, Pass, Role, Step, TensorId};
 use crate::name::Name;
 use crate::source::Place;
@@ -25,6 +28,8 @@ impl<'p> Checker<'p> {
         };
         let sums = self.attribute_axes(item, "sums", &env);
         let whole = self.attribute_axes(item, "whole", &env);
+        let sparse = self.sparse_axes(item, &env, &result_axes);
+        let local = self.attribute_axes(item, "local", &env);
         let linear = self.attribute_tensors(item, "linear", &env);
         let unread = self.attribute_tensors(item, "unread", &env);
         let role = stores.unwrap_or(Role::Activations);
@@ -40,6 +45,8 @@ impl<'p> Checker<'p> {
             axes: bindings.axes,
             sums,
             whole,
+            sparse,
+            local,
             linear,
             unread,
             scope: self.builder.scope.clone(),
@@ -114,6 +121,29 @@ impl<'p> Checker<'p> {
             return Some(Value::Word(*word));
         }
         Some(self.eval(expr, env))
+    }
+
+    /// `sparse = to` with `present = picks`: of these axes only so many elements are there at each
+    /// place along the others of the result.
+    fn sparse_axes(
+        &mut self,
+        item: ItemRef<'p>,
+        env: &Env<'p>,
+        result_axes: &[AxisId],
+    ) -> Vec<AxisId> {
+        let sparse = self.attribute_axes(item, "sparse", env);
+        if sparse.is_empty() {
+            return sparse;
+        }
+        if let Some(Value::Num(present)) = self.op_attribute(item, "present", env) {
+            let atoms = self.atoms(result_axes);
+            let along: Rc<[AxisId]> = atoms.into_iter().filter(|a| !sparse.contains(a)).collect();
+            for &axis in &sparse {
+                let found = Sparse { present, along: Rc::clone(&along) };
+                self.builder.built.model.axes[axis].sparse = Some(found);
+            }
+        }
+        sparse
     }
 
     pub(super) fn attribute_axes(

@@ -45,6 +45,9 @@ const ATTRIBUTES: &[(&str, Holds)] = &[
     ("k", Holds::Number),
     ("batches", Holds::Number),
     ("seen", Holds::Number),
+    ("present", Holds::Number),
+    ("sparse", Holds::Axes),
+    ("local", Holds::Axes),
     ("keeps", Holds::Axes),
     ("view", Holds::Word(&["true", "false"])),
     ("training", Holds::Op),
@@ -148,6 +151,7 @@ impl<'p> Checker<'p> {
             view: crate::lower::View::Whole,
             shards: Vec::new(),
             seen: None,
+            around: std::rc::Rc::new([]),
             model: std::rc::Rc::new(self.builder.built.model.clone()),
             place: item.name_place(),
         }

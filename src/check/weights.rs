@@ -84,6 +84,11 @@ impl<'p> Checker<'p> {
                 TextPart::Plain(plain) => out.push_str(plain),
                 TextPart::Hole(expr) => match self.eval(expr, env) {
                     Value::Word(index) => out.push_str(&format!("{{{index}}}")),
+                    // One tensor for each element of an axis.
+                    Value::Axis(axis) => {
+                        let name = self.builder.built.model.axes[axis].name;
+                        out.push_str(&format!("{{{name}}}"));
+                    }
                     value => out.push_str(&self.show_value(&value)),
                 },
             }

@@ -120,6 +120,7 @@ codes! {
     SHARD_TWICE = "E0513", "two shard rules for one axis";
     MICRO_BATCHES = "E0514", "the batch is no whole number of micro-batches";
     BAD_SCHEDULE = "E0515", "a pipeline schedule that the plan or the model cannot have";
+    EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     NOT_YET = "E0516", "training does not cost this yet";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";

@@ -64,8 +64,70 @@ impl Walk<'_> {
         let version = self.best(tensor);
         let mut way = Way { tensor, now: layout(version), version, need };
         self.reduce(&mut way, &target, out);
+        self.exchange(&mut way, &target, out);
         self.gather(&mut way, &target, out);
         way.version
+    }
+
+    /// The same for partial sums that stay partial: they move as they are.
+    pub(super) fn exchange_partial(
+        &mut self,
+        tensor: TensorId,
+        wanted: &[Shard],
+        need: &Need<'_>,
+        out: &mut Vec<LaidStep>,
+    ) -> usize {
+        let version = self.best(tensor);
+        let now = self.laid.layout(Version { tensor, index: version }).cloned();
+        let now = now.unwrap_or_default();
+        let target = Layout { shards: wanted.to_vec(), partial: now.partial.clone() };
+        let mut way = Way { tensor, now, version, need };
+        self.exchange(&mut way, &target, out);
+        self.gather(&mut way, &target, out);
+        way.version
+    }
+
+    /// Mesh axes that go from tokens to the sparse axis that they pick from, or back: one
+    /// all-to-all, over however many axes. Which element lies on which device does not matter, so
+    /// neither does the order of the mesh axes.
+    fn exchange(&mut self, way: &mut Way<'_>, target: &Layout, out: &mut Vec<LaidStep>) {
+        let sparse = |s: &Shard| self.model.axes[s.axis].sparse.is_some();
+        if !way.now.shards.iter().chain(&target.shards).any(sparse) {
+            return;
+        }
+        let gone = |m: &MeshId, from: &Layout, to: &Layout| {
+            from.shards.iter().any(|s| s.group.contains(m) && !to.mesh_of(s.axis).contains(m))
+        };
+        let mut moved: Vec<MeshId> = Vec::new();
+        for mesh in way.now.shards.iter().flat_map(|s| s.group.iter()) {
+            if gone(mesh, &way.now, target) && gone(mesh, target, &way.now) {
+                moved.push(*mesh);
+            }
+        }
+        moved.sort_unstable();
+        moved.dedup();
+        let Some(count) = self.devices(&moved) else { return };
+        let rule = target.shards.iter().chain(&way.now.shards).find(|s| sparse(s));
+        let rule = rule.map_or(0, |s| s.rule);
+        for shard in way.now.shards.clone() {
+            let keep = shard.group.iter().filter(|m| !moved.contains(m)).copied();
+            let keep: Vec<MeshId> = keep.collect();
+            if keep.len() < shard.group.len() {
+                self.cut(way, &shard, &keep);
+            }
+        }
+        let message = way.now.clone();
+        for want in &target.shards {
+            let have = way.now.mesh_of(want.axis).to_vec();
+            let there = |m: &&MeshId| have.contains(m) || moved.contains(m);
+            let group: Vec<MeshId> = want.group.iter().filter(there).copied().collect();
+            if group.len() > have.len() {
+                self.cut(way, want, &group);
+            }
+        }
+        let after = way.now.clone();
+        let group: Rc<[MeshId]> = moved.into();
+        self.push(way, Kind::AllToAll, group, count, message, rule, after, out);
     }
 
     /// Partial sums: scattered to where a mesh axis is wanted on some axis, else reduced.

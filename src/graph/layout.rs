@@ -190,6 +190,8 @@ pub enum LaidStep {
         count: ExprId,
         /// What runs.
         body: Vec<LaidStep>,
+        /// Which ways to the same values it is one of: the cheapest in a phase runs.
+        way: Option<usize>,
     },
     /// Values that leave the arms of an `if` under one name.
     Join {

@@ -13,7 +13,7 @@ use super::layout::{Laid, LaidOp, LaidStep, Layout, Partial, Shard, Version};
 use super::rules::{Conflict, Rules};
 use crate::expr::Graph;
 use crate::ir::model::Instance;
-use crate::ir::{AxisId, AxisSize, Model, OpId, Pass, Plan, Repeat, Step, TensorId};
+use crate::ir::{AxisId, AxisSize, MeshId, Model, OpId, Pass, Plan, Repeat, Step, TensorId};
 use crate::name::Name;
 
 /// Lays a model out over the mesh of a plan.
@@ -103,12 +103,12 @@ impl Walk<'_> {
                     out.push(LaidStep::Fuse(fuse.clone(), ops));
                 }
                 Step::Repeat(repeat) => self.repeat(repeat, out),
-                Step::Some { count, body } => {
+                Step::Some { count, body, way } => {
                     let mut inner = Vec::new();
                     let saved = self.available.clone();
                     self.steps(body, &mut inner);
                     self.available = saved;
-                    out.push(LaidStep::Some { count: *count, body: inner });
+                    out.push(LaidStep::Some { count: *count, body: inner, way: *way });
                 }
                 Step::Join { arms, result } => self.join(arms, *result, out),
             }
@@ -157,6 +157,7 @@ impl Walk<'_> {
                 shards.extend(have.iter().flat_map(|s| [s.clone(), Shard { axis, ..s.clone() }]));
             }
         }
+        self.place_sparse(id, &axes, &mut shards);
         // An op that renames an axis leaves it laid out as it found it.
         for &axis in result {
             let Some(from) = self.model.axes[axis].renamed_from else { continue };
@@ -174,6 +175,45 @@ impl Walk<'_> {
         }
         shards.retain(|s| !op.whole.contains(&s.axis));
         shards
+    }
+
+    /// What a mesh axis cuts where it could cut a sparse axis as well as the tokens that pick from
+    /// it: in an op that works on their elements the sparse axis, in one that is `local` the tokens.
+    /// The mesh axes that cut no tokens come first: a token finds those elements without a message.
+    fn place_sparse(&mut self, id: OpId, axes: &[AxisId], shards: &mut Vec<Shard>) {
+        let op = &self.model.ops[id];
+        for &axis in axes {
+            let Some(sparse) = &self.model.axes[axis].sparse else { continue };
+            let Some(at) = shards.iter().position(|s| s.axis == axis) else { continue };
+            let tokens = self.shards_of(&sparse.along, &op.scope, op.residual);
+            let of_tokens = |m: &MeshId| tokens.iter().any(|t| t.group.contains(m));
+            let whole = shards.swap_remove(at);
+            let (met, mut group): (Vec<MeshId>, Vec<MeshId>) =
+                whole.group.iter().partition(|m| of_tokens(m));
+            if !op.local.contains(&axis) {
+                group.extend(&met);
+                for shard in std::mem::take(shards) {
+                    let token = sparse.along.contains(&shard.axis);
+                    let overlaps = shard.group.iter().any(|m| met.contains(m));
+                    if token && overlaps {
+                        let kept = shard.group.iter().filter(|m| !met.contains(m));
+                        shards.extend(self.recut(&shard, kept.copied().collect()));
+                    } else {
+                        shards.push(shard);
+                    }
+                }
+            }
+            shards.extend(self.recut(&whole, group));
+        }
+    }
+
+    /// The same axis over other mesh axes; nothing over none.
+    pub(super) fn recut(&mut self, like: &Shard, mesh: Vec<MeshId>) -> Option<Shard> {
+        if mesh.is_empty() {
+            return None;
+        }
+        let count = self.rules.count(like.axis, like.rule, &mesh, self.graph)?;
+        Some(Shard { group: mesh.into(), count, ..like.clone() })
     }
 
     fn op(&mut self, id: OpId, out: &mut Vec<LaidStep>) -> LaidOp {
@@ -199,11 +239,13 @@ impl Walk<'_> {
                 let layout = Layout { shards: wanted.clone(), partial: Vec::new() };
                 self.laid.layouts.insert(*tensor, layout);
             }
-            let index = if kept.is_empty() {
-                let need = Need { place: op.place, scope: &op.scope, residual: op.residual };
+            let need = Need { place: op.place, scope: &op.scope, residual: op.residual };
+            let index = if kept.is_empty() || !op.linear.contains(tensor) {
                 self.convert(*tensor, &wanted, &need, out)
-            } else {
+            } else if op.local.is_empty() {
                 self.best(*tensor)
+            } else {
+                self.exchange_partial(*tensor, &wanted, &need, out)
             };
             reads.push(Version { tensor: *tensor, index });
         }
@@ -246,17 +288,18 @@ impl Walk<'_> {
         LaidOp { op: id, shards, reads }
     }
 
-    /// The partial sums that an op passes on. It must be linear in everything it reads, taken
-    /// together. Then sums that all operands share stay; others do when only linear ops read the
+    /// The partial sums that an op passes on. It is linear in some operands, taken together, and the
+    /// others are factors. Sums that all of those share stay; others do when only linear ops read the
     /// result: a value that is not partial counts as one of the summands, which costs nothing.
     fn passing(&mut self, id: OpId, shards: &[Shard]) -> Vec<Partial> {
         let op = &self.model.ops[id];
-        if !op.operands.iter().all(|(_, t)| op.linear.contains(t)) {
+        if op.linear.is_empty() {
             return Vec::new();
         }
+        let summands = || op.operands.iter().filter(|(_, t)| op.linear.contains(t));
         let mut groups: Vec<Partial> = Vec::new();
         let mut all = true;
-        for (_, tensor) in &op.operands {
+        for (_, tensor) in summands() {
             let index = self.best(*tensor);
             let Some(layout) = self.laid.layout(Version { tensor: *tensor, index }) else {
                 all = false;
@@ -268,7 +311,9 @@ impl Walk<'_> {
             }
             let same = groups.is_empty() || same_groups(&groups, &layout.partial);
             let axes = &self.model.tensors[*tensor].axes;
-            if !same || (*axes != self.model.tensors[op.result].axes && !op.view) {
+            let sums = op.operands.len() > 1 && op.linear.len() == op.operands.len();
+            let other = *axes != self.model.tensors[op.result].axes;
+            if !same || (other && !op.view && (sums || op.local.is_empty())) {
                 return Vec::new();
             }
             groups = layout.partial.clone();
@@ -276,7 +321,7 @@ impl Walk<'_> {
         let result = op.result;
         let linear = |consumer: &OpId| {
             let next = &self.model.ops[*consumer];
-            next.operands.iter().all(|(_, t)| next.linear.contains(t))
+            next.linear.contains(&result)
         };
         let later = !self.leaving.contains(&result)
             && self.consumers.get(&result).is_some_and(|c| c.iter().all(linear));
@@ -284,7 +329,7 @@ impl Walk<'_> {
             return Vec::new();
         }
         // Beside the partial mesh axes everything must lie as the op wants it.
-        let fits = op.operands.iter().all(|(_, tensor)| {
+        let fits = summands().all(|(_, tensor)| {
             let axes = &self.model.tensors[*tensor].axes;
             let index = self.best(*tensor);
             let have = self.laid.layout(Version { tensor: *tensor, index });
@@ -295,7 +340,8 @@ impl Walk<'_> {
             };
             let fresh = self.model.tensors[*tensor].producer.is_none()
                 && !self.laid.layouts.contains_key(tensor);
-            fresh || keep(have).same(&keep(&restrict(shards, axes)))
+            let moves = !op.local.is_empty();
+            fresh || moves || keep(have).same(&keep(&restrict(shards, axes)))
         });
         if fits { groups } else { Vec::new() }
     }

@@ -44,10 +44,22 @@ pub struct Axis {
     pub renamed_from: Option<AxisId>,
     /// For a cached axis: how many of its elements are ever looked at.
     pub window: Option<ExprId>,
+    /// For an axis of which only some elements are there: how many of them.
+    pub sparse: Option<Sparse>,
     /// For `repeat`: the axis that counts its rounds.
     pub repeats: bool,
     /// Where it is declared.
     pub place: Place,
+}
+
+/// An axis that is mostly empty: a token picks a few of many experts. A tensor that has it beside
+/// one of `along` holds only what was picked; what has it alone is read only where it was picked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sparse {
+    /// How many of its elements are there at each place along the others.
+    pub present: ExprId,
+    /// The axes along which that is so: the tokens.
+    pub along: Rc<[AxisId]>,
 }
 
 /// What a tensor is for; decides its number format and which memory it is counted in.
@@ -179,7 +191,11 @@ pub struct OpInstance {
     pub sums: Vec<AxisId>,
     /// Axes that must not be sharded.
     pub whole: Vec<AxisId>,
-    /// Operands in which the op is linear.
+    /// Axes of which only some elements are there from this op on.
+    pub sparse: Vec<AxisId>,
+    /// Sparse axes that are left whole where what picks from them is cut: nothing is sent yet.
+    pub local: Vec<AxisId>,
+    /// Operands in which the op is linear, taken together; the others are factors.
     pub linear: Vec<TensorId>,
     /// Operands of which only the axes matter.
     pub unread: Vec<TensorId>,
@@ -255,6 +271,9 @@ pub enum Step {
         count: ExprId,
         /// What runs.
         body: Vec<Step>,
+        /// Set where it is one of several ways to the same values, which stand one after another:
+        /// it runs in every round in which no other is cheaper.
+        way: Option<usize>,
     },
     /// Values that leave the arms of an `if` under one name.
     Join {
@@ -290,4 +309,20 @@ pub struct Model {
     pub forward_steps: Option<usize>,
     /// In training: weights with their gradients, summed over all that reads them.
     pub gradients: Vec<(TensorId, TensorId)>,
+}
+
+impl Model {
+    /// The axes of an op's operands and result, each once.
+    #[must_use]
+    pub fn axes_of(&self, op: OpId) -> Vec<AxisId> {
+        let op = &self.ops[op];
+        let tensors = op.operands.iter().map(|(_, t)| *t).chain([op.result]);
+        let mut axes = Vec::new();
+        for axis in tensors.flat_map(|t| &self.tensors[t].axes) {
+            if !axes.contains(axis) {
+                axes.push(*axis);
+            }
+        }
+        axes
+    }
 }

@@ -286,8 +286,10 @@ impl<'p> Checker<'p> {
         let most = self.graph.value(machine.devices);
         let work: Vec<u64> = all.iter().copied().filter(|d| *d <= 4096).collect();
         let shown: Vec<String> = work.iter().map(u64::to_string).collect();
+        let experts = axis.sparse.is_some();
+        let code = if experts { codes::EXPERTS_DO_NOT_DIVIDE } else { codes::DOES_NOT_DIVIDE };
         let mut diagnostic = Diagnostic::new(
-            codes::DOES_NOT_DIVIDE,
+            code,
             format!(
                 "{} `{}` cannot be split evenly over {mesh} = {}",
                 show_number(s),

@@ -6,6 +6,7 @@ use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::Shard;
+use crate::ir::model::Sparse;
 use crate::ir::{AxisId, AxisSize, Model, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
@@ -33,6 +34,8 @@ pub struct Frame {
     pub shards: Vec<Shard>,
     /// Keys that a query sees, for the pair of axes (queries, keys) of a masked kernel.
     pub seen: Option<(AxisId, AxisId, ExprId)>,
+    /// The axes of the op at hand. A sparse axis beside its tokens counts those that are picked.
+    pub around: std::rc::Rc<[AxisId]>,
     /// Axes of the tensors by id, and axis data: the model under cost.
     pub model: std::rc::Rc<Model>,
     /// Where sizes are said to come from.
@@ -107,6 +110,46 @@ impl<'p> Checker<'p> {
         Some(if view == View::Local { self.graph.unary(Op::Ceil, share) } else { share })
     }
 
+    /// How much of a sparse axis is there: beside its tokens what each picks, alone in an op on
+    /// tokens what any of them picks, else all of it. The library knows how uneven that is.
+    fn sparse_view(
+        &mut self,
+        axis: AxisId,
+        sparse: &Sparse,
+        atoms: &[AxisId],
+        frame: &Frame,
+    ) -> Option<ExprId> {
+        let paired = sparse.along.iter().any(|a| atoms.contains(a));
+        let touched = sparse.along.iter().any(|a| frame.around.contains(a));
+        if !paired && !touched {
+            return self.axis_view(axis);
+        }
+        let extent = self.axis_length(axis)?;
+        let shards = frame.shards.iter().filter(|s| s.axis == axis).map(|s| s.count);
+        let devices = self.graph.product(shards.collect::<Vec<_>>());
+        let devices = devices.filter(|_| frame.view != View::Whole);
+        let mut args = vec![("picks", Value::Num(sparse.present))];
+        let in_op = !frame.around.is_empty();
+        let busiest = in_op && devices.is_some() && frame.view == View::Local;
+        args.extend(devices.filter(|_| busiest).map(|n| ("devices", Value::Num(n))));
+        let size = if paired {
+            self.library_number(if busiest { "picks_of_busiest" } else { "picks_of_token" }, &args)?
+        } else {
+            let mut tokens = None;
+            for along in sparse.along.iter() {
+                let size = self.axis_view(*along)?;
+                tokens = Some(tokens.map_or(size, |t| self.graph.mul(t, size)));
+            }
+            args.extend([("experts", Value::Num(extent)), ("tokens", Value::Num(tokens?))]);
+            let name = if busiest { "experts_touched_by_busiest" } else { "experts_touched" };
+            self.library_number(name, &args)?
+        };
+        match devices {
+            Some(devices) if !busiest => Some(self.graph.div(size, devices)),
+            _ => Some(size),
+        }
+    }
+
     /// The number of elements over axes, with a mask where both of its axes are among them.
     pub(crate) fn frame_size(&mut self, axes: &[AxisId], extent: bool, place: Place) -> Value<'p> {
         let Some(frame) = self.frame.clone() else {
@@ -125,7 +168,11 @@ impl<'p> Checker<'p> {
         }
         let mut product: Option<ExprId> = None;
         for &axis in &atoms {
-            let size = if extent { self.axis_length(axis) } else { self.axis_view(axis) };
+            let size = match &frame.model.axes[axis].sparse {
+                _ if extent => self.axis_length(axis),
+                Some(sparse) => self.sparse_view(axis, sparse, &atoms, &frame),
+                None => self.axis_view(axis),
+            };
             let Some(mut size) = size else { return Value::Error };
             if let Some((queries, keys, seen)) = frame.seen
                 && !extent

@@ -109,8 +109,9 @@ impl<'p> Checker<'p> {
             let mut entered: Vec<TensorId> = Vec::new();
             for laid in ops {
                 let Some(env) = self.formula_env(setting, laid.op) else { continue };
-                let inner =
-                    Frame { view, shards: laid.shards.clone(), seen: mask, ..frame.clone() };
+                let around = setting.model.axes_of(laid.op).into();
+                let shards = laid.shards.clone();
+                let inner = Frame { view, shards, seen: mask, around, ..frame.clone() };
                 let saved = self.frame.replace(inner);
                 let flops = self.formula(setting, laid.op, "flops", &env);
                 let matrix = self.engine(setting, laid.op) == "matrix";

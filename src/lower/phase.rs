@@ -7,8 +7,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::collective::CollectiveUse;
 use super::frame::Frame;
 use crate::check::{BuiltModel, Checker, Machine, Value};
-use crate::expr::ExprId;
-use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard};
+use crate::expr::{ExprId, Op};
+use crate::graph::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Shard};
 use crate::ir::model::Instance;
 use crate::ir::{Dtype, Model, OpId, Pass, Plan, TensorId};
 use crate::name::Name;
@@ -79,6 +79,8 @@ pub struct PhaseCost {
     pub overhead: Option<ExprId>,
     /// Rounds of repeated layers, for the overhead.
     pub layers: Option<ExprId>,
+    /// How often tokens pick from a sparse axis: layers of experts.
+    pub expert_layers: Option<ExprId>,
 }
 
 impl PhaseCost {
@@ -115,6 +117,7 @@ impl PhaseCost {
             collectives: collectives.collect(),
             overhead: self.overhead.map(f),
             layers: self.layers.map(f),
+            expert_layers: self.expert_layers.map(f),
         }
     }
 }
@@ -229,7 +232,8 @@ impl<'p> Checker<'p> {
         let at = At { stage, after, outer: None, rounds: None };
         self.phase_steps(steps, setting, frame, at, &mut cost);
         if let Some(layers) = cost.layers {
-            let args = [("layers", Value::Num(layers))];
+            let mut args = vec![("layers", Value::Num(layers))];
+            args.extend(cost.expert_layers.map(|n| ("expert_layers", Value::Num(n))));
             cost.overhead = self.library_number("step_overhead", &args);
         }
         cost
@@ -244,12 +248,16 @@ impl<'p> Checker<'p> {
         cost: &mut PhaseCost,
     ) {
         let mut at = at;
-        for step in steps {
+        let mut ways: Vec<PhaseCost> = Vec::new();
+        for (i, step) in steps.iter().enumerate() {
             match step {
                 LaidStep::Op(op) => {
                     let instance = &setting.model.ops[op.op];
                     let layer = layer_of(&setting.model, op.op);
                     let name = setting.model.tensors[instance.result].name;
+                    if !instance.sparse.is_empty() {
+                        cost.expert_layers = self.plus(cost.expert_layers, at.rounds);
+                    }
                     self.kernel(std::slice::from_ref(op), layer, name, setting, frame, at, cost);
                 }
                 LaidStep::Fuse(fuse, ops) => {
@@ -257,6 +265,10 @@ impl<'p> Checker<'p> {
                         Some(first) => *first,
                         None => fuse.name,
                     };
+                    let routes = |o: &LaidOp| !setting.model.ops[o.op].sparse.is_empty();
+                    if ops.iter().any(routes) {
+                        cost.expert_layers = self.plus(cost.expert_layers, at.rounds);
+                    }
                     self.kernel(ops, layer, fuse.name, setting, frame, at, cost);
                 }
                 LaidStep::Convert(conversion) => {
@@ -291,7 +303,19 @@ impl<'p> Checker<'p> {
                         at.stage = at.after;
                     }
                 }
-                LaidStep::Some { count, body } => {
+                LaidStep::Some { way: Some(way), body, .. } => {
+                    let mut part = PhaseCost::default();
+                    self.phase_steps(body, setting, frame, at, &mut part);
+                    ways.push(part);
+                    let next = steps.get(i + 1);
+                    let more = |s: &LaidStep| {
+                        matches!(s, LaidStep::Some { way: Some(other), .. } if other == way)
+                    };
+                    if !next.is_some_and(more) {
+                        self.cheapest(std::mem::take(&mut ways), setting.place, cost);
+                    }
+                }
+                LaidStep::Some { count, body, .. } => {
                     let rounds = match at.outer {
                         None => *count,
                         Some(outer) => self.graph.mul(outer, *count),
@@ -299,6 +323,46 @@ impl<'p> Checker<'p> {
                     let inner = At { rounds: Some(rounds), ..at };
                     self.phase_steps(body, setting, frame, inner, cost);
                 }
+            }
+        }
+    }
+
+    /// Several ways to the same values: each runs as often as no other takes less time, which is
+    /// always or never.
+    fn cheapest(&mut self, ways: Vec<PhaseCost>, place: Place, cost: &mut PhaseCost) {
+        let mut times = Vec::new();
+        for way in &ways {
+            let mut time = None;
+            for kernel in &way.kernels {
+                let all = kernel.rounds.map(|r| self.graph.mul(kernel.time, r));
+                time = self.plus(time, all.or(Some(kernel.time)));
+            }
+            for used in &way.collectives {
+                time = self.plus(time, Some(used.collective.total));
+            }
+            times.extend(time);
+        }
+        let one = self.counted(1.0, "1", place, "the cheapest way runs");
+        let none = self.counted(0.0, "0", place, "another way is cheaper");
+        let mut left = one;
+        for (i, way) in ways.into_iter().enumerate() {
+            let Some(time) = times.get(i) else { return };
+            let mut taken = left;
+            for later in times.get(i + 1..).unwrap_or_default() {
+                let cheaper = self.graph.binary(Op::Le, *time, *later);
+                taken = self.graph.select(cheaper, taken, none);
+            }
+            left = self.graph.sub(left, taken);
+            for mut kernel in way.kernels {
+                let rounds = kernel.rounds.map(|r| self.graph.mul(r, taken));
+                kernel.rounds = rounds.or(Some(taken));
+                cost.kernels.push(kernel);
+            }
+            for mut used in way.collectives {
+                let c = &mut used.collective;
+                c.count = self.graph.mul(c.count, taken);
+                c.total = self.graph.mul(c.total, taken);
+                cost.collectives.push(used);
             }
         }
     }

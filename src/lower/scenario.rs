@@ -267,11 +267,12 @@ impl<'p> Checker<'p> {
             view: View::Whole,
             shards: Vec::new(),
             seen: None,
+            around: Rc::new([]),
             model: Rc::new(built.model.clone()),
             place,
         };
         let saved = self.frame.replace(frame);
-        let mut total = None;
+        let (mut total, mut active) = (None, None);
         for (tensor, rounds) in &built.model.weights {
             let t = &built.model.tensors[*tensor];
             let Value::Num(size) = self.frame_size(&t.axes, false, t.place) else { continue };
@@ -287,18 +288,37 @@ impl<'p> Checker<'p> {
                 rule: Some("elements of this weight"),
             };
             let size = self.graph.named(size, origin);
-            let all = match rounds {
-                Some(rounds) => self.graph.mul(size, *rounds),
-                None => size,
-            };
-            total = self.plus(total, Some(all));
+            // One token uses of a sparse axis what it picks, and of the rest everything.
+            let mut used = size;
+            for axis in &t.axes {
+                let axis = &built.model.axes[*axis];
+                let (Some(sparse), crate::ir::AxisSize::Fixed(extent)) = (&axis.sparse, axis.size) else {
+                    continue;
+                };
+                let each = self.graph.div(used, extent);
+                used = self.graph.mul(each, sparse.present);
+            }
+            for (sum, size) in [(&mut total, size), (&mut active, used)] {
+                let all = match rounds {
+                    Some(rounds) => self.graph.mul(size, *rounds),
+                    None => size,
+                };
+                *sum = self.plus(*sum, Some(all));
+            }
         }
         self.frame = saved;
         if let Some(total) = total {
             let total =
                 self.result_node("parameters.total", total, place, "the sum over all weights");
             results.number("parameters.total", total);
-            results.number("parameters.active", total);
+            let rule = "what one token uses: all weights, of experts only those that it picks";
+            let active = active.unwrap_or(total);
+            let active = if active == total {
+                total
+            } else {
+                self.result_node("parameters.active", active, place, rule)
+            };
+            results.number("parameters.active", active);
         }
     }
 
@@ -372,6 +392,7 @@ impl<'p> Checker<'p> {
                 view: View::Local,
                 shards: Vec::new(),
                 seen: None,
+                around: Rc::new([]),
                 model: setting.model.clone(),
                 place,
             }

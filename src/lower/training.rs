@@ -309,6 +309,7 @@ impl<'p> Checker<'p> {
             view: View::Local,
             shards: Vec::new(),
             seen: None,
+            around: Rc::new([]),
             model: setting.model.clone(),
             place: setting.place,
         }
