@@ -308,9 +308,7 @@ impl<'p> Checker<'p> {
                     self.phase_steps(body, setting, frame, at, &mut part);
                     ways.push(part);
                     let next = steps.get(i + 1);
-                    let more = |s: &LaidStep| {
-                        matches!(s, LaidStep::Some { way: Some(other), .. } if other == way)
-                    };
+                    let more = |s: &LaidStep| matches!(s, LaidStep::Some { way: Some(other), .. } if other == way);
                     if !next.is_some_and(more) {
                         self.cheapest(std::mem::take(&mut ways), setting.place, cost);
                     }
