@@ -1,13 +1,24 @@
 //! Interned names: equal text is one `u32`, so scopes and fields compare and hash in a nanosecond.
 
 use std::fmt;
-use std::sync::{LazyLock, RwLock};
+use std::sync::{LazyLock, OnceLock, PoisonError, RwLock};
 
-use indexmap::IndexSet;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::FxHashMap;
 
-static NAMES: LazyLock<RwLock<IndexSet<&'static str, FxBuildHasher>>> =
-    LazyLock::new(|| RwLock::new(IndexSet::default()));
+/// Texts to names.
+static NAMES: LazyLock<RwLock<FxHashMap<&'static str, Name>>> = LazyLock::new(RwLock::default);
+
+type Chunk = OnceLock<Box<[OnceLock<&'static str>]>>;
+
+/// Names to texts, read without a lock: each chunk is twice as long as the one before it.
+static TEXTS: [Chunk; 32] = [const { OnceLock::new() }; 32];
+
+/// The chunk of a name, how long that is, and where in it the name stands.
+fn slot(name: u32) -> (usize, usize, usize) {
+    let chunk = (u64::from(name) + 1).ilog2();
+    let length = 1_usize << chunk;
+    (chunk as usize, length, name as usize + 1 - length)
+}
 
 /// An interned identifier. Two names are equal exactly when their texts are.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,27 +37,30 @@ impl Name {
         Self::interned(text, || text)
     }
     fn interned(text: &str, kept: impl FnOnce() -> &'static str) -> Self {
-        let position = |set: &IndexSet<&'static str, FxBuildHasher>| {
-            set.get_index_of(text).map(|i| Self(u32::try_from(i).unwrap_or(u32::MAX)))
-        };
-        {
-            let set = NAMES.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if let Some(name) = position(&set) {
-                return name;
-            }
-        }
-        let mut set = NAMES.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(name) = position(&set) {
+        let known = NAMES.read().unwrap_or_else(PoisonError::into_inner).get(text).copied();
+        if let Some(name) = known {
             return name;
         }
-        let (index, _) = set.insert_full(kept());
-        Self(u32::try_from(index).unwrap_or(u32::MAX))
+        let mut names = NAMES.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = names.get(text) {
+            return *name;
+        }
+        let (text, name) = (kept(), Self(u32::try_from(names.len()).unwrap_or(u32::MAX)));
+        let (chunk, length, at) = slot(name.0);
+        let texts = TEXTS.get(chunk).map(|chunk| {
+            chunk.get_or_init(|| std::iter::repeat_with(OnceLock::new).take(length).collect())
+        });
+        // Each place is set once: only the holder of the lock hands out new names.
+        let _ = texts.and_then(|texts| texts.get(at)).map(|place| place.set(text));
+        names.insert(text, name);
+        name
     }
     /// The text of the name.
     #[must_use]
     pub fn text(self) -> &'static str {
-        let set = NAMES.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        set.get_index(self.0 as usize).copied().unwrap_or("")
+        let (chunk, _, at) = slot(self.0);
+        let text = TEXTS.get(chunk).and_then(|chunk| chunk.get()?.get(at)?.get());
+        text.copied().unwrap_or("")
     }
 }
 
@@ -73,5 +87,31 @@ impl PartialEq<str> for Name {
 impl PartialEq<&str> for Name {
     fn eq(&self, other: &&str) -> bool {
         self.text() == *other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_keep_their_texts_however_many_there_are() {
+        let text = |i: usize| format!("a name of its own {i}");
+        let names: Vec<Name> = (0..5000).map(|i| Name::new(&text(i))).collect();
+        for (i, name) in names.iter().enumerate() {
+            assert_eq!(name.text(), text(i));
+            assert_eq!(*name, Name::new(&text(i)));
+        }
+    }
+
+    #[test]
+    fn every_name_has_a_place_of_its_own() {
+        let mut next = (0, 0);
+        for name in 0..10_000 {
+            let (chunk, length, at) = slot(name);
+            assert_eq!((chunk, at), next);
+            next = if at + 1 == length { (chunk + 1, 0) } else { (chunk, at + 1) };
+        }
+        assert_eq!(slot(u32::MAX - 1).0, 31);
     }
 }

@@ -333,8 +333,8 @@ impl<'p> Checker<'p> {
     }
 
     /// An axis of the model being built.
-    pub(crate) fn built_axis(&self, axis: AxisId) -> Option<Axis> {
-        self.builder.active.then(|| self.builder.built.model.axes[axis].clone())
+    pub(crate) fn built_axis(&self, axis: AxisId) -> Option<&Axis> {
+        self.builder.active.then(|| &self.builder.built.model.axes[axis])
     }
 
     /// `batch, seq, hidden = 8192`, for messages.

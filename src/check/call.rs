@@ -346,7 +346,7 @@ impl<'p> Checker<'p> {
         if let Value::Num(id) = &value
             && let Some(origin) = self.graph.origin_of(*id)
             && self.graph.named_operand(*id).is_some()
-            && origin.name.text().rsplit('.').next() == Some(name.text())
+            && (origin.name == name || is_last_part(origin.name.text(), name.text()))
         {
             return value;
         }
@@ -406,6 +406,7 @@ impl<'p> Checker<'p> {
             Some(ty) => {
                 let site = self.item_env(item);
                 match self.resolve_type(ty, &site) {
+                    Some(ty) if ty != super::Ty::Count && self.is_of(&value, ty) => value,
                     Some(ty) => {
                         let what = format!("the result of `{}`", item.item.name.name);
                         self.expect_type(value, ty, place, &what)
@@ -464,6 +465,11 @@ impl<'p> Checker<'p> {
     fn missing_library(&mut self, name: Name) {
         self.broken_library.push(name);
     }
+}
+
+/// Whether `name` is what follows the last point of `path`.
+fn is_last_part(path: &str, name: &str) -> bool {
+    path.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')) && !name.contains('.')
 }
 
 /// Whether a parameter is declared with this type.

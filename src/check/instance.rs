@@ -108,6 +108,10 @@ impl<'p> Checker<'p> {
 
     /// The scope in which an item's own text is evaluated.
     pub fn item_env(&self, item: ItemRef<'p>) -> Env<'p> {
+        let key = std::ptr::from_ref(item.item) as usize;
+        self.envs.borrow_mut().entry(key).or_insert_with(|| self.new_env(item)).clone()
+    }
+    fn new_env(&self, item: ItemRef<'p>) -> Env<'p> {
         let kind = match (self.program.module(item.module).std_path, item.item.kind) {
             (_, ItemKind::Assume) => OriginKind::Assumption,
             (_, ItemKind::Chip | ItemKind::Link | ItemKind::System) => OriginKind::Datasheet,

@@ -42,6 +42,7 @@ mod unknown;
 mod value;
 mod weights;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -103,6 +104,11 @@ pub struct Checker<'p> {
     /// Groups of devices by mesh axes and size, of the scenario being lowered.
     pub(crate) groups: FxHashMap<(Vec<crate::ir::MeshId>, ExprId), Rc<Group<'p>>>,
     types: FxHashMap<usize, Ty>,
+    /// Scopes of modules as items see them.
+    envs: RefCell<FxHashMap<usize, Env<'p>>>,
+    /// Names of what is computed for tensors and ops, each made once.
+    pub(crate) byte_names: FxHashMap<(Rc<[Name]>, Name), Name>,
+    pub(crate) formula_names: FxHashMap<(Name, &'static str), Name>,
     dtypes: FxHashMap<usize, (Rc<Object<'p>>, Rc<crate::ir::Dtype>)>,
     limits: limits::Limits,
     /// How many errors there were before the scenario that is being lowered was looked at.
@@ -139,6 +145,9 @@ impl<'p> Checker<'p> {
             kept: Vec::new(),
             groups: FxHashMap::default(),
             types: FxHashMap::default(),
+            envs: RefCell::default(),
+            byte_names: FxHashMap::default(),
+            formula_names: FxHashMap::default(),
             dtypes: FxHashMap::default(),
             limits: limits::Limits::default(),
             baseline: None,

@@ -298,11 +298,16 @@ impl<'p> Checker<'p> {
     /// The field `name` of an object; `None` where there is none.
     pub fn field(&mut self, object: &Rc<Object<'p>>, name: Name) -> Option<Value<'p>> {
         match &object.owner {
-            Some((owner, prefix)) => {
-                let path: Rc<[Name]> = prefix.iter().copied().chain([name]).collect();
-                self.field_at(&owner.clone(), &path)
-            }
-            None => self.field_at(object, &[name].into()),
+            Some((owner, prefix)) => match **prefix {
+                // Most sections stand one or two deep.
+                [a] => self.field_at(owner, &[a, name]),
+                [a, b] => self.field_at(owner, &[a, b, name]),
+                _ => {
+                    let path: Vec<Name> = prefix.iter().copied().chain([name]).collect();
+                    self.field_at(owner, &path)
+                }
+            },
+            None => self.field_at(object, &[name]),
         }
     }
     /// The field at a dotted path.
@@ -317,13 +322,14 @@ impl<'p> Checker<'p> {
         Some(value)
     }
 
-    fn field_at(&mut self, root: &Rc<Object<'p>>, path: &Rc<[Name]>) -> Option<Value<'p>> {
-        if !root.has(path) {
-            return None;
-        }
+    fn field_at(&mut self, root: &Rc<Object<'p>>, path: &[Name]) -> Option<Value<'p>> {
         if let Some(value) = root.memo.borrow().get(path) {
             return Some(value.clone());
         }
+        if !root.has(path) {
+            return None;
+        }
+        let path: &Rc<[Name]> = &path.into();
         let key = (Rc::as_ptr(root) as usize, path.clone());
         let place = root.place_of(path);
         if let Some(start) = self.evaluating.iter().position(|(k, _)| *k == key) {

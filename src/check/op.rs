@@ -3,7 +3,7 @@
 //! In: an `op` item. Out: what is wrong with its attributes and adjoints, whether or not a model
 //! uses it.
 
-use rustc_hash::FxHashMap;
+use std::rc::Rc;
 
 use super::block::Builder;
 use super::program::ItemRef;
@@ -147,7 +147,7 @@ impl<'p> Checker<'p> {
 
     fn op_frame(&self, item: ItemRef<'p>) -> Frame {
         Frame {
-            phase: FxHashMap::default(),
+            phase: Rc::default(),
             view: crate::lower::View::Whole,
             shards: Vec::new(),
             seen: None,

@@ -130,7 +130,7 @@ impl<'p> Checker<'p> {
     pub(super) fn axis_set(&self, op: BinaryOp, a: &Value<'p>, b: &Value<'p>) -> Value<'p> {
         let set = |v: &Value<'p>| match v {
             Value::Axis(axis) => match self.axis_info(*axis) {
-                Some(a) if !a.parts.is_empty() => a.parts,
+                Some(a) if !a.parts.is_empty() => a.parts.clone(),
                 _ => vec![*axis],
             },
             Value::Axes(axes) => axes.to_vec(),

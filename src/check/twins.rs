@@ -262,20 +262,34 @@ fn text_after_name<'a>(program: &'a Program, item: ItemRef<'_>) -> &'a str {
     program.sources.text(item.place(span))
 }
 
-/// Items that were sound, by shape, each on a graph of its own.
+/// An item that was sound, on a graph of its own.
+struct Sound<'p> {
+    item: ItemRef<'p>,
+    numbers: Vec<Literal>,
+    checker: Checker<'p>,
+    /// Made when another item of the shape comes.
+    template: Option<Template>,
+}
+
+/// Items that were sound, by shape.
 #[derive(Default)]
 pub struct Templates<'p> {
-    known: FxHashMap<Identity, (Checker<'p>, Template)>,
+    known: FxHashMap<Identity, Sound<'p>>,
 }
 
 impl<'p> Templates<'p> {
     /// Checks an item, unless one of its shape was sound and relied on nothing that changes.
     pub fn check(&mut self, checker: &mut Checker<'p>, twins: &mut Twins, item: ItemRef<'p>) {
         let (shape, numbers) = twins.shape(checker, item);
-        if let Some((like, template)) = self.known.get_mut(&shape)
-            && template.accepts(&like.graph, &numbers)
-        {
-            return;
+        if let Some(like) = self.known.get_mut(&shape) {
+            let graph = &like.checker.graph;
+            let guards = &like.checker.guards;
+            let template = like
+                .template
+                .get_or_insert_with(|| Template::new(graph, guards, like.item, &like.numbers));
+            if template.accepts(graph, &numbers) {
+                return;
+            }
         }
         let look = |brief: bool| {
             let mut own = Checker::new(checker.program);
@@ -294,8 +308,8 @@ impl<'p> Templates<'p> {
             own = look(false);
         }
         if own.diagnostics.is_empty() {
-            let template = Template::new(&own.graph, &own.guards, item, &numbers);
-            self.known.entry(shape).or_insert((own, template));
+            let sound = || Sound { item, numbers, checker: own, template: None };
+            self.known.entry(shape).or_insert_with(sound);
         } else {
             checker.diagnostics.append(&mut own.diagnostics);
         }

@@ -169,7 +169,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Whether a value is of a type as it stands: the common case, without words for an error.
-    fn is_of(&self, value: &Value<'p>, ty: Ty) -> bool {
+    pub(super) fn is_of(&self, value: &Value<'p>, ty: Ty) -> bool {
         match (value, ty) {
             (Value::Num(id), Ty::Quantity(wanted)) => self.graph.dimension(*id) == wanted,
             (Value::Num(id), Ty::Count) => {

@@ -4,12 +4,16 @@
 //! dimension, the value at the spec's own point, and where each came from. Nodes are 16 bytes in a
 //! flat table; everything that only people need stands in side tables.
 
+mod index;
 mod op;
 mod origin;
 
 pub use op::Op;
 pub use origin::{Origin, OriginId, OriginKind};
 
+use std::collections::hash_map::Entry;
+
+use index::{Found, Index};
 use rustc_hash::FxHashMap;
 
 use crate::quantity::Dimension;
@@ -66,14 +70,22 @@ impl Node {
 
 /// What [`Graph::substitute`] replaced by what.
 pub struct Substitution {
-    changed: FxHashMap<ExprId, ExprId>,
+    old: ExprId,
+    new: ExprId,
+    /// The first node that may have changed, and what stands for those from there on.
+    from: usize,
+    changed: Vec<ExprId>,
 }
 
 impl Substitution {
     /// The node that stands for `id` now.
     #[must_use]
     pub fn of(&self, id: ExprId) -> ExprId {
-        self.changed.get(&id).copied().unwrap_or(id)
+        if id == self.old {
+            return self.new;
+        }
+        let since = id.index().checked_sub(self.from);
+        since.and_then(|i| self.changed.get(i)).copied().unwrap_or(id)
     }
 }
 
@@ -85,7 +97,7 @@ pub struct Graph {
     values: Vec<f64>,
     dimensions: Vec<Dimension>,
     origins: Vec<Origin>,
-    index: FxHashMap<(Node, Dimension), ExprId>,
+    index: Index,
     origin_index: FxHashMap<Origin, OriginId>,
 }
 
@@ -149,23 +161,35 @@ impl Graph {
         self.node(id).origin().map(|o| self.origin(o))
     }
     fn intern(&mut self, origin: Origin) -> OriginId {
-        if let Some(&id) = self.origin_index.get(&origin) {
-            return id;
+        match self.origin_index.entry(origin) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let id = OriginId(self.origins.len() as u32);
+                self.origins.push(new.key().clone());
+                *new.insert(id)
+            }
         }
-        let id = OriginId(self.origins.len() as u32);
-        self.origins.push(origin.clone());
-        self.origin_index.insert(origin, id);
-        id
     }
     fn push(&mut self, node: Node, dimension: Dimension, value: f64) -> ExprId {
-        if let Some(&id) = self.index.get(&(node, dimension)) {
-            return id;
-        }
+        let same = |at: u32| {
+            let at = at as usize;
+            self.nodes.get(at) == Some(&node) && self.dimensions.get(at) == Some(&dimension)
+        };
+        let slot = match self.index.find(index::hash(node, dimension), same) {
+            Found::At(at) => return ExprId(at),
+            Found::Free(slot) => slot,
+        };
         let id = ExprId(self.nodes.len() as u32);
         self.nodes.push(node);
         self.values.push(value);
         self.dimensions.push(dimension);
-        self.index.insert((node, dimension), id);
+        let (nodes, dimensions) = (&self.nodes, &self.dimensions);
+        self.index.put(slot, id.0, |at| {
+            match (nodes.get(at as usize), dimensions.get(at as usize)) {
+                (Some(node), Some(dimension)) => index::hash(*node, *dimension),
+                _ => 0,
+            }
+        });
         id
     }
     /// A constant with its origin. Equal constants from different places stay different nodes.
@@ -270,17 +294,18 @@ impl Graph {
     /// The nodes made since `from` (a length of the graph) with `old` replaced by `new`: what it
     /// would have been to make them with `new` in the first place.
     pub fn substitute(&mut self, from: usize, old: ExprId, new: ExprId) -> Substitution {
-        let mut changed = FxHashMap::default();
-        changed.insert(old, new);
-        for index in from..self.nodes.len() {
+        let end = self.nodes.len();
+        let mut done = Substitution { old, new, from, changed: Vec::with_capacity(end - from) };
+        for index in from..end {
             let id = ExprId(index as u32);
             let node = self.node(id);
-            let operands: Vec<ExprId> = node.operands().collect();
-            if !operands.iter().any(|o| changed.contains_key(o)) {
+            if !node.operands().any(|o| done.of(o) != o) {
+                done.changed.push(id);
                 continue;
             }
-            let map = |o: Option<&ExprId>| o.map_or(old, |o| *changed.get(o).unwrap_or(o));
-            let ids = [map(operands.first()), map(operands.get(1)), map(operands.get(2))];
+            let mut operands = node.operands().map(|o| done.of(o));
+            let mut next = || operands.next().unwrap_or(old);
+            let ids = [next(), next(), next()];
             let dimension = self.dimension(id);
             let copy = if node.op == Op::Named {
                 let [a, ..] = ids;
@@ -289,9 +314,9 @@ impl Graph {
             } else {
                 self.make(node.op, ids, dimension)
             };
-            changed.insert(id, copy);
+            done.changed.push(copy);
         }
-        Substitution { changed }
+        done
     }
     /// Follows names down to the node that computes.
     #[must_use]
@@ -300,6 +325,12 @@ impl Graph {
             id = inner;
         }
         id
+    }
+    /// Both operands of a node that computes `op`.
+    #[must_use]
+    pub fn operands_of(&self, id: ExprId, op: Op) -> Option<(ExprId, ExprId)> {
+        let node = self.node(id);
+        (node.op == op && op.arity() == 2).then_some((ExprId(node.a), ExprId(node.b)))
     }
     /// What a named node names.
     #[must_use]

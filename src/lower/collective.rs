@@ -187,25 +187,22 @@ impl<'p> Checker<'p> {
             return;
         }
         let node = self.graph.node(id);
-        let operands: Vec<ExprId> = node.operands().collect();
-        match (node.op, operands.as_slice()) {
-            (Op::Named, [inner]) => self.find_chosen(*inner, depth + 1, out),
-            (Op::Add, [a, b]) => {
-                self.find_chosen(*a, depth + 1, out);
-                self.find_chosen(*b, depth + 1, out);
+        let mut operands = node.operands();
+        match (node.op, [operands.next(), operands.next(), operands.next()]) {
+            (Op::Named, [Some(inner), ..]) => self.find_chosen(inner, depth + 1, out),
+            (Op::Add, [Some(a), Some(b), _]) => {
+                self.find_chosen(a, depth + 1, out);
+                self.find_chosen(b, depth + 1, out);
             }
-            (Op::Mul | Op::Div, [a, _]) => self.find_chosen(*a, depth + 1, out),
-            (Op::Select, [c, a, b]) => {
-                let taken = if self.graph.value(*c) == 0.0 { *b } else { *a };
+            (Op::Mul | Op::Div, [Some(a), ..]) => self.find_chosen(a, depth + 1, out),
+            (Op::Select, [Some(c), Some(a), Some(b)]) => {
+                let taken = if self.graph.value(c) == 0.0 { b } else { a };
                 self.find_chosen(taken, depth + 1, out);
             }
             (Op::Min, _) => {
                 let mut best = id;
-                while let (Op::Min, [a, b]) = (
-                    self.graph.node(best).op,
-                    self.graph.node(best).operands().collect::<Vec<_>>().as_slice(),
-                ) {
-                    best = if self.graph.value(*b) < self.graph.value(*a) { *b } else { *a };
+                while let Some((a, b)) = self.graph.operands_of(best, Op::Min) {
+                    best = if self.graph.value(b) < self.graph.value(a) { b } else { a };
                 }
                 if let Some(origin) = self.graph.origin_of(best)
                     && self.graph.named_operand(best).is_some()

@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::Shard;
 use crate::ir::model::Sparse;
-use crate::ir::{AxisId, AxisSize, Model, TensorId};
+use crate::ir::{AxisId, AxisSize, Model, Tensor, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -27,7 +27,7 @@ pub enum View {
 #[derive(Clone)]
 pub struct Frame {
     /// Lengths of the axes that a phase sets.
-    pub phase: FxHashMap<Name, ExprId>,
+    pub phase: std::rc::Rc<FxHashMap<Name, ExprId>>,
     /// How shards enter.
     pub view: View,
     /// The shards in force.
@@ -42,10 +42,37 @@ pub struct Frame {
     pub place: Place,
 }
 
+impl Frame {
+    /// The same sizes under other shards.
+    pub(crate) fn with(
+        &self,
+        shards: &[Shard],
+        view: View,
+        seen: Option<(AxisId, AxisId, ExprId)>,
+    ) -> Self {
+        Self {
+            phase: self.phase.clone(),
+            view,
+            shards: shards.to_vec(),
+            seen,
+            around: self.around.clone(),
+            model: self.model.clone(),
+            place: self.place,
+        }
+    }
+}
+
 impl<'p> Checker<'p> {
-    pub(crate) fn axis_info(&self, axis: AxisId) -> Option<crate::ir::Axis> {
+    /// `bytes(attention.wq)`, made once for each tensor.
+    fn bytes_of(&mut self, tensor: &Tensor) -> Name {
+        let key = (tensor.scope.path.clone(), tensor.name);
+        let make = || Name::new(&format!("bytes({})", tensor.path()));
+        *self.byte_names.entry(key).or_insert_with(make)
+    }
+
+    pub(crate) fn axis_info(&self, axis: AxisId) -> Option<&crate::ir::Axis> {
         match &self.frame {
-            Some(frame) => Some(frame.model.axes[axis].clone()),
+            Some(frame) => Some(&frame.model.axes[axis]),
             None => self.built_axis(axis),
         }
     }
@@ -59,7 +86,7 @@ impl<'p> Checker<'p> {
     /// The whole length of an axis in the phase of the frame.
     pub(crate) fn axis_length(&mut self, axis: AxisId) -> Option<ExprId> {
         let frame = self.frame.as_ref()?;
-        let a = frame.model.axes[axis].clone();
+        let a = &frame.model.axes[axis];
         match a.size {
             AxisSize::Fixed(id) => Some(id),
             AxisSize::Composite(id) => Some(id),
@@ -152,7 +179,7 @@ impl<'p> Checker<'p> {
 
     /// The number of elements over axes, with a mask where both of its axes are among them.
     pub(crate) fn frame_size(&mut self, axes: &[AxisId], extent: bool, place: Place) -> Value<'p> {
-        let Some(frame) = self.frame.clone() else {
+        let Some((model, seen)) = self.frame.as_ref().map(|f| (f.model.clone(), f.seen)) else {
             self.report(Diagnostic::new(
                 codes::STATEMENT_NOT_HERE,
                 "sizes are known only where an op is costed",
@@ -163,18 +190,20 @@ impl<'p> Checker<'p> {
         };
         let mut atoms: Vec<AxisId> = Vec::new();
         for axis in axes {
-            let parts = &frame.model.axes[*axis].parts;
+            let parts = &model.axes[*axis].parts;
             if parts.is_empty() { atoms.push(*axis) } else { atoms.extend(parts) }
         }
         let mut product: Option<ExprId> = None;
         for &axis in &atoms {
-            let size = match &frame.model.axes[axis].sparse {
+            let size = match (&model.axes[axis].sparse, &self.frame) {
                 _ if extent => self.axis_length(axis),
-                Some(sparse) => self.sparse_view(axis, sparse, &atoms, &frame),
-                None => self.axis_view(axis),
+                (Some(sparse), Some(frame)) => {
+                    self.sparse_view(axis, sparse, &atoms, &frame.clone())
+                }
+                _ => self.axis_view(axis),
             };
             let Some(mut size) = size else { return Value::Error };
-            if let Some((queries, keys, seen)) = frame.seen
+            if let Some((queries, keys, seen)) = seen
                 && !extent
                 && axis == keys
                 && atoms.contains(&queries)
@@ -202,10 +231,10 @@ impl<'p> Checker<'p> {
 
     /// The bytes of a tensor at its stored width.
     pub(crate) fn frame_bytes(&mut self, tensor: TensorId, place: Place) -> Value<'p> {
-        let Some(frame) = self.frame.clone() else {
+        let Some(model) = self.frame.as_ref().map(|f| f.model.clone()) else {
             return self.frame_size(&[], false, place);
         };
-        let t = &frame.model.tensors[tensor];
+        let t = &model.tensors[tensor];
         let saved = self.frame.as_mut().and_then(|f| f.seen.take());
         let elements = self.frame_size(&t.axes, false, place);
         if let Some(f) = self.frame.as_mut() {
@@ -217,7 +246,7 @@ impl<'p> Checker<'p> {
             bytes = self.graph.mul(bytes, density);
         }
         let origin = Origin {
-            name: Name::new(&format!("bytes({})", t.path())),
+            name: self.bytes_of(t),
             kind: OriginKind::Inferred,
             place: t.place,
             rule: Some("elements times bytes per element"),
@@ -234,7 +263,7 @@ impl<'p> Checker<'p> {
         view: View,
     ) -> Option<ExprId> {
         let place = frame.model.tensors[tensor].place;
-        let inner = Frame { shards: shards.to_vec(), view, seen: None, ..frame.clone() };
+        let inner = frame.with(shards, view, None);
         let saved = self.frame.replace(inner);
         let value = self.frame_bytes(tensor, place);
         self.frame = saved;

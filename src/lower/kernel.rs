@@ -42,7 +42,7 @@ impl<'p> Checker<'p> {
         &mut self,
         setting: &Setting<'_, 'p>,
         op: OpId,
-        name: &str,
+        name: &'static str,
         env: &Env<'p>,
     ) -> Option<ExprId> {
         let instance = &setting.model.ops[op];
@@ -51,9 +51,8 @@ impl<'p> Checker<'p> {
         match self.eval(expr, env) {
             Value::Num(id) => {
                 let place = item.place(expr.span);
-                let full = format!("{}.{name}", instance.op);
-                let origin =
-                    Origin { name: Name::new(&full), kind: OriginKind::Formula, place, rule: None };
+                let name_of = self.dotted(instance.op, name);
+                let origin = Origin { name: name_of, kind: OriginKind::Formula, place, rule: None };
                 let dimension = match name {
                     "flops" => Dimension::FLOP,
                     _ => self.graph.dimension(id),
@@ -109,9 +108,8 @@ impl<'p> Checker<'p> {
             let mut entered: Vec<TensorId> = Vec::new();
             for laid in ops {
                 let Some(env) = self.formula_env(setting, laid.op) else { continue };
-                let around = setting.model.axes_of(laid.op).into();
-                let shards = laid.shards.clone();
-                let inner = Frame { view, shards, seen: mask, around, ..frame.clone() };
+                let mut inner = frame.with(&laid.shards, view, mask);
+                inner.around = setting.model.axes_of(laid.op).into();
                 let saved = self.frame.replace(inner);
                 let flops = self.formula(setting, laid.op, "flops", &env);
                 let matrix = self.engine(setting, laid.op) == "matrix";
@@ -195,6 +193,12 @@ impl<'p> Checker<'p> {
         });
     }
 
+    /// `matmul.flops`, made once.
+    fn dotted(&mut self, op: Name, name: &'static str) -> Name {
+        let make = || Name::new(&format!("{op}.{name}"));
+        *self.formula_names.entry((op, name)).or_insert_with(make)
+    }
+
     /// The work of an op if a mask were not skipped.
     fn unmasked(
         &mut self,
@@ -234,7 +238,7 @@ impl<'p> Checker<'p> {
             let Some(&keys) = over.first() else { continue };
             let Some(queries) = setting.model.axes[keys].renamed_from else { continue };
             let Some(env) = self.formula_env(setting, laid.op) else { continue };
-            let inner = Frame { view: View::Whole, seen: None, ..frame.clone() };
+            let inner = frame.with(&frame.shards, View::Whole, None);
             let saved = self.frame.replace(inner);
             let seen = self.formula(setting, laid.op, "seen", &env);
             self.frame = saved;

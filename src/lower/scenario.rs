@@ -263,7 +263,7 @@ impl<'p> Checker<'p> {
         place: Place,
     ) {
         let frame = Frame {
-            phase: FxHashMap::default(),
+            phase: Rc::default(),
             view: View::Whole,
             shards: Vec::new(),
             seen: None,
@@ -389,7 +389,7 @@ impl<'p> Checker<'p> {
             phase.insert(Name::new("images"), images);
             phase.insert(Name::new("pictures"), pictures);
             Frame {
-                phase,
+                phase: Rc::new(phase),
                 view: View::Local,
                 shards: Vec::new(),
                 seen: None,

@@ -305,7 +305,7 @@ impl<'p> Checker<'p> {
             phase.insert(Name::new(axis), none);
         }
         Frame {
-            phase,
+            phase: Rc::new(phase),
             view: View::Local,
             shards: Vec::new(),
             seen: None,

@@ -53,6 +53,11 @@ impl Dimension {
         *exponents.get_mut(position)? = 1;
         Some(Self(exponents))
     }
+    /// All exponents as bits, for hashing.
+    #[must_use]
+    pub fn bits(self) -> u64 {
+        self.0.iter().fold(0, |bits, e| (bits << 8) | u64::from(e.cast_unsigned()))
+    }
     /// Whether this is a plain number.
     #[must_use]
     pub fn is_none(self) -> bool {
