@@ -55,6 +55,11 @@ impl Name {
         names.insert(text, name);
         name
     }
+    /// The name as a number, for hashing.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
     /// The text of the name.
     #[must_use]
     pub fn text(self) -> &'static str {

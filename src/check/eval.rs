@@ -1,6 +1,7 @@
 //! Expressions to values: arithmetic on the expression graph, fields, lists, texts, amending.
 
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use super::object::Object;
 use super::value::{Env, Scope, Value};
@@ -12,6 +13,9 @@ use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
 use crate::syntax::ast::{Expr, ExprKind, Text, TextPart, UnaryOp, UnitExpr};
+
+/// What a number is called that has no other name.
+static VALUE: LazyLock<Name> = LazyLock::new(|| Name::new("value"));
 
 impl<'p> Checker<'p> {
     /// The value of an expression.
@@ -152,8 +156,7 @@ impl<'p> Checker<'p> {
             }
             return Value::Error;
         }
-        let name = Name::new("value");
-        let origin = Origin { name, kind: env.site().kind, place, rule: None };
+        let origin = Origin { name: *VALUE, kind: env.site().kind, place, rule: None };
         Value::Num(self.graph.constant(value, dimension, origin))
     }
 

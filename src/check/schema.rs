@@ -140,9 +140,9 @@ pub fn fields(kind: ItemKind) -> Option<&'static [(&'static str, Field)]> {
 #[must_use]
 pub fn field(kind: ItemKind, path: &[Name]) -> Option<Field> {
     let matches = |pattern: &str, wild: bool| {
-        let parts = pattern.split('.');
-        parts.clone().count() == path.len()
-            && parts.zip(path).all(|(p, n)| *n == p || (wild && p == "*"))
+        let mut parts = pattern.split('.');
+        let mut is_next = |n: &Name| parts.next().is_some_and(|p| *n == p || (wild && p == "*"));
+        path.iter().all(&mut is_next) && parts.next().is_none()
     };
     let fields = fields(kind)?;
     let find = |wild| fields.iter().find(|(p, _)| matches(p, wild)).map(|(_, f)| *f);
@@ -202,9 +202,16 @@ pub fn check_field<'p>(
     value: Value<'p>,
     place: Place,
 ) -> Value<'p> {
+    let declared = field(kind, path);
+    if let Some(Field::Is(ty)) = declared
+        && ty != Ty::Count
+        && checker.is_of(&value, ty)
+    {
+        return value;
+    }
     let name: Vec<_> = path.iter().map(|n| n.text()).collect();
     let name = format!("`{}`", name.join("."));
-    match field(kind, path) {
+    match declared {
         Some(Field::Is(ty)) => checker.expect_type(value, ty, place, &name),
         Some(Field::AtLeastOne) => {
             let value = checker.expect_type(value, Ty::Count, place, &name);

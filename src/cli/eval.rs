@@ -103,11 +103,14 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
             let (out, mut found) = answer(args, screen, &mut evaluation, typed);
             findings.append(&mut evaluation.findings);
             findings.append(&mut found);
+            // The process ends soon: the graph need not be taken apart before.
+            std::mem::forget(evaluation);
             out
         }
     };
     complain(screen, &program.sources, &findings);
     screen.print(&out)?;
+    std::mem::forget(program);
     let is_error = findings.iter().any(|d| d.severity == Severity::Error);
     Ok(if is_error { Outcome::Findings } else { Outcome::Fine })
 }

@@ -1,6 +1,6 @@
-//! Which node is which: from what a node is to where it stands, for hash-consing.
+//! Which node is which: from what a node or an origin is to where it stands, for hash-consing.
 //!
-//! In: nodes with their dimensions. Out: positions of equal nodes. A table of positions alone,
+//! In: hashes, and what stands at a position. Out: positions of what is equal. A table of positions alone,
 //! with linear probing; the nodes themselves stay where they are.
 
 use super::Node;
@@ -46,7 +46,7 @@ impl Index {
             *slot = position + 1;
             return;
         }
-        let length = (self.slots.len() * 2).max(1024);
+        let length = (self.slots.len() * 2).max(4096);
         let old = std::mem::replace(&mut self.slots, vec![0; length]);
         for slot in old.into_iter().filter(|slot| *slot != 0).chain([position + 1]) {
             self.place(hash(slot - 1), slot);
@@ -72,9 +72,17 @@ fn start(hash: u64, mask: usize) -> usize {
 
 /// The hash of a node.
 pub(super) fn hash(node: Node, dimension: Dimension) -> u64 {
+    mix([pair(node.op as u32, node.a), pair(node.b, node.c), dimension.bits()])
+}
+
+/// Two numbers as one.
+pub(super) fn pair(a: u32, b: u32) -> u64 {
+    u64::from(a) << 32 | u64::from(b)
+}
+
+/// A hash of numbers whose high bits depend on all of them.
+pub(super) fn mix(parts: impl IntoIterator<Item = u64>) -> u64 {
     const ODD: u64 = 0xf135_7aea_2e62_a9c5;
-    let pair = |a: u32, b: u32| u64::from(a) << 32 | u64::from(b);
-    let mix = |hash: u64, part: u64| (hash ^ part).wrapping_mul(ODD).rotate_left(26);
-    let parts = [pair(node.op as u32, node.a), pair(node.b, node.c), dimension.bits()];
-    parts.into_iter().fold(0, mix).wrapping_mul(ODD)
+    let step = |hash: u64, part: u64| (hash ^ part).wrapping_mul(ODD).rotate_left(26);
+    parts.into_iter().fold(0, step).wrapping_mul(ODD)
 }

@@ -11,10 +11,7 @@ mod origin;
 pub use op::Op;
 pub use origin::{Origin, OriginId, OriginKind};
 
-use std::collections::hash_map::Entry;
-
 use index::{Found, Index};
-use rustc_hash::FxHashMap;
 
 use crate::quantity::Dimension;
 
@@ -98,7 +95,7 @@ pub struct Graph {
     dimensions: Vec<Dimension>,
     origins: Vec<Origin>,
     index: Index,
-    origin_index: FxHashMap<Origin, OriginId>,
+    origin_index: Index,
 }
 
 impl Graph {
@@ -161,14 +158,17 @@ impl Graph {
         self.node(id).origin().map(|o| self.origin(o))
     }
     fn intern(&mut self, origin: Origin) -> OriginId {
-        match self.origin_index.entry(origin) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(new) => {
-                let id = OriginId(self.origins.len() as u32);
-                self.origins.push(new.key().clone());
-                *new.insert(id)
-            }
-        }
+        let same = |at: u32| self.origins.get(at as usize) == Some(&origin);
+        let slot = match self.origin_index.find(origin.hash(), same) {
+            Found::At(at) => return OriginId(at),
+            Found::Free(slot) => slot,
+        };
+        let id = OriginId(self.origins.len() as u32);
+        self.origins.push(origin);
+        let origins = &self.origins;
+        let hash = |at: u32| origins.get(at as usize).map_or(0, Origin::hash);
+        self.origin_index.put(slot, id.0, hash);
+        id
     }
     fn push(&mut self, node: Node, dimension: Dimension, value: f64) -> ExprId {
         let same = |at: u32| {

@@ -126,13 +126,12 @@ impl<'p> Checker<'p> {
     fn axis_view(&mut self, axis: AxisId) -> Option<ExprId> {
         let length = self.axis_length(axis)?;
         let frame = self.frame.as_ref()?;
-        let shards: Vec<ExprId> =
-            frame.shards.iter().filter(|s| s.axis == axis).map(|s| s.count).collect();
         let view = frame.view;
-        if shards.is_empty() || view == View::Whole {
+        if view == View::Whole {
             return Some(length);
         }
-        let count = self.graph.product(shards)?;
+        let shards = frame.shards.iter().filter(|s| s.axis == axis).map(|s| s.count);
+        let Some(count) = self.graph.product(shards) else { return Some(length) };
         let share = self.graph.div(length, count);
         Some(if view == View::Local { self.graph.unary(Op::Ceil, share) } else { share })
     }

@@ -3,6 +3,9 @@
 //! In: the kernels and collectives of a phase, each costed once. Out: sums over all rounds, by view
 //! (useful, even, local) and by layer, and the time of the pass through its pipeline.
 
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
 use super::phase::{PhaseCost, Setting, Stage};
 use super::results::Leaf;
 use super::scenario::Lowered;
@@ -119,7 +122,7 @@ impl<'p> Checker<'p> {
         };
         let results = &mut lowered.results;
         let mut put = |checker: &mut Self, name: &str, id: ExprId, rule: &'static str| {
-            let path = format!("{phase}.{name}");
+            let path = [phase, ".", name].concat();
             let id = checker.result_node(&path, id, place, rule);
             results.number(path, id);
             id
@@ -288,19 +291,16 @@ impl<'p> Checker<'p> {
         place: Place,
         lowered: &mut Lowered,
     ) {
-        type Row = (Option<ExprId>, [Option<ExprId>; 3]);
-        let mut rows: indexmap::IndexMap<String, Row> = indexmap::IndexMap::new();
+        // By layer, op in it, and what is counted.
+        type Key = (Name, Option<Name>, &'static str);
+        let mut rows: IndexMap<Key, Option<ExprId>, FxBuildHasher> = IndexMap::default();
         for kernel in &cost.kernels {
             let layer = kernel.layer;
-            let op = kernel.op;
-            let mut keys = vec![format!("layers.{layer}")];
-            if op != layer {
-                keys.push(format!("layers.{layer}.{op}"));
-            }
+            let op = Some(kernel.op).filter(|op| *op != layer);
             let times = [Some(kernel.time), kernel.compute, kernel.memory];
             let [matrix, vector, bytes] = kernel.useful;
             let flops = self.plus(matrix, vector);
-            for key in keys {
+            for op in [None].into_iter().chain(op.map(Some)) {
                 for (name, id) in ["time", "compute_time", "memory_time"]
                     .into_iter()
                     .zip(times)
@@ -313,8 +313,8 @@ impl<'p> Checker<'p> {
                     if let Some(groups) = groups {
                         id = self.graph.mul(id, groups);
                     }
-                    let row = rows.entry(format!("{key}.{phase}.{name}")).or_default();
-                    row.0 = self.plus(row.0, Some(id));
+                    let row = rows.entry((layer, op, name)).or_default();
+                    *row = self.plus(*row, Some(id));
                 }
             }
         }
@@ -328,12 +328,18 @@ impl<'p> Checker<'p> {
             }
             let layer = used.layer;
             for (name, id) in [("communication.exposed", total), ("communication.bytes", bytes)] {
-                let row = rows.entry(format!("layers.{layer}.{phase}.{name}")).or_default();
-                row.0 = self.plus(row.0, Some(id));
+                let row = rows.entry((layer, None, name)).or_default();
+                *row = self.plus(*row, Some(id));
             }
         }
-        for (path, (id, _)) in rows {
+        for ((layer, op, name), id) in rows {
             let Some(id) = id else { continue };
+            let path = match op {
+                None => ["layers.", layer.text(), ".", phase, ".", name].concat(),
+                Some(op) => {
+                    ["layers.", layer.text(), ".", op.text(), ".", phase, ".", name].concat()
+                }
+            };
             let rule = "the sum over all rounds of this kind of layer";
             let id = self.result_node(&path, id, place, rule);
             lowered.results.number(path, id);

@@ -119,7 +119,7 @@ impl SourceFile {
     /// The file of the library at `path`.
     #[must_use]
     pub fn of_library(path: &str, text: &'static str) -> Self {
-        Self::of(format!("std/{path}.mesa").into(), Shared::Embedded(text), Origin::Std)
+        Self::of(["std/", path, ".mesa"].concat().into(), Shared::Embedded(text), Origin::Std)
     }
     fn of(name: Arc<str>, text: Shared, origin: Origin) -> Self {
         Self { name, text, origin, line_starts: std::sync::OnceLock::new() }
