@@ -36,7 +36,11 @@ impl<'p> Checker<'p> {
         let widest = bindings.operands.iter().map(|o| o.tensor).next();
         let Some(dtype) = self.result_dtype(role, widest) else { return Value::Error };
         let name = item.item.name.name;
-        let result = self.new_tensor(name, result_axes, role, dtype, place);
+        // What has the axes of an operand has them as that one writes them.
+        let tensors = &self.builder.built.model.tensors;
+        let like = bindings.operands.iter().find(|o| tensors[o.tensor].axes == result_axes);
+        let written = like.map_or(result_axes, |o| tensors[o.tensor].written.clone());
+        let result = self.new_tensor(name, written, role, dtype, place);
         let op = OpInstance {
             op: name,
             declaration,
