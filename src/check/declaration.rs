@@ -142,8 +142,15 @@ impl<'p> Checker<'p> {
         if let Some(Value::Num(present)) = self.op_attribute(item, "present", env) {
             let atoms = self.atoms(result_axes);
             let along: Rc<[AxisId]> = atoms.into_iter().filter(|a| !sparse.contains(a)).collect();
+            let over = match env.local(Name::new("over")) {
+                Some(Value::Axis(over)) => self.atoms(&[over]),
+                Some(Value::Axes(over)) => over.to_vec(),
+                _ => Vec::new(),
+            };
+            let axes = &self.builder.built.model.axes;
+            let keys = over.into_iter().find(|a| axes[*a].renamed_from.is_some());
             for &axis in &sparse {
-                let found = Sparse { present, along: Rc::clone(&along) };
+                let found = Sparse { present, along: Rc::clone(&along), keys };
                 self.builder.built.model.axes[axis].sparse = Some(found);
             }
         }
