@@ -36,6 +36,8 @@ struct Weight {
     from: String,
     elements: f64,
     layers: Option<f64>,
+    /// The axis that the checkpoint has a tensor for each element of, and how long it is.
+    each: Option<(String, usize)>,
 }
 
 /// The weights of the only model in `text`, which must be without findings.
@@ -58,6 +60,11 @@ fn weights(text: &str) -> Vec<Weight> {
             from: tensor.from.clone().unwrap(),
             elements: tensor.axes.iter().map(|a| size(*a)).product(),
             layers: rounds.map(|r| checker.graph.value(r)),
+            each: tensor.axes.iter().find_map(|a| {
+                let name = format!("{{{}}}", built.model.axes[*a].name);
+                let hole = tensor.from.as_ref().unwrap().contains(&name);
+                hole.then(|| (name, size(*a) as usize))
+            }),
         }
     });
     weights.collect()
@@ -90,6 +97,16 @@ fn corpus(shared: &std::path::Path) -> BTreeMap<String, String> {
 /// Totals that were published, or follow from the size of a checkpoint.
 const PUBLISHED: &[(&str, f64)] = &[
     ("01-ai__Yi-34B", 34_388_917_248.0),
+    ("MiniMaxAI__MiniMax-M2.5", 228_689_764_864.0),
+    ("Qwen__Qwen1.5-MoE-A2.7B", 14_315_784_192.0),
+    ("Qwen__Qwen3-235B-A22B", 235_093_634_560.0),
+    ("Qwen__Qwen3-Coder-480B-A35B-Instruct", 480_154_875_392.0),
+    // Half of the bytes of the checkpoint.
+    ("alpindale__WizardLM-2-8x22B", 140_620_634_112.0),
+    ("mistralai__Mixtral-8x7B-v0.1", 46_702_792_704.0),
+    ("moonshotai__Kimi-K2-Instruct", 1_026_408_232_448.0),
+    ("openai__gpt-oss-120b", 116_829_156_672.0),
+    ("zai-org__GLM-5", 743_911_218_432.0),
     ("HuggingFaceTB__SmolLM3-3B", 3_075_098_624.0),
     ("Qwen__Qwen2-7B", 7_615_616_512.0),
     ("Qwen__Qwen2.5-0.5B", 494_032_768.0),
@@ -225,13 +242,14 @@ fn weights_have_the_names_of_the_checkpoint() {
         let stored: BTreeSet<String> = map.keys().filter(|t| !is_buffer(t)).cloned().collect();
         let mut named = BTreeSet::new();
         for weight in weights(&model) {
-            match weight.layers {
-                Some(layers) => {
-                    let all =
-                        (0..layers as usize).map(|i| weight.from.replace("{i}", &i.to_string()));
-                    named.extend(all);
-                }
-                None => _ = named.insert(weight.from.clone()),
+            let layers = weight.layers.map_or(1, |l| l as usize);
+            let (hole, elements) = weight.each.clone().unwrap_or((String::new(), 1));
+            for layer in 0..layers {
+                let name = weight.from.replace("{i}", &layer.to_string());
+                named.extend((0..elements).map(|e| match hole.as_str() {
+                    "" => name.clone(),
+                    hole => name.replace(hole, &e.to_string()),
+                }));
             }
         }
         let missing: Vec<_> = named.difference(&stored).take(5).collect();

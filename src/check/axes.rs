@@ -20,6 +20,13 @@ impl<'p> Checker<'p> {
         flatten_product(value, &mut factors);
         if factors.len() == 1 {
             let value = self.eval(value, env);
+            if let Value::Axis(like) = value
+                && let AxisSize::Phase(phase) = self.builder.built.model.axes[like].size
+            {
+                let id = self.new_axis(name.name, AxisSize::Phase(phase), place);
+                env.bind(name.name, Value::Axis(id));
+                return;
+            }
             let Some(size) = self.as_number(&value, place) else {
                 env.bind(name.name, Value::Error);
                 return;

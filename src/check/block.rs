@@ -137,6 +137,7 @@ impl<'p> Checker<'p> {
             self.builder.blocks.push(block);
             let outputs = self.block_body(body, &env);
             self.builder.built.model.outputs = outputs;
+            self.drop_unread_joins();
         }
         let differentiated = match training {
             Some(recompute) if self.errors() == before => self.build_backward(recompute).is_some(),

@@ -1,5 +1,7 @@
 //! `repeat` and `if` in a block: rounds, layers that differ by index, arms that join.
 
+use rustc_hash::FxHashSet;
+
 use super::value::{Env, Value};
 use super::weights::join;
 use super::{Checker, codes};
@@ -297,6 +299,16 @@ impl<'p> Checker<'p> {
         }
     }
 
+    /// Names that several arms bind and nothing reads afterwards do not leave them.
+    pub(super) fn drop_unread_joins(&mut self) {
+        let model = &self.builder.built.model;
+        let operands = model.ops.iter().flat_map(|(_, op)| op.operands.iter().map(|(_, t)| *t));
+        let mut read: FxHashSet<TensorId> = operands.chain(model.outputs.iter().copied()).collect();
+        for steps in &mut self.builder.steps {
+            drop_unread(steps, &mut read);
+        }
+    }
+
     /// In how many rounds each condition is the first that holds, and in how many none does.
     pub(super) fn layer_counts(
         &mut self,
@@ -472,6 +484,30 @@ fn among(condition: &Expr, index: Name) -> Option<&Expr> {
         return None;
     }
     list.value.as_ref()
+}
+
+/// From the last step to the first, so that what only unread joins read is unread too.
+fn drop_unread(steps: &mut Vec<Step>, read: &mut FxHashSet<TensorId>) {
+    let mut kept = Vec::with_capacity(steps.len());
+    for mut step in std::mem::take(steps).into_iter().rev() {
+        match &mut step {
+            Step::Join { arms, result } => {
+                if !read.contains(result) {
+                    continue;
+                }
+                read.extend(arms.iter());
+            }
+            Step::Repeat(repeat) => {
+                read.extend(repeat.carried.iter().flat_map(|c| [c.before, c.end]));
+                drop_unread(&mut repeat.body, read);
+            }
+            Step::Some { body, .. } => drop_unread(body, read),
+            Step::Op(_) | Step::Fuse(_) => {}
+        }
+        kept.push(step);
+    }
+    kept.reverse();
+    *steps = kept;
 }
 
 /// Where a name is bound last among statements.

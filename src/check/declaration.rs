@@ -36,7 +36,11 @@ impl<'p> Checker<'p> {
         let widest = bindings.operands.iter().map(|o| o.tensor).next();
         let Some(dtype) = self.result_dtype(role, widest) else { return Value::Error };
         let name = item.item.name.name;
-        let result = self.new_tensor(name, result_axes, role, dtype, place);
+        // What has the axes of an operand has them as that one writes them.
+        let tensors = &self.builder.built.model.tensors;
+        let like = bindings.operands.iter().find(|o| tensors[o.tensor].axes == result_axes);
+        let written = like.map_or(result_axes, |o| tensors[o.tensor].written.clone());
+        let result = self.new_tensor(name, written, role, dtype, place);
         let op = OpInstance {
             op: name,
             declaration,
@@ -138,8 +142,15 @@ impl<'p> Checker<'p> {
         if let Some(Value::Num(present)) = self.op_attribute(item, "present", env) {
             let atoms = self.atoms(result_axes);
             let along: Rc<[AxisId]> = atoms.into_iter().filter(|a| !sparse.contains(a)).collect();
+            let over = match env.local(Name::new("over")) {
+                Some(Value::Axis(over)) => self.atoms(&[over]),
+                Some(Value::Axes(over)) => over.to_vec(),
+                _ => Vec::new(),
+            };
+            let axes = &self.builder.built.model.axes;
+            let keys = over.into_iter().find(|a| axes[*a].renamed_from.is_some());
             for &axis in &sparse {
-                let found = Sparse { present, along: Rc::clone(&along) };
+                let found = Sparse { present, along: Rc::clone(&along), keys };
                 self.builder.built.model.axes[axis].sparse = Some(found);
             }
         }

@@ -18,6 +18,7 @@ impl Reader<'_> {
             let path =
                 |at: &String| if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
             let is_known = self.within.iter().any(|at| self.used.contains(&path(at)))
+                || self.family.assumed.contains_key(key)
                 || self.family.ignored.contains(key);
             if let Some(member) = self.key(key).filter(|m| !is_known && is_set(&m.value)) {
                 self.unsupported(key, member, because);

@@ -254,7 +254,15 @@ impl Reader<'_> {
         if let Some(word) = &rule.indices {
             return self.indices(key, member, word, rule.others);
         }
-        let result = match (&member.value.kind, parameter.ty, &rule.period) {
+        let kind = match &member.value.kind {
+            // One number for each layer, all the same.
+            Kind::List(items) if rule.period.is_none() => match items.as_slice() {
+                [first, rest @ ..] if rest.iter().all(|n| n.kind == first.kind) => &first.kind,
+                _ => &member.value.kind,
+            },
+            kind => kind,
+        };
+        let result = match (kind, parameter.ty, &rule.period) {
             (Kind::List(items), _, Some(word)) => return self.period(key, member, items, word),
             (Kind::Number(n), "Count" | "Number", _) => {
                 number_text(*n, parameter.ty).map(|text| (text, Some(*n)))

@@ -60,6 +60,8 @@ pub struct Sparse {
     pub present: ExprId,
     /// The axes along which that is so: the tokens.
     pub along: Rc<[AxisId]>,
+    /// The axis that is picked from, if its length is set by a phase: keys.
+    pub keys: Option<AxisId>,
 }
 
 /// What a tensor is for; decides its number format and which memory it is counted in.

@@ -154,7 +154,15 @@ impl<'p> Checker<'p> {
         let shards = frame.shards.iter().filter(|s| s.axis == axis).map(|s| s.count);
         let devices = self.graph.product(shards.collect::<Vec<_>>());
         let devices = devices.filter(|_| frame.view != View::Whole);
-        let mut args = vec![("picks", Value::Num(sparse.present))];
+        let mut picks = sparse.present;
+        if let Some(keys) = sparse.keys
+            && let Some(queries) = frame.model.axes[keys].renamed_from
+        {
+            let (keys, queries) = (self.axis_length(keys)?, self.axis_length(queries)?);
+            let args = [("keys", keys), ("queries", queries), ("picks", picks)];
+            picks = self.library_number("keys_picked", &args.map(|(n, v)| (n, Value::Num(v))))?;
+        }
+        let mut args = vec![("picks", Value::Num(picks))];
         let in_op = !frame.around.is_empty();
         let busiest = in_op && devices.is_some() && frame.view == View::Local;
         args.extend(devices.filter(|_| busiest).map(|n| ("devices", Value::Num(n))));

@@ -266,14 +266,15 @@ impl<'p> Checker<'p> {
         };
         let new = |t: &TensorId| !made_here(*t) && !moved.entered.contains(t);
         let mut entering: Vec<TensorId> = Vec::new();
-        for (_, tensor) in &instance.operands {
+        let read = instance.operands.iter().filter(|(_, t)| !instance.unread.contains(t));
+        for (_, tensor) in read.clone() {
             if new(tensor) && !entering.contains(tensor) {
                 entering.push(*tensor);
             }
         }
         let leaves = ops.len() == 1 || setting.escaping.contains(&instance.result);
         // The declaration knows more than the sizes: rows of a table, what is added to a cache.
-        let reads = if entering.len() == instance.operands.len() {
+        let reads = if entering.len() == read.count() {
             self.formula(setting, op, "reads", env)
         } else {
             let mut sum = None;

@@ -8,7 +8,7 @@ use super::collective::CollectiveUse;
 use super::frame::Frame;
 use crate::check::{BuiltModel, Checker, Machine, Value};
 use crate::expr::{ExprId, Op};
-use crate::graph::{Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Shard};
+use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard};
 use crate::ir::model::Instance;
 use crate::ir::{Dtype, Model, OpId, Pass, Plan, TensorId};
 use crate::name::Name;
@@ -255,7 +255,7 @@ impl<'p> Checker<'p> {
                     let instance = &setting.model.ops[op.op];
                     let layer = layer_of(&setting.model, op.op);
                     let name = setting.model.tensors[instance.result].name;
-                    if !instance.sparse.is_empty() {
+                    if picks_experts(&setting.model, op.op) {
                         cost.expert_layers = self.plus(cost.expert_layers, at.rounds);
                     }
                     self.kernel(std::slice::from_ref(op), layer, name, setting, frame, at, cost);
@@ -265,8 +265,7 @@ impl<'p> Checker<'p> {
                         Some(first) => *first,
                         None => fuse.name,
                     };
-                    let routes = |o: &LaidOp| !setting.model.ops[o.op].sparse.is_empty();
-                    if ops.iter().any(routes) {
+                    if ops.iter().any(|o| picks_experts(&setting.model, o.op)) {
                         cost.expert_layers = self.plus(cost.expert_layers, at.rounds);
                     }
                     self.kernel(ops, layer, fuse.name, setting, frame, at, cost);
@@ -438,4 +437,10 @@ fn layer_of(model: &Model, op: OpId) -> Name {
         None if instance.residual => Name::new("residual"),
         None => model.tensors[instance.result].name,
     }
+}
+
+/// Whether tokens pick from experts here: what they pick from is part of the model.
+fn picks_experts(model: &Model, op: OpId) -> bool {
+    let sparse = &model.ops[op].sparse;
+    sparse.iter().any(|a| model.axes[*a].sparse.as_ref().is_some_and(|s| s.keys.is_none()))
 }
