@@ -30,6 +30,7 @@ mod plan;
 mod precision;
 mod program;
 mod readers;
+mod runtime;
 mod schema;
 mod system;
 mod tensor;
@@ -108,6 +109,7 @@ pub struct Checker<'p> {
     pub(crate) baseline: Option<usize>,
     /// Results without values, of the module that asked last.
     outline: Option<(ModuleId, Results)>,
+    owners: object::Owners<'p>,
     builder: block::Builder<'p>,
     block_inputs_bound: Vec<(crate::syntax::ast::Ident, crate::ir::TensorId)>,
 }
@@ -139,6 +141,7 @@ impl<'p> Checker<'p> {
             limits: limits::Limits::default(),
             baseline: None,
             outline: None,
+            owners: object::Owners::default(),
             builder: block::Builder::new(),
             block_inputs_bound: Vec::new(),
         }
