@@ -6,7 +6,7 @@ use super::object::Object;
 use super::program::{ItemRef, ModuleId};
 use super::value::{Env, Value};
 use super::{Checker, codes};
-use crate::diagnostic::{Diagnostic, closest};
+use crate::diagnostic::Diagnostic;
 use crate::quantity::Dimension;
 use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
 
@@ -224,45 +224,6 @@ impl<'p> Checker<'p> {
         let path: Vec<_> = entry.path.iter().map(|n| n.text()).collect();
         let what = format!("`{}`", path.join("."));
         self.check_within(value, (low, high), place, entry.place, &what);
-    }
-
-    /// A runtime sets assumptions that are declared somewhere.
-    fn check_runtime_names(&mut self, entries: &[super::object::Entry<'p>]) {
-        for entry in entries {
-            let [name] = &*entry.path else { continue };
-            if *name == "source" {
-                continue;
-            }
-            let env = entry.outer.clone();
-            let own = self.find_item(*name, &env).filter(|i| i.item.kind == ItemKind::Assume);
-            let program = self.program;
-            let assumed = own.or_else(|| program.std_item("cost", *name));
-            if let Some(assumed) = assumed {
-                let site = self.item_env(assumed);
-                let ty = assumed.item.result.as_ref().and_then(|t| self.resolve_type(t, &site));
-                if let (Some(ty), Some(expr)) = (ty, entry.value) {
-                    let value = self.eval(expr, &env);
-                    let place = env.site().place(expr.span);
-                    self.expect_type(value, ty, place, &format!("`{name}`"));
-                }
-            } else {
-                let all: Vec<&str> = self
-                    .program
-                    .std_modules("cost")
-                    .flat_map(|m| self.program.names(m))
-                    .filter(|(_, kind)| *kind == ItemKind::Assume)
-                    .map(|(n, _)| n.text())
-                    .collect();
-                let diagnostic = Diagnostic::new(
-                    codes::UNKNOWN_FIELD,
-                    format!("there is no assumption `{name}`"),
-                    entry.place,
-                    "not declared with `assume`",
-                );
-                let best = closest(name.text(), all);
-                self.report(diagnostic.meant(best, entry.name_place(), ""));
-            }
-        }
     }
 
     fn check_needed(&mut self, item: ItemRef<'p>, object: &Rc<Object<'p>>) {

@@ -31,6 +31,7 @@ mod precision;
 mod program;
 mod readers;
 mod recompute;
+mod runtime;
 mod schema;
 mod system;
 mod tensor;
@@ -115,6 +116,7 @@ pub struct Checker<'p> {
     pub(crate) baseline: Option<usize>,
     /// Results without values, of the module that asked last.
     outline: Option<(ModuleId, Results)>,
+    owners: object::Owners<'p>,
     builder: block::Builder<'p>,
     block_inputs_bound: Vec<(crate::syntax::ast::Ident, crate::ir::TensorId)>,
     /// Whether a block is wanted where an argument is evaluated: a call then only gives values to
@@ -152,6 +154,7 @@ impl<'p> Checker<'p> {
             limits: limits::Limits::default(),
             baseline: None,
             outline: None,
+            owners: object::Owners::default(),
             builder: block::Builder::new(),
             block_inputs_bound: Vec::new(),
             wants_block: false,

@@ -60,6 +60,19 @@ pub struct Entry<'p> {
     pub amends: bool,
 }
 
+/// Objects that remember parts of themselves. A part knows its owner, so this circle is cut when
+/// the checker goes: an editor checks a file again and again.
+#[derive(Default)]
+pub(super) struct Owners<'p>(Vec<Rc<Object<'p>>>);
+
+impl Drop for Owners<'_> {
+    fn drop(&mut self) {
+        for owner in &self.0 {
+            owner.memo.take();
+        }
+    }
+}
+
 impl Entry<'_> {
     /// Where the last name of the left side stands, at the end of it.
     pub(super) fn name_place(&self) -> Place {
@@ -339,6 +352,9 @@ impl<'p> Checker<'p> {
         self.evaluating.push((key, place));
         let value = self.compute_field(root, path);
         self.evaluating.pop();
+        if matches!(value, Value::Object(_)) {
+            self.owners.0.push(root.clone());
+        }
         root.memo.borrow_mut().insert(path.clone(), value.clone());
         Some(value)
     }

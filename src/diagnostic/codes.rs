@@ -146,6 +146,7 @@ codes! {
     PADDED_AXIS = "W0503", "an axis is padded";
     DTYPE_OVERRIDDEN = "W0504", "a scenario overrides the number format that a model states";
     NO_SOURCE = "W0601", "a hardware figure has no source";
+    ASSUMPTION_STRETCHED = "W0602", "an assumption is set outside of its range";
     CONFIG_KEY_UNKNOWN = "W0801", "a key of a config is not understood";
     CONFIG_ASSUMED = "W0802", "a config leaves something open, and it was assumed";
 }

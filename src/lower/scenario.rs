@@ -90,6 +90,7 @@ pub fn lower<'p>(
     let plan = plan.filter(|_| !wrong_plan)?;
     let runtime = checker.runtime_of(scenario, &machine, overrides);
     checker.set_runtime(runtime);
+    checker.check_runtime();
     let precision = checker.precision_of(Some(scenario), &model);
     let compute = precision.compute.clone();
     let before = checker.errors();

@@ -75,7 +75,7 @@ impl Figure {
 #[must_use]
 pub fn unit_of(path: &str, dimension: Dimension) -> HumanUnit {
     let last = path.rsplit('.').next().unwrap_or(path);
-    let is_share = matches!(last, "mfu" | "mfu_causal" | "hfu" | "mbu" | "headroom")
+    let is_share = matches!(last, "mfu" | "mfu_causal" | "hfu" | "mbu" | "headroom" | "error")
         || last.ends_with("share");
     if dimension.is_none() && is_share { HumanUnit::Percent } else { human_unit(dimension) }
 }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use super::{Collective, Expectation, Override, Report, Scenario};
+use super::{Collective, Expectation, Override, Report, Scenario, measured};
 use crate::check::{Checker, Value};
 use crate::evaluation::{Change, Evaluated, Evaluation};
 use crate::expr::{ExprId, Graph, Op};
@@ -20,6 +20,8 @@ pub fn build(evaluation: &mut Evaluation<'_>) -> Report {
 fn scenario<'p>(checker: &mut Checker<'p>, evaluated: &Evaluated<'p>) -> Option<Scenario> {
     let lowered = evaluated.lowered.as_ref()?;
     let inputs = inputs(checker, evaluated);
+    let method = measured::method(checker, evaluated);
+    let measurements = measured::measurements(checker, evaluated, lowered);
     let graph = &checker.graph;
     let sources = &checker.program.sources;
     let leaves = &lowered.results.leaves;
@@ -32,6 +34,8 @@ fn scenario<'p>(checker: &mut Checker<'p>, evaluated: &Evaluated<'p>) -> Option<
         results: leaves.iter().map(|(p, l)| (p.clone(), figure(graph, p, l))).collect(),
         collectives: collectives(graph, sources, lowered),
         expectations: expectations(graph, sources, lowered),
+        method,
+        measurements,
         overrides: evaluated.changes.iter().map(changed).collect(),
     })
 }

@@ -8,10 +8,23 @@ use crate::quantity::figure::Figure;
 pub fn csv(report: &Report) -> String {
     let mut out = String::from("scenario,path,value,unit\n");
     for scenario in &report.scenarios {
-        for (path, figure) in scenario.inputs.iter().chain(&scenario.results) {
+        let mut line = |path: &str, figure: &Figure| {
             let cells = [&scenario.name, path, &value(figure), &figure.unit()];
-            out += &cells.map(|c| quoted(c)).join(",");
+            out += &cells.map(quoted).join(",");
             out.push('\n');
+        };
+        for (path, figure) in scenario.inputs.iter().chain(&scenario.results) {
+            line(path, figure);
+        }
+        for m in &scenario.measurements {
+            line(&format!("measured.{}", m.path), &m.measured);
+            line(&format!("measured.{}.error", m.path), &m.error);
+            for (name, text) in [("convention", &m.convention), ("source", &m.source)] {
+                if let Some(text) = text {
+                    let figure = Figure::Text(text.clone());
+                    line(&format!("measured.{}.{name}", m.path), &figure);
+                }
+            }
         }
     }
     out

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Collective, Expectation, Report, Scenario};
+use super::{Collective, Expectation, Measurement, Report, Scenario};
 use crate::quantity::figure::Figure;
 use crate::source::Spot;
 
@@ -37,6 +37,12 @@ fn scenario(scenario: &Scenario) -> Value {
     out.insert("results".into(), Value::Object(results));
     let expectations = scenario.expectations.iter().map(expectation).collect();
     out.insert("expectations".into(), Value::Array(expectations));
+    if let Some(method) = &scenario.method {
+        out.insert("method".into(), json!(method));
+    }
+    if !scenario.measurements.is_empty() {
+        out.insert("measurements".into(), scenario.measurements.iter().map(measurement).collect());
+    }
     if !scenario.overrides.is_empty() {
         let rows = scenario.overrides.iter();
         let rows = rows.map(|o| json!({ "option": o.option, "path": o.path, "value": o.value }));
@@ -105,6 +111,19 @@ fn collective(c: &Collective) -> Value {
         "total": quantity(c.total, "s"),
         "model": spot(&c.model),
         "plan": spot(&c.plan),
+    })
+}
+
+fn measurement(m: &Measurement) -> Value {
+    json!({
+        "path": m.path,
+        "measured": leaf(&m.measured),
+        "predicted": leaf(&m.predicted),
+        "error": leaf(&m.error),
+        "convention": m.convention,
+        "source": m.source,
+        "file": m.at.file,
+        "line": m.at.line,
     })
 }
 

@@ -7,6 +7,7 @@ mod csv;
 mod derivation;
 mod json;
 mod markdown;
+mod measured;
 mod sections;
 mod table;
 mod text;
@@ -52,8 +53,31 @@ pub struct Scenario {
     pub collectives: Vec<Collective>,
     /// What was expected.
     pub expectations: Vec<Expectation>,
+    /// How a `measured` item was measured.
+    pub method: Option<String>,
+    /// What was measured, beside its prediction.
+    pub measurements: Vec<Measurement>,
     /// What was changed on the command line.
     pub overrides: Vec<Override>,
+}
+
+/// Something measured.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Measurement {
+    /// The result.
+    pub path: String,
+    /// What was measured.
+    pub measured: Figure,
+    /// What is predicted.
+    pub predicted: Figure,
+    /// Predicted over measured, less one.
+    pub error: Figure,
+    /// What the figure counts.
+    pub convention: Option<String>,
+    /// Where the measurement comes from.
+    pub source: Option<String>,
+    /// Where it stands.
+    pub at: Spot,
 }
 
 /// A collective in one phase.

@@ -84,6 +84,8 @@ pub fn tables(scenario: &Scenario) -> Vec<Table> {
         tables.push(collectives(scenario, phase, word));
     }
     tables.push(metrics(scenario));
+    tables.push(super::measured::table(scenario));
+    tables.push(super::measured::sources(scenario));
     tables.push(expectations(scenario));
     tables.retain(|t| !t.rows.is_empty());
     tables

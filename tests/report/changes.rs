@@ -132,6 +132,17 @@ fn what_cannot_be_changed_is_said_with_what_can() {
 }
 
 #[test]
+fn an_override_outside_of_the_range_of_an_assumption_is_said() {
+    let args = ["eval", CHAT, "chat", "--override", "gemm_efficiency=1.4", "--get", "ttft"];
+    let run = mesa(&args);
+    assert_eq!(run.code, Some(0));
+    assert!(run.out.trim().parse::<f64>().is_ok_and(|v| v > 0.0), "{}", run.out);
+    insta::assert_snapshot!(run.err);
+    let inside = mesa(&["eval", CHAT, "chat", "--override", "gemm_efficiency=0.9"]);
+    assert_eq!((inside.code, inside.err.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn a_wrong_degree_labels_the_command_line_and_the_model() {
     let run = mesa(&["eval", CHAT, "chat", "--set", "plan.tp=7"]);
     assert_eq!(run.code, Some(1));

@@ -32,6 +32,52 @@ fn a_terminal_without_graphics_gets_ascii_and_no_colours() {
     assert!(mesa(&["--color", "always", "eval", CHAT]).out.contains("\x1b[1m"));
 }
 
+const MEASURED: &str = "\
+use std.models.Llama3_8B
+use std.systems.H100_SXM_1
+
+/// One stream.
+scenario one {
+  model  = Llama3_8B
+  system = H100_SXM_1
+  serve { batch = 1, prompt = 512, output = 128 }
+}
+
+/// Somebody's run of it.
+measured run \"a script of ours, {8 * 16} tokens\" = one with { serve.prompt = 500 } {
+  source           = \"our log of 2025-10\"
+  throughput.user  = 150 tok/s
+  prefill.mfu      = 0.5 source \"a profile, of it alone\"
+  memory.weights   = 16.06 GB
+}
+";
+
+#[test]
+fn measurements_stand_beside_their_predictions_in_every_format() {
+    let file = spec("measured", MEASURED);
+    let mut all = String::new();
+    let text = mesa(&["eval", &file, "run"]);
+    assert_eq!((text.code, text.err.as_str()), (Some(0), ""));
+    all += &text.out[text.out.find("\nMeasured").unwrap()..];
+    let markdown = mesa(&["eval", &file, "run", "--format", "markdown"]).out;
+    all += &markdown[markdown.find("**Measured").or(markdown.find("Measured")).unwrap()..];
+    let csv = mesa(&["eval", &file, "--format", "csv"]).out;
+    all += &csv.lines().filter(|l| l.contains("measured.")).collect::<Vec<_>>().join("\n");
+    let json: Value =
+        serde_json::from_str(&mesa(&["eval", &file, "--format", "json"]).out).unwrap();
+    super::schema::check(&json);
+    assert!(json["scenarios"]["one"].get("measurements").is_none());
+    let row = &json["scenarios"]["run"]["measurements"][0];
+    let value = |name: &str| row[name]["value"].as_f64().unwrap();
+    assert_eq!(value("error"), value("predicted") / value("measured") - 1.0);
+    let predicted = mesa(&["eval", &file, "run", "--get", "throughput.user"]).number();
+    assert_eq!(value("predicted"), predicted);
+    assert_eq!(json["scenarios"]["run"]["method"], "a script of ours, 128 tokens");
+    all += "\n\n";
+    all += &serde_json::to_string_pretty(row).unwrap().replace(&file, "spec.mesa");
+    insta::assert_snapshot!(all);
+}
+
 /// The figures of a JSON report by scenario and path.
 fn leaves(value: &Value, path: &str, out: &mut BTreeMap<String, String>) {
     let Value::Object(map) = value else { return };

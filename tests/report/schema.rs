@@ -160,6 +160,8 @@ fn what_is_no_finite_number_is_null_with_a_note() {
         results: results.into_iter().chain([("wrong".to_owned(), Figure::Missing)]).collect(),
         collectives: Vec::new(),
         expectations: Vec::new(),
+        method: None,
+        measurements: Vec::new(),
         overrides: Vec::new(),
     };
     let report: Value = serde_json::from_str(&json(&Report { scenarios: vec![scenario] })).unwrap();
