@@ -254,9 +254,14 @@ impl Reader<'_> {
             let number = text.parse().ok();
             return Found::Value { text: text.clone(), number, why, span };
         }
-        if let (true, Kind::List(items)) = (rule.length, &member.value.kind) {
-            let (text, number) = (items.len().to_string(), Some(items.len() as f64));
-            return match items.len() {
+        let length = match &member.value.kind {
+            Kind::List(items) => Some(items.len()),
+            Kind::Text(text) => Some(text.chars().count()),
+            _ => None,
+        };
+        if let (true, Some(length)) = (rule.length, length) {
+            let (text, number) = (length.to_string(), Some(length as f64));
+            return match length {
                 0 => Found::Default,
                 _ => Found::Value { text, number, why, span },
             };
