@@ -95,6 +95,8 @@ impl<'p> Checker<'p> {
                             let Some(item) = object.block else { return Value::Error };
                             return self.call_block(item, &object.slots, args, place, env);
                         }
+                        // Which block it is nobody knows yet: the caller is checked by itself.
+                        Value::Unknown(ItemKind::Block, _) => return Value::Error,
                         value => return self.not_callable(value, callee_place),
                     },
                 }

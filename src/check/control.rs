@@ -332,7 +332,12 @@ impl<'p> Checker<'p> {
             return Some(vec![yes, no]);
         }
         // A chain: counted round by round, where all numbers are known.
-        self.graph.known(rounds)?;
+        if self.graph.known(rounds).is_none() {
+            // A block that is checked by itself: how often each arm runs is not known.
+            let place = conditions.first().map(|c| env.site().place(c.span))?;
+            let unknown = self.counted(f64::NAN, "layers_where", place, "rounds are not known");
+            return Some(vec![unknown; conditions.len() + 1]);
+        }
         self.rely(rounds);
         let mut counts = vec![0.0; conditions.len() + 1];
         for arm in self.arms_by_round(conditions, index, rounds, env)? {

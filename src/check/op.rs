@@ -50,6 +50,7 @@ const ATTRIBUTES: &[(&str, Holds)] = &[
     ("local", Holds::Axes),
     ("keeps", Holds::Axes),
     ("view", Holds::Word(&["true", "false"])),
+    ("free", Holds::Word(&["true", "false"])),
     ("training", Holds::Op),
     ("sums", Holds::Axes),
     ("whole", Holds::Axes),

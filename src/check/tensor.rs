@@ -262,7 +262,8 @@ impl<'p> Checker<'p> {
                         Some(expected) => {
                             let unknown: Vec<AxisId> =
                                 expected.iter().filter(|a| !all.contains(a)).copied().collect();
-                            if !unknown.is_empty() && bindings.rename().is_none() {
+                            let free = Self::op_expr(item, "free").is_some();
+                            if !unknown.is_empty() && bindings.rename().is_none() && !free {
                                 self.report_missing_axes(&unknown, bindings, place);
                                 return None;
                             }

@@ -135,10 +135,18 @@ pub struct Rule {
     pub every: Option<[String; 2]>,
     /// A block with the parameters of this family.
     pub family: Option<String>,
+    /// With `family`: parameters in place of those of the family.
+    #[serde(default)]
+    with: BTreeMap<String, Entry>,
+    /// How many elements the list has.
+    #[serde(default)]
+    pub length: bool,
     /// With `family`: the object that it reads; with its `model_type` it says the family.
     pub within: Option<String>,
     /// Only where this key is true (`key`), is not (`!key`), or has this value (`key=value`).
     pub when: Option<String>,
+    /// Said behind the value, where it is no key.
+    pub comment: Option<String>,
     /// Values of the key by what they mean, as written in `.mesa`.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
@@ -212,6 +220,13 @@ impl Family {
     pub fn default(&self, key: &str) -> Option<&Member> {
         self.members.iter().find(|m| m.key == key)
     }
+    /// This family with the parameters that a rule puts in their place.
+    #[must_use]
+    pub fn with(&self, rule: &Rule) -> Self {
+        let mut family = self.clone();
+        family.parameters.extend(rule.with.clone());
+        family
+    }
     /// Blocks that its parameters may name.
     #[must_use]
     pub fn names_block(&self, name: &str) -> bool {
@@ -265,10 +280,12 @@ impl Table {
         &TABLE
     }
 
-    /// The family with this `model_type`.
+    /// The family with this `model_type`: one around another where `around`, else another.
     #[must_use]
-    pub fn family(&self, model_type: &str) -> Option<&Family> {
-        self.whole.iter().find(|f| f.model_types.iter().any(|t| t == model_type))
+    pub fn family(&self, model_type: &str, around: bool) -> Option<&Family> {
+        let is_it = |f: &&Family| f.model_types.iter().any(|t| t == model_type);
+        let mut all = self.whole.iter().filter(is_it);
+        all.clone().find(|f| f.wraps.is_some() == around).or_else(|| all.next())
     }
 
     /// The family of this name.
@@ -304,6 +321,11 @@ impl Table {
         Some(family)
     }
 
+    /// Families around others.
+    pub fn wrapping(&self) -> impl Iterator<Item = &Family> {
+        self.whole.iter().filter(|f| f.wraps.is_some())
+    }
+
     /// Every `model_type` that is known.
     pub fn model_types(&self) -> impl Iterator<Item = &str> {
         self.family.iter().flat_map(|f| &f.model_types).map(String::as_str)
@@ -320,7 +342,7 @@ mod tests {
         let types: Vec<&str> = table.model_types().collect();
         assert!(types.len() > 30, "{types:?}");
         for model_type in types {
-            let family = table.family(model_type).unwrap();
+            let family = table.family(model_type, false).unwrap();
             assert!(!family.block.is_empty() || family.wraps.is_some(), "{model_type}");
             let sizes = ["layers", "depth", "vision"];
             assert!(family.parameters().any(|p| sizes.contains(&p)), "{model_type}");
@@ -329,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_family_inherits_what_it_does_not_say() {
-        let gemma = Table::get().family("gemma3_text").unwrap();
+        let gemma = Table::get().family("gemma3_text", false).unwrap();
         assert_eq!(gemma.block, "Llama");
         assert_eq!(gemma.rules("hidden")[0].key.0, ["hidden_size"]);
         assert_eq!(gemma.rules("norm_after")[0].value.as_deref(), Some("true"));

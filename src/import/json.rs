@@ -55,6 +55,14 @@ pub struct Broken {
 }
 
 impl Node {
+    /// The members of an object; none of anything else.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        match &self.kind {
+            Kind::Object(members) => members,
+            _ => &[],
+        }
+    }
     /// The member called `key` of an object; the last one where it is written twice.
     #[must_use]
     pub fn member(&self, key: &str) -> Option<&Member> {

@@ -22,7 +22,10 @@ pub(super) struct Format {
 }
 
 /// Weights of products, which all of these tools mean by `Linear`.
-const LINEAR: [&str; 7] = ["wq", "wk", "wv", "wo", "w_gate", "w_up", "w_down"];
+const LINEAR: [&str; 20] = [
+    "wq", "wk", "wv", "wo", "wg", "w_gate", "w_up", "w_down", "w_in", "w_out", "w_x", "w_z", "w_b",
+    "w_c", "w_dt", "w_step", "w_q", "w_k", "w_v", "w_a",
+];
 
 /// A number format to be: bits of an element, and of its scales and zeros.
 struct Shape {

@@ -150,7 +150,11 @@ fn families_of(
             "which architecture it is, is not said",
         ));
     };
-    let (model_type, family) = family_named(member, file, table)?;
+    let around = root.members().iter().any(|m| {
+        let families = table.wrapping().filter(|f| f.wraps.as_deref() == Some(m.key.as_str()));
+        families.count() > 0
+    });
+    let (model_type, family) = family_named(member, file, table, around)?;
     let mut families = vec![family];
     if let Some(path) = &family.wraps {
         let Some(inner) = root.at(path) else {
@@ -163,7 +167,7 @@ fn families_of(
         };
         let usual = family.wraps_usually.as_deref().and_then(|name| table.named(name));
         families.push(match (inner.value.member("model_type"), usual) {
-            (Some(member), _) => family_named(member, file, table)?.1,
+            (Some(member), _) => family_named(member, file, table, false)?.1,
             (None, Some(usual)) => usual,
             (None, None) => {
                 return Err(Diagnostic::new(
@@ -183,6 +187,7 @@ fn family_named(
     member: &Member,
     file: FileId,
     table: &'static Table,
+    around: bool,
 ) -> Result<(String, &'static Family), Diagnostic> {
     let place = Place { file, span: member.value.span };
     let Kind::Text(model_type) = &member.value.kind else {
@@ -194,7 +199,7 @@ fn family_named(
             "a text is wanted",
         ));
     };
-    if let Some(family) = table.family(model_type) {
+    if let Some(family) = table.family(model_type, around) {
         return Ok((model_type.clone(), family));
     }
     let shown: String = model_type.chars().take(60).collect();
@@ -254,7 +259,10 @@ impl<'c> Reader<'c> {
     /// A key that is there, noted as used.
     fn stated(&mut self, key: &str) -> Option<&'c Member> {
         let path = |at: &String| if at.is_empty() { key.into() } else { format!("{at}.{key}") };
-        let paths: Vec<String> = self.within.iter().map(path).collect();
+        let paths: Vec<String> = match key.strip_prefix('/') {
+            Some(key) => vec![key.to_owned()],
+            None => self.within.iter().map(path).collect(),
+        };
         let found = paths.iter().find_map(|path| self.root.at(path));
         self.used.extend(paths);
         found

@@ -1,6 +1,6 @@
 //! The arithmetic that the table and the defaults of blocks are written in: `4 * hidden`.
 //!
-//! In: a text of names, numbers, `+ - * / %`, parentheses, `ceil`, `floor`, `min` and `max`. Out: its
+//! In: a text of names (`/name` for a key of the config itself), numbers, `+ - * / %`, parentheses, `ceil`, `floor`, `min` and `max`. Out: its
 //! value; `None` where a name has none or the text is something else.
 
 /// The value of `text`, with names looked up by `known`.
@@ -21,6 +21,7 @@ pub fn names(text: &str) -> impl Iterator<Item = String> {
 const FUNCTIONS: [&str; 4] = ["ceil", "floor", "min", "max"];
 
 fn is_name(word: &str) -> bool {
+    let word = word.strip_prefix('/').unwrap_or(word);
     word.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
@@ -28,7 +29,14 @@ fn is_name(word: &str) -> bool {
 fn words(text: &str) -> Option<Vec<String>> {
     let mut words: Vec<String> = Vec::new();
     let mut open = false;
-    for c in text.chars() {
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        // `/name` is a key of the config itself; `a / b` divides.
+        if c == '/' && rest.peek().is_some_and(|n| n.is_alphabetic()) {
+            words.push(c.to_string());
+            open = true;
+            continue;
+        }
         let part = c.is_alphanumeric() || matches!(c, '_' | '.');
         match words.last_mut() {
             Some(word) if part && open => word.push(c),

@@ -88,7 +88,8 @@ impl Reader<'_> {
         }
         if let Some(value) = &rule.value {
             let number = value.parse().ok();
-            return Found::Value { text: value.clone(), number, why: String::new(), span: None };
+            let why = rule.comment.clone().unwrap_or_default();
+            return Found::Value { text: value.clone(), number, why, span: None };
         }
         if let Some([first, distance]) = &rule.every {
             return self.every(first, distance, rule.others);
@@ -113,7 +114,9 @@ impl Reader<'_> {
             };
             if let Some(Kind::Text(kind)) = member.value.member("model_type").map(|m| &m.value.kind)
             {
-                family = self.table.family(kind).or(family);
+                // One of another kind is the whole model's own name again.
+                let said = self.table.family(kind, false);
+                family = said.filter(|s| family.is_none_or(|f| f.block == s.block)).or(family);
             }
             if !matches!(member.value.kind, Kind::Object(_)) {
                 let title = format!("`{path}` is {}", member.value.shown());
@@ -136,7 +139,7 @@ impl Reader<'_> {
                 all.extend(ignored.clone());
             }
         }
-        let outer = std::mem::replace(&mut self.family, family.clone());
+        let outer = std::mem::replace(&mut self.family, family.with(rule));
         let outer_within = std::mem::replace(&mut self.within, within);
         let outer_defaults = match rule.within {
             Some(_) => std::mem::replace(&mut self.defaults, vec![family]),
@@ -251,6 +254,18 @@ impl Reader<'_> {
             let number = text.parse().ok();
             return Found::Value { text: text.clone(), number, why, span };
         }
+        let length = match &member.value.kind {
+            Kind::List(items) => Some(items.len()),
+            Kind::Text(text) => Some(text.chars().count()),
+            _ => None,
+        };
+        if let (true, Some(length)) = (rule.length, length) {
+            let (text, number) = (length.to_string(), Some(length as f64));
+            return match length {
+                0 => Found::Default,
+                _ => Found::Value { text, number, why, span },
+            };
+        }
         if let Some(word) = &rule.indices {
             return self.indices(key, member, word, rule.others);
         }
@@ -323,10 +338,19 @@ impl Reader<'_> {
         }
     }
 
+    /// How many layers the block that is read has.
+    fn layers(&self) -> Option<f64> {
+        let of = |name: &str| {
+            let own = !self.family.rules(name).is_empty();
+            self.numbers.get(name).copied().filter(|_| own)
+        };
+        of("layers").or_else(|| of("depth"))
+    }
+
     /// The layers at which a word stands in a list, or a letter in a text.
     fn indices(&mut self, key: &str, member: &Member, word: &str, others: bool) -> Found {
         let at = member.value.span;
-        let layers = self.numbers.get("layers").copied();
+        let layers = self.layers();
         let is_word = |n: &Node| word.split('|').any(|w| plain(n) == w);
         let (length, found): (usize, Vec<f64>) = match &member.value.kind {
             // Numbers of layers, as they are.
@@ -381,7 +405,7 @@ impl Reader<'_> {
                 _ => return Found::Wrong,
             }
         }
-        let layers = self.numbers.get("layers").copied().unwrap_or_default();
+        let layers = self.layers().unwrap_or_default();
         let (first_layer, step) = match numbers.as_slice() {
             [first, step] if *step >= 1.0 && *first >= 0.0 && layers <= MOST_LAYERS => {
                 (*first, *step)

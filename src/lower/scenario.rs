@@ -381,7 +381,10 @@ impl<'p> Checker<'p> {
             Some(Value::Num(id)) => id,
             _ => self.counted(0.0, "images", place, "the workload has no pictures"),
         };
-        let frame = |seq: ExprId, ctx: ExprId, batch: ExprId, images: ExprId| {
+        // Pictures are counted over all requests that run together.
+        let all = self.graph.mul(share, pictures);
+        let kept = self.graph.mul(batch, pictures);
+        let frame = |seq: ExprId, ctx: ExprId, batch: ExprId, images: ExprId, pictures: ExprId| {
             let mut phase = FxHashMap::default();
             phase.insert(Name::new("batch"), batch);
             phase.insert(Name::new("seq"), seq);
@@ -389,6 +392,7 @@ impl<'p> Checker<'p> {
             phase.insert(Name::new("positions"), one);
             phase.insert(Name::new("images"), images);
             phase.insert(Name::new("pictures"), pictures);
+            phase.insert(Name::new("drafts"), none);
             Frame {
                 phase: Rc::new(phase),
                 view: View::Local,
@@ -405,7 +409,7 @@ impl<'p> Checker<'p> {
                 &[("prompt", Value::Num(prompt)), ("output", Value::Num(output))],
             )
         };
-        let prefill = self.phase(setting, &frame(prompt, prompt, share, pictures));
+        let prefill = self.phase(setting, &frame(prompt, prompt, share, all, all));
         self.phase_results("prefill", &prefill, setting, groups, pipeline.as_ref(), lowered)?;
         // Decode steps differ only in how much they look back on: costed once, then substituted.
         let mut contexts = Vec::new();
@@ -420,7 +424,7 @@ impl<'p> Checker<'p> {
         }
         let from = self.graph.len();
         let first = *contexts.first()?;
-        let decode = self.phase(setting, &frame(one, first, share, none));
+        let decode = self.phase(setting, &frame(one, first, share, none, all));
         let names = ["decode.first", "decode.mid", "decode.last"];
         for (phase, ctx) in names.into_iter().zip(&contexts) {
             let cost = if *ctx == first {
@@ -436,8 +440,8 @@ impl<'p> Checker<'p> {
             self.phase_results(phase, &cost, setting, groups, pipeline.as_ref(), lowered)?;
         }
         let longest = context(self, "context_kept")?;
-        let stored = frame(one, longest, batch, pictures);
-        let prefill = frame(prompt, prompt, share, pictures);
+        let stored = frame(one, longest, batch, kept, kept);
+        let prefill = frame(prompt, prompt, share, all, all);
         self.memory(setting, &stored, &prefill, &mut lowered.results)?;
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);

@@ -301,7 +301,7 @@ impl<'p> Checker<'p> {
         }
         let rule = "training reads text alone";
         let none = self.counted(0.0, "images", setting.place, rule);
-        for axis in ["images", "pictures"] {
+        for axis in ["images", "pictures", "drafts"] {
             phase.insert(Name::new(axis), none);
         }
         Frame {
