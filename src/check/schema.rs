@@ -55,6 +55,7 @@ const LINK: &[(&str, Field)] = &[
     ("bandwidth", Field::Is(BANDWIDTH)),
     ("latency", Field::Is(TIME)),
     ("launch", Field::Is(TIME)),
+    ("start", Field::Is(TIME)),
     ("efficiency", Field::Is(NUMBER)),
     ("topology", Field::OneOf(&["switch", "mesh", "torus", "tree"])),
     ("reduction", Field::Is(Ty::Bool)),

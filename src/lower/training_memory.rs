@@ -27,6 +27,8 @@ pub(super) struct Kept {
     pub(super) updated_gradients: ExprId,
     pub(super) state: ExprId,
     pub(super) updated_weights: ExprId,
+    /// Gradients of the first stage and of the last.
+    pub(super) gradients: [ExprId; 2],
 }
 
 /// Where the forward pass makes a version: the stage, and in how many rounds.
@@ -93,7 +95,8 @@ impl<'p> Checker<'p> {
             ("reserve", reserve, "what no tensor can have"),
         ];
         self.memory_results(setting, capacity, rows, results)?;
-        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw })
+        let [_, gradients, _] = model;
+        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw, gradients })
     }
 
     fn memory_results(

@@ -70,7 +70,13 @@ impl<'p> Checker<'p> {
         for (pass, path, rule) in passes {
             let row = parts.kernels.get(pass as usize).copied()?;
             let one = self.on_slowest(&slowest, row, work, Dimension::TIME, setting);
-            let all = self.graph.mul(one, m);
+            let mut all = self.graph.mul(one, m);
+            if pass == Pass::Backward {
+                let [first, last] = kept.gradients;
+                let gradients = self.graph.select(slowest.is_last, last, first);
+                let added = self.accumulation(setting, gradients, m)?;
+                all = self.graph.add(all, added);
+            }
             times.push(put(self, path, all, rule));
         }
         let busy = self.graph.sum(times.clone())?;
@@ -158,6 +164,21 @@ impl<'p> Checker<'p> {
         let busy = self.graph.add(busy, update);
         let busy = self.graph.div(busy, time);
         self.run_results(setting, work, time, busy, lowered)
+    }
+
+    fn accumulation(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        gradients: ExprId,
+        micro_batches: ExprId,
+    ) -> Option<ExprId> {
+        let (_, bandwidth) = self.main_memory(&setting.machine.chip)?;
+        let args = [
+            ("gradients", Value::Num(gradients)),
+            ("micro_batches", Value::Num(micro_batches)),
+            ("bandwidth", Value::Num(bandwidth)),
+        ];
+        self.library_number("accumulation_time", &args)
     }
 
     fn update_time(&mut self, setting: &Setting<'_, 'p>, kept: &Kept) -> Option<ExprId> {
