@@ -76,6 +76,7 @@ const SYSTEM: &[(&str, Field)] = &[
 ];
 const PLAN: &[(&str, Field)] = &[
     ("micro_batch", Field::Is(Ty::Count)),
+    ("keep_gathered", Field::Is(Ty::Bool)),
     ("recompute", Field::OneOf(&["none", "selective", "full"])),
     ("source", Field::Is(Ty::Text)),
 ];

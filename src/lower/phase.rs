@@ -15,7 +15,7 @@ use crate::name::Name;
 use crate::source::Place;
 
 /// Which part of a pipeline runs a step.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stage {
     /// Before the repeated layers: the first stage.
     First,
@@ -308,9 +308,7 @@ impl<'p> Checker<'p> {
                     self.phase_steps(body, setting, frame, at, &mut part);
                     ways.push(part);
                     let next = steps.get(i + 1);
-                    let more = |s: &LaidStep| {
-                        matches!(s, LaidStep::Some { way: Some(other), .. } if other == way)
-                    };
+                    let more = |s: &LaidStep| matches!(s, LaidStep::Some { way: Some(other), .. } if other == way);
                     if !next.is_some_and(more) {
                         self.cheapest(std::mem::take(&mut ways), setting.place, cost);
                     }

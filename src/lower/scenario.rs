@@ -292,7 +292,8 @@ impl<'p> Checker<'p> {
             let mut used = size;
             for axis in &t.axes {
                 let axis = &built.model.axes[*axis];
-                let (Some(sparse), crate::ir::AxisSize::Fixed(extent)) = (&axis.sparse, axis.size) else {
+                let (Some(sparse), crate::ir::AxisSize::Fixed(extent)) = (&axis.sparse, axis.size)
+                else {
                     continue;
                 };
                 let each = self.graph.div(used, extent);
