@@ -7,13 +7,14 @@ use super::value::Value;
 use super::{Checker, Machine, codes};
 use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::expr::{ExprId, Origin, OriginKind};
-use crate::ir::{MeshAxis, MeshId, Plan, Schedule, ShardRule, Zero};
+use crate::ir::{Kept, MeshAxis, MeshId, Plan, Schedule, ShardRule, Zero};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Ident, StmtKind};
 
 /// What `zero … over` may keep once.
 const ZERO: [&str; 3] = ["optimizer", "gradients", "weights"];
+const KEPT: [Kept; 3] = [Kept::Optimizer, Kept::Gradients, Kept::Weights];
 /// Orders in which the stages of a pipeline may work.
 const SCHEDULES: [&str; 3] = ["one_f_one_b", "gpipe", "interleaved"];
 /// What `overlap` may hide behind compute.
@@ -85,7 +86,10 @@ impl<'p> Checker<'p> {
                     match self.mesh_group(over, &plan, &folds, site) {
                         Some(over) => {
                             let place = site.place(statement.stmt.span);
-                            plan.zero.push(Zero { what: what.name, over, place });
+                            let level = ZERO.iter().position(|z| what.name == *z);
+                            let level = level.and_then(|i| KEPT.get(i).copied());
+                            let zero = level.map(|what| Zero { what, over, place });
+                            plan.zero.extend(zero);
                         }
                         None => good = false,
                     }
@@ -104,6 +108,8 @@ impl<'p> Checker<'p> {
                 _ => self.report_misplaced(statement.stmt, "a plan", &outer),
             }
         }
+        let kept = self.field(object, Name::new("keep_gathered"));
+        plan.keep_gathered = matches!(kept, Some(Value::Truth(true)));
         good.then_some(plan)
     }
 

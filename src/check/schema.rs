@@ -55,6 +55,7 @@ const LINK: &[(&str, Field)] = &[
     ("bandwidth", Field::Is(BANDWIDTH)),
     ("latency", Field::Is(TIME)),
     ("launch", Field::Is(TIME)),
+    ("start", Field::Is(TIME)),
     ("efficiency", Field::Is(NUMBER)),
     ("topology", Field::OneOf(&["switch", "mesh", "torus", "tree"])),
     ("reduction", Field::Is(Ty::Bool)),
@@ -75,6 +76,7 @@ const SYSTEM: &[(&str, Field)] = &[
 ];
 const PLAN: &[(&str, Field)] = &[
     ("micro_batch", Field::Is(Ty::Count)),
+    ("keep_gathered", Field::Is(Ty::Bool)),
     ("recompute", Field::OneOf(&["none", "selective", "full"])),
     ("source", Field::Is(Ty::Text)),
 ];

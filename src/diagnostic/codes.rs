@@ -120,6 +120,7 @@ codes! {
     SHARD_TWICE = "E0513", "two shard rules for one axis";
     MICRO_BATCHES = "E0514", "the batch is no whole number of micro-batches";
     BAD_SCHEDULE = "E0515", "a pipeline schedule that the plan or the model cannot have";
+    ZERO_WITHOUT_REPLICAS = "E0517", "`zero` over a mesh axis along which nothing is replicated";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     NOT_YET = "E0516", "training does not cost this yet";
     // E06: what the author asked to hold

@@ -224,7 +224,7 @@ impl Walk<'_> {
     }
 
     /// How many devices lie along mesh axes; `None` for none.
-    fn devices(&mut self, mesh: &[MeshId]) -> Option<ExprId> {
+    pub(super) fn devices(&mut self, mesh: &[MeshId]) -> Option<ExprId> {
         let sizes: Vec<ExprId> = mesh.iter().map(|m| self.rules.plan.mesh[*m].size).collect();
         self.graph.product(sizes)
     }

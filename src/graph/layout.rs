@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::rules::{Conflict, Divisor};
 use crate::expr::ExprId;
 use crate::ir::model::Instance;
-use crate::ir::{AxisId, Fuse, MeshId, OpId, Pass, Repeat, TensorId};
+use crate::ir::{AxisId, Fuse, Kept, MeshId, OpId, Pass, Repeat, TensorId};
 use crate::source::Place;
 
 /// One axis of a tensor cut over mesh axes.
@@ -149,8 +149,12 @@ pub struct Reduction {
     pub weight: TensorId,
     /// Its gradient, as the backward pass leaves it.
     pub gradient: TensorId,
-    /// The collectives, in order.
+    /// The collectives once in a step, in order.
     pub conversions: Vec<Conversion>,
+    /// The collectives of each micro-batch.
+    pub each: Vec<Conversion>,
+    /// What the devices that share the update keep only once, and how many they are.
+    pub shared: Option<(Kept, ExprId)>,
 }
 
 /// An op with the layout that it runs in.

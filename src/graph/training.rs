@@ -4,15 +4,12 @@
 //! gradient to lie as its weight does. What forward converted is not there any more on the way
 //! back: a tensor is kept in the first layout in which it is whole.
 
-use std::rc::Rc;
-
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::convert::Need;
-use super::layout::{Conversion, Kind, Laid, LaidStep, Layout, Reduction, Version};
+use super::layout::{Conversion, Kind, Laid, LaidStep, Layout, Partial, Reduction, Version};
 use super::walk::Walk;
-use crate::ir::{MeshId, Model, Pass, Role, TensorId};
-use crate::name::Name;
+use crate::ir::{Kept, MeshId, Model, Pass, Role, TensorId, Zero};
 
 impl Walk<'_> {
     /// Lays out both passes: the first so many steps are forward.
@@ -23,8 +20,8 @@ impl Walk<'_> {
         self.available = self.kept();
         self.steps(steps.get(forward..).unwrap_or_default(), out);
         for (weight, gradient) in self.model.gradients.clone() {
-            let conversions = self.reduction(weight, gradient);
-            self.laid.reductions.push(Reduction { weight, gradient, conversions });
+            let reduction = self.reduction(weight, gradient);
+            self.laid.reductions.push(reduction);
         }
     }
 
@@ -42,55 +39,59 @@ impl Walk<'_> {
         kept
     }
 
-    /// What brings a gradient to where its weight lies; with `zero optimizer` scattered for the
-    /// update, and the updated weight gathered again.
-    fn reduction(&mut self, weight: TensorId, gradient: TensorId) -> Vec<Conversion> {
+    /// What brings a gradient to where its weight lies. Where replicas share the update, sums are
+    /// scattered and updated weights gathered: once in a step, or in each micro-batch.
+    fn reduction(&mut self, weight: TensorId, gradient: TensorId) -> Reduction {
         self.pass = Pass::Backward;
         let layout = self.laid.layouts.get(&weight).cloned().unwrap_or_default();
         let t = &self.model.tensors[weight];
         let scope = t.scope.clone();
-        let zero = self.rules.plan.zero.iter().find(|z| z.what == Name::new("optimizer"));
-        let mut after = Vec::new();
-        if let Some(over) = zero.map(|z| z.over.clone()) {
-            after = self.scattered(weight, gradient, &over);
+        let zero = self.rules.plan.zero.iter().max_by_key(|z| z.what).cloned();
+        let mut reduction =
+            Reduction { weight, gradient, conversions: Vec::new(), each: Vec::new(), shared: None };
+        if let Some(zero) = zero {
+            self.share(&zero, &mut reduction);
         }
         let mut steps = Vec::new();
         let need = Need { place: t.place, scope: &scope, residual: false };
         self.convert(gradient, &layout.shards, &need, &mut steps);
-        let mut conversions: Vec<Conversion> = steps
-            .into_iter()
-            .filter_map(|step| match step {
-                LaidStep::Convert(c) => Some(c),
-                _ => None,
-            })
-            .collect();
-        conversions.extend(after);
-        conversions
+        let rest = steps.into_iter().filter_map(|step| match step {
+            LaidStep::Convert(c) => Some(c),
+            _ => None,
+        });
+        reduction.conversions.extend(rest);
+        reduction
     }
 
     /// The mesh axes over which an update is shared take no part in the all-reduce: they scatter
-    /// the sums, and gather the weight when it is updated. The update is cut flat, not by axes.
-    fn scattered(
-        &mut self,
-        weight: TensorId,
-        gradient: TensorId,
-        over: &Rc<[MeshId]>,
-    ) -> Vec<Conversion> {
-        let Some(layout) = self.laid.layouts.get_mut(&gradient) else { return Vec::new() };
-        let (shared, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut layout.partial)
-            .into_iter()
-            .partition(|p| p.group.iter().all(|m| over.contains(m)));
-        layout.partial = rest;
+    /// the sums and gather the weight. It is cut flat, not by axes.
+    fn share(&mut self, zero: &Zero, out: &mut Reduction) {
+        let Some(layout) = self.laid.layouts.get_mut(&out.gradient) else { return };
         let message = Layout { shards: layout.shards.clone(), partial: Vec::new() };
-        let Some(first) = shared.first() else { return Vec::new() };
+        let (mut shared, mut rest) = (Vec::new(), Vec::new());
+        for partial in std::mem::take(&mut layout.partial) {
+            let (own, others): (Vec<MeshId>, Vec<MeshId>) =
+                partial.group.iter().partition(|m| zero.over.contains(m));
+            if own.is_empty() || others.is_empty() {
+                let list = if own.is_empty() { &mut rest } else { &mut shared };
+                list.push(partial);
+                continue;
+            }
+            // Shared among some of those that sum, replicated over the others.
+            let (Some(n), Some(m)) = (self.devices(&own), self.devices(&others)) else { return };
+            rest.push(Partial { group: others.into(), count: m, ..partial.clone() });
+            shared.push(Partial { group: own.into(), count: n, ..partial });
+        }
+        if let Some(layout) = self.laid.layouts.get_mut(&out.gradient) {
+            layout.partial = rest;
+        }
+        let Some(first) = shared.first() else { return };
         let mut group: Vec<MeshId> = shared.iter().flat_map(|p| p.group.iter().copied()).collect();
         group.sort_unstable();
-        let Some(count) = self.graph.product(shared.iter().map(|p| p.count)) else {
-            return Vec::new();
-        };
-        let t = &self.model.tensors[weight];
-        let whole = self.laid.layouts.get(&weight).cloned().unwrap_or_default();
-        let conversion = |kind, tensor, message| Conversion {
+        let Some(count) = self.graph.product(shared.iter().map(|p| p.count)) else { return };
+        let t = &self.model.tensors[out.weight];
+        let whole = self.laid.layouts.get(&out.weight).cloned().unwrap_or_default();
+        let conversion = |kind, tensor, message, pass| Conversion {
             kind,
             tensor,
             from: 0,
@@ -101,13 +102,26 @@ impl Walk<'_> {
             model_place: t.place,
             scope: t.scope.clone(),
             residual: false,
-            pass: Pass::Backward,
+            pass,
             rule: first.rule,
         };
-        vec![
-            conversion(Kind::ReduceScatter, gradient, message),
-            conversion(Kind::AllGather, weight, whole),
-        ]
+        let scatter = conversion(Kind::ReduceScatter, out.gradient, message, Pass::Backward);
+        let gather = |pass| conversion(Kind::AllGather, out.weight, whole.clone(), pass);
+        match zero.what {
+            Kept::Optimizer => out.conversions.extend([scatter, gather(Pass::Backward)]),
+            Kept::Gradients => {
+                out.conversions.push(gather(Pass::Backward));
+                out.each.push(scatter);
+            }
+            Kept::Weights => {
+                out.each.push(gather(Pass::Forward));
+                if !self.rules.plan.keep_gathered {
+                    out.each.push(gather(Pass::Backward));
+                }
+                out.each.push(scatter);
+            }
+        }
+        out.shared = Some((zero.what, count));
     }
 }
 

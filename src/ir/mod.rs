@@ -11,5 +11,7 @@ pub use model::{
     Axis, AxisId, AxisSize, Dtype, Fuse, Model, OpId, OpInstance, Pass, Repeat, Role, Step, Tensor,
     TensorId,
 };
-pub use plan::{MeshAxis, MeshId, Plan, Recompute, RecomputeLevel, Schedule, ShardRule, Zero};
+pub use plan::{
+    Kept, MeshAxis, MeshId, Plan, Recompute, RecomputeLevel, Schedule, ShardRule, Zero,
+};
 pub use system::{Level, System};

@@ -51,11 +51,22 @@ pub struct Schedule {
     pub place: Place,
 }
 
+/// What replicas keep only once, each what comes before it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kept {
+    /// What the optimizer keeps.
+    Optimizer,
+    /// Gradients.
+    Gradients,
+    /// Weights.
+    Weights,
+}
+
 /// `zero optimizer over dp`.
 #[derive(Clone, Debug)]
 pub struct Zero {
     /// What is kept once.
-    pub what: Name,
+    pub what: Kept,
     /// Over which mesh axes.
     pub over: Rc<[MeshId]>,
     /// Where it is said.
@@ -98,6 +109,8 @@ pub struct Plan {
     pub schedule: Option<Schedule>,
     /// What is kept only once.
     pub zero: Vec<Zero>,
+    /// Whether weights that are gathered for the forward pass stay until the backward pass.
+    pub keep_gathered: bool,
     /// What hides behind compute, with where that is said.
     pub overlap: Vec<(Name, Place)>,
 }

@@ -35,6 +35,8 @@ pub struct CollectiveUse {
     pub total: ExprId,
     /// The part of a step of training that needs it.
     pub pass: Pass,
+    /// What it moves: the word that `overlap` has for it.
+    pub moves: &'static str,
     /// The slowest link that it crosses.
     pub link: String,
     /// The algorithm that the library chose.
@@ -161,6 +163,7 @@ impl<'p> Checker<'p> {
             time,
             total,
             pass: conversion.pass,
+            moves: "activations",
             link: self.link_crossed(&group),
             algorithm: self.chosen(time),
             model_place: conversion.model_place,

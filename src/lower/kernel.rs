@@ -158,7 +158,7 @@ impl<'p> Checker<'p> {
             (Some(m), Some(v)) => Some(self.graph.binary(Op::Max, m, v)),
             (m, v) => m.or(v),
         };
-        let memory = self.memory_time(setting, &traffic);
+        let memory = self.memory_time(setting, &traffic, matrix.is_some());
         let mut args = Vec::new();
         args.extend(compute.map(|c| ("compute", Value::Num(c))));
         args.extend(memory.map(|m| ("memory", Value::Num(m))));
@@ -420,7 +420,12 @@ impl<'p> Checker<'p> {
         setting.place
     }
 
-    fn memory_time(&mut self, setting: &Setting<'_, 'p>, traffic: &Traffic) -> Option<ExprId> {
+    fn memory_time(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        traffic: &Traffic,
+        product: bool,
+    ) -> Option<ExprId> {
         let (_, bandwidth) = self.main_memory(&setting.machine.chip)?;
         let place = setting.place;
         let none = || Origin {
@@ -430,8 +435,14 @@ impl<'p> Checker<'p> {
             rule: Some("nothing of this kind is moved"),
         };
         let mut args = vec![("bandwidth", Value::Num(bandwidth))];
-        let parts =
-            [("plain", traffic.plain), ("cached", traffic.cached), ("narrow", traffic.narrow)];
+        let (plain, elementwise) =
+            if product { (traffic.plain, None) } else { (None, traffic.plain) };
+        let parts = [
+            ("plain", plain),
+            ("elementwise", elementwise),
+            ("cached", traffic.cached),
+            ("narrow", traffic.narrow),
+        ];
         for (name, part) in parts {
             let part = part.unwrap_or_else(|| self.graph.constant(0.0, Dimension::BYTES, none()));
             args.push((name, Value::Num(part)));

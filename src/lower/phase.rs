@@ -15,7 +15,7 @@ use crate::name::Name;
 use crate::source::Place;
 
 /// Which part of a pipeline runs a step.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Stage {
     /// Before the repeated layers: the first stage.
     First,

@@ -67,7 +67,9 @@ type ByStage = [Option<ExprId>; 3];
 #[derive(Default)]
 struct Parts {
     kernels: [ByStage; 3],
+    /// Collectives in the open, and those that the plan hides behind compute.
     comm: [ByStage; 3],
+    behind: [ByStage; 3],
     bytes: ByStage,
     /// Between stages: time of one, bytes of one.
     send: Option<(ExprId, ExprId)>,
@@ -89,9 +91,10 @@ impl<'p> Checker<'p> {
         let steps = &setting.laid.steps;
         let (forward, backward) = steps.split_at_checked(setting.laid.forward_steps?)?;
         let ends = [Stage::First, Stage::Last];
-        let forward = self.phase_of(forward, ends, setting, &frame);
+        let mut forward = self.phase_of(forward, ends, setting, &frame);
         let ends = [Stage::Last, Stage::First];
-        let backward = self.phase_of(backward, ends, setting, &frame);
+        let mut backward = self.phase_of(backward, ends, setting, &frame);
+        self.each_micro_batch(setting, &frame, [&mut forward, &mut backward]);
         let reductions = self.reductions(setting, &work, &frame);
         let memory = self.training_memory(setting, &work, &frame, &mut lowered.results)?;
         self.step_results(setting, &work, [&forward, &backward], &reductions, &memory, lowered)?;
@@ -190,21 +193,6 @@ impl<'p> Checker<'p> {
 
     /// What a plan says and training cannot cost yet is said, never left out.
     fn supported(&mut self, setting: &Setting<'_, 'p>) -> Option<()> {
-        for zero in &setting.plan.zero {
-            if zero.what != "optimizer" {
-                let what = format!("`zero {}`", zero.what);
-                return self.not_yet(&what, Some(zero.place));
-            }
-        }
-        if let [_, second, ..] = setting.plan.zero.as_slice() {
-            return self.not_yet("a second `zero`", Some(second.place));
-        }
-        for (what, place) in &setting.plan.overlap {
-            if *what != "gradients" {
-                let what = format!("`overlap {what}`");
-                return self.not_yet(&what, Some(*place));
-            }
-        }
         for rule in &setting.plan.rules {
             let seq = rule.axis.last().is_some_and(|n| *n == "seq" || *n == "ctx");
             if seq && rule.within.is_empty() {
@@ -217,12 +205,30 @@ impl<'p> Checker<'p> {
     /// `zero` shares what devices have alike: those that see other tokens.
     fn shares_updates(&mut self, setting: &Setting<'_, 'p>) -> Option<()> {
         let Some(zero) = setting.plan.zero.first() else { return Some(()) };
-        let reductions = setting.laid.reductions.iter();
-        let mut all = reductions.flat_map(|r| &r.conversions);
-        if all.any(|c| c.kind == Kind::AllGather) {
+        if setting.laid.reductions.iter().any(|r| r.shared.is_some()) {
             return Some(());
         }
-        self.not_yet("`zero` over a mesh axis that cuts no tokens", Some(zero.place))
+        let axes: Vec<&str> = zero.over.iter().map(|m| setting.plan.mesh[*m].name.text()).collect();
+        let title = format!("devices along `{}` have no replicas of a weight", axes.join("`, `"));
+        let diagnostic =
+            Diagnostic::new(codes::ZERO_WITHOUT_REPLICAS, title, zero.place, "nothing to share");
+        let batch =
+            setting.plan.rules.iter().find(|r| r.axis.last().is_some_and(|n| *n == "batch"));
+        let diagnostic = match batch {
+            Some(rule) => {
+                let over: Vec<&str> =
+                    rule.over.iter().map(|m| setting.plan.mesh[*m].name.text()).collect();
+                let over = over.join(", ");
+                diagnostic
+                    .and(rule.place, "the batch is cut here: these devices hold replicas")
+                    .note(format!("write `over {over}`"))
+            }
+            None => {
+                diagnostic.note("replicas are made by cutting the batch: `shard batch over dp`")
+            }
+        };
+        self.report(diagnostic);
+        None
     }
 
     fn check_micro_batches(
@@ -316,7 +322,12 @@ impl<'p> Checker<'p> {
     }
 
     /// Sums over kernels and collectives, by pass and stage.
-    fn parts(&mut self, costs: [&PhaseCost; 2], recompute: &Recompute) -> Parts {
+    fn parts(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        costs: [&PhaseCost; 2],
+        recompute: &Recompute,
+    ) -> Parts {
         let mut parts = Parts::default();
         for (i, cost) in costs.into_iter().enumerate() {
             for kernel in &cost.kernels {
@@ -333,7 +344,8 @@ impl<'p> Checker<'p> {
                     continue;
                 }
                 let pass = if i == 0 { Pass::Forward } else { c.pass };
-                self.add_to(&mut parts.comm, pass, used.stage, c.total);
+                let table = if hides(setting, c) { &mut parts.behind } else { &mut parts.comm };
+                self.add_to(table, pass, used.stage, c.total);
                 let bytes = self.graph.mul(c.bytes, c.count);
                 if let Some(cell) = parts.bytes.get_mut(used.stage as usize) {
                     *cell = self.plus(*cell, Some(bytes));
@@ -382,6 +394,22 @@ impl<'p> Checker<'p> {
         [self.graph.select(single, all, a), self.graph.select(single, all, b)]
     }
 
+    /// One figure on the first stage, on one between, and on the last; the same where there is but
+    /// one.
+    pub(super) fn on_stages(
+        &mut self,
+        parts: ByStage,
+        work: &Workload,
+        dimension: Dimension,
+        place: Place,
+    ) -> [ExprId; 3] {
+        let [first, last] = self.first_and_last(parts, work, dimension, place);
+        let [_, layers, _] = parts;
+        let between = self.first_and_last([None, layers, None], work, dimension, place);
+        let [between, _] = between;
+        [first, between, last]
+    }
+
     /// `layers.*` and the collectives of each pass.
     fn pass_details(
         &mut self,
@@ -418,4 +446,9 @@ impl<'p> Checker<'p> {
         }
         lowered.collectives.push(("step".to_owned(), reductions));
     }
+}
+
+/// Whether a plan hides a collective behind compute.
+pub(super) fn hides(setting: &Setting<'_, '_>, collective: &CollectiveUse) -> bool {
+    setting.plan.overlap.iter().any(|(what, _)| *what == collective.moves)
 }

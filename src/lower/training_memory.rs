@@ -17,7 +17,7 @@ use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, closest, codes, listed};
 use crate::expr::{ExprId, Op};
 use crate::graph::{LaidStep, Version, saved};
-use crate::ir::{Model, Pass, TensorId};
+use crate::ir::{Kept as Shares, Model, Pass, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::syntax::ast::ItemKind;
@@ -27,6 +27,8 @@ pub(super) struct Kept {
     pub(super) updated_gradients: ExprId,
     pub(super) state: ExprId,
     pub(super) updated_weights: ExprId,
+    /// Gradients of the first stage and of the last.
+    pub(super) gradients: [ExprId; 2],
 }
 
 /// Where the forward pass makes a version: the stage, and in how many rounds.
@@ -42,24 +44,26 @@ impl<'p> Checker<'p> {
     ) -> Option<Kept> {
         let place = setting.place;
         let lists = |s: ByStage| [s.first, s.layers, s.last];
-        let weights = lists(self.weights_by_stage(setting, frame));
+        let weights = lists(self.by_stage(setting, &mut |checker, weight| {
+            let bytes = checker.weight_bytes(setting, frame, weight)?;
+            checker.share_of(setting, weight, bytes, Shares::Weights)
+        }));
         let gradients = lists(self.by_stage(setting, &mut |checker, weight| {
-            checker.gradient_bytes(setting, frame, weight)
+            let bytes = checker.gradient_bytes(setting, frame, weight)?;
+            checker.share_of(setting, weight, bytes, Shares::Gradients)
         }));
         self.known_optimizer(work)?;
         let state = lists(self.by_stage(setting, &mut |checker, weight| {
             let bytes = checker.state_bytes(setting, work, frame, weight)?;
-            checker.shared_update(setting, weight, bytes)
+            checker.share_of(setting, weight, bytes, Shares::Optimizer)
         }));
         let updated = lists(self.by_stage(setting, &mut |checker, weight| {
             let bytes = checker.gradient_bytes(setting, frame, weight)?;
-            checker.shared_update(setting, weight, bytes)
+            checker.share_of(setting, weight, bytes, Shares::Optimizer)
         }));
         let updated_weights = lists(self.by_stage(setting, &mut |checker, weight| {
-            let shards = setting.laid.layouts.get(&weight).map(|l| l.shards.clone());
-            let shards = shards.unwrap_or_default();
-            let bytes = checker.tensor_bytes(frame, weight, &shards, View::Local)?;
-            checker.shared_update(setting, weight, bytes)
+            let bytes = checker.weight_bytes(setting, frame, weight)?;
+            checker.share_of(setting, weight, bytes, Shares::Optimizer)
         }));
         let bytes = Dimension::BYTES;
         let ends = |checker: &mut Self, parts| checker.first_and_last(parts, work, bytes, place);
@@ -80,7 +84,10 @@ impl<'p> Checker<'p> {
         let [ug, us, uw] = updated.map(|[a, b]| self.graph.select(is_last, b, a));
         let [kept, working] = [kept, working].map(|[a, b]| self.graph.select(is_last, b, a));
         let (capacity, _) = self.main_memory(&setting.machine.chip)?;
-        let buffers = self.library_number("buffer_bytes", &[])?;
+        let mut buffers = self.library_number("buffer_bytes", &[])?;
+        if let Some(unshared) = self.unshared_bytes(setting, work, frame)? {
+            buffers = self.graph.add(buffers, unshared);
+        }
         let args = [("capacity", Value::Num(capacity))];
         let reserve = self.library_number("reserved_bytes", &args)?;
         let rows = [
@@ -89,11 +96,16 @@ impl<'p> Checker<'p> {
             ("optimizer", o, "what the optimizer keeps for each weight"),
             ("activations.saved", kept, "what backward reads, of all micro-batches in flight"),
             ("activations.working", working, "the largest set of tensors alive at once beside it"),
-            ("buffers", buffers, "scratch memory of the libraries"),
+            (
+                "buffers",
+                buffers,
+                "scratch memory of the libraries, and what is gathered for a while",
+            ),
             ("reserve", reserve, "what no tensor can have"),
         ];
         self.memory_results(setting, capacity, rows, results)?;
-        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw })
+        let [_, gradients, _] = model;
+        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw, gradients })
     }
 
     fn memory_results(
@@ -181,20 +193,81 @@ impl<'p> Checker<'p> {
         Some(self.graph.mul(elements, each))
     }
 
-    /// Under `zero optimizer`, the share of one of the devices that update a weight together.
-    fn shared_update(
+    fn weight_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        weight: TensorId,
+    ) -> Option<ExprId> {
+        let shards = setting.laid.layouts.get(&weight).map(|l| l.shards.clone());
+        self.tensor_bytes(frame, weight, &shards.unwrap_or_default(), View::Local)
+    }
+
+    /// The share of one of the devices that keep something of a weight only once.
+    fn share_of(
         &mut self,
         setting: &Setting<'_, 'p>,
         weight: TensorId,
         bytes: ExprId,
+        what: Shares,
     ) -> Option<ExprId> {
         let reduction = setting.laid.reductions.iter().find(|r| r.weight == weight);
-        let conversions = reduction.map(|r| r.conversions.as_slice()).unwrap_or_default();
-        let gathered = conversions.iter().find(|c| c.tensor == weight);
-        Some(match gathered {
-            Some(c) => self.graph.div(bytes, c.count),
-            None => bytes,
+        Some(match reduction.and_then(|r| r.shared) {
+            Some((level, n)) if level >= what => self.graph.div(bytes, n),
+            _ => bytes,
         })
+    }
+
+    /// What devices that share weights or gradients hold beside their own share: layers gathered
+    /// ahead, what is gathered beside the layers, and one gradient before it is scattered.
+    fn unshared_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+    ) -> Option<Option<ExprId>> {
+        let (mut layer, mut beside, mut gradient) = (None, None, None);
+        let mut rounds = None;
+        for reduction in &setting.laid.reductions {
+            let Some((level, n)) = reduction.shared else { continue };
+            if level < Shares::Gradients {
+                continue;
+            }
+            let weight = reduction.weight;
+            let own = setting.model.weights.iter().find(|(w, _)| *w == weight).and_then(|w| w.1);
+            let one = self.counted(1.0, "1", setting.place, "with one device all is its share");
+            let alone = self.graph.binary(Op::Eq, n, one);
+            let origin = self.origin("none", setting.place, "all is its share");
+            let none = self.graph.constant(0.0, Dimension::BYTES, origin);
+            let unless_alone = |checker: &mut Self, bytes: Option<ExprId>| {
+                bytes.map(|b| checker.graph.select(alone, none, b))
+            };
+            if own.is_some() {
+                let bytes = self.gradient_bytes(setting, frame, weight);
+                let bytes = unless_alone(self, bytes);
+                gradient = self.plus(gradient, bytes);
+            }
+            if level == Shares::Weights {
+                let bytes = self.weight_bytes(setting, frame, weight);
+                let bytes = unless_alone(self, bytes);
+                rounds = rounds.or(own);
+                let sum = if own.is_some() { &mut layer } else { &mut beside };
+                *sum = self.plus(*sum, bytes);
+            }
+        }
+        let mut all = beside;
+        if let (Some(layer), Some(rounds)) = (layer, rounds) {
+            let mut own = rounds;
+            if let Some((shard, count)) = &work.pipeline {
+                let share = self.stage_share(shard, *count);
+                own = self.graph.mul(rounds, share);
+            }
+            let args = [("layer", Value::Num(layer)), ("layers", Value::Num(own))];
+            let held = if setting.plan.keep_gathered { "kept_bytes" } else { "gathered_bytes" };
+            let held = self.library_number(held, &args)?;
+            all = self.plus(all, Some(held));
+        }
+        Some(self.plus(all, gradient))
     }
 
     /// What is kept from forward to backward, on the first stage and on the last.

@@ -12,7 +12,8 @@ use crate::ir::{MeshId, Pass, TensorId};
 use crate::lower::collective::CollectiveUse;
 use crate::lower::frame::{Frame, View};
 use crate::lower::memory::weight_stages;
-use crate::lower::phase::Setting;
+use crate::lower::phase::{LayerCollective, PhaseCost, Setting, Stage};
+use crate::name::Name;
 use crate::quantity::Dimension;
 
 impl<'p> Checker<'p> {
@@ -35,6 +36,10 @@ impl<'p> Checker<'p> {
                 let shards = &c.message.shards;
                 let bytes = self.tensor_bytes(frame, c.tensor, shards, View::Local);
                 let Some(mut bytes) = bytes else { continue };
+                // What is left to sum after a scatter is the share of a device.
+                if let (Kind::AllReduce, Some((_, n))) = (c.kind, reduction.shared) {
+                    bytes = self.graph.div(bytes, n);
+                }
                 if let Some(rounds) = rounds {
                     bytes = self.graph.mul(bytes, rounds);
                 }
@@ -54,12 +59,59 @@ impl<'p> Checker<'p> {
             let ends = self.first_and_last(sums, work, Dimension::BYTES, place);
             let [a, b] = ends;
             let bytes = self.graph.binary(Op::Max, a, b);
-            let name = if kind == Kind::AllGather { "weights" } else { "gradients" };
+            let name = moved(kind);
             out.extend(self.bucket(setting, kind, &group, n, bytes, name, rule));
         }
         let tied = self.tied_over_stages(setting, work, frame, &used);
         out.extend(tied);
         out
+    }
+
+    /// What replicas that share weights or gradients send in each micro-batch: those of a layer as
+    /// one message, and those before and after the layers.
+    pub(super) fn each_micro_batch(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        costs: [&mut PhaseCost; 2],
+    ) {
+        type Way = (Kind, Rc<[MeshId]>, ExprId, Pass, Stage, Option<ExprId>);
+        let mut ways: indexmap::IndexMap<Way, (ExprId, usize)> = indexmap::IndexMap::new();
+        let used = weight_stages(setting);
+        for reduction in &setting.laid.reductions {
+            let weights = &setting.model.weights;
+            let rounds = weights.iter().find(|(w, _)| *w == reduction.weight).and_then(|w| w.1);
+            let [first, ..] = used.get(&reduction.weight).copied().unwrap_or_default();
+            let stage = match (rounds, first) {
+                (Some(_), _) => Stage::Layers,
+                (None, true) => Stage::First,
+                (None, false) => Stage::Last,
+            };
+            for c in &reduction.each {
+                let shards = &c.message.shards;
+                let bytes = self.tensor_bytes(frame, c.tensor, shards, View::Local);
+                let Some(bytes) = bytes else { continue };
+                let way = (c.kind, c.group.clone(), c.count, c.pass, stage, rounds);
+                let sum = ways.get(&way).map(|(sum, _)| *sum);
+                let Some(sum) = self.plus(sum, Some(bytes)) else { continue };
+                ways.insert(way, (sum, c.rule));
+            }
+        }
+        let [forward, backward] = costs;
+        for ((kind, group, n, pass, stage, rounds), (bytes, rule)) in ways {
+            let name = moved(kind);
+            let Some(mut c) = self.bucket(setting, kind, &group, n, bytes, name, rule) else {
+                continue;
+            };
+            if let Some(rounds) = rounds {
+                c.count = rounds;
+                c.total = self.graph.mul(c.time, rounds);
+            }
+            c.pass = pass;
+            let collective = LayerCollective { layer: Name::new(name), stage, collective: c };
+            let cost = if pass == Pass::Forward { &mut *forward } else { &mut *backward };
+            cost.collectives.push(collective);
+        }
     }
 
     /// A weight that the first and the last stage both have: each sums the gradient of the other.
@@ -99,6 +151,7 @@ impl<'p> Checker<'p> {
         name: &str,
         rule: usize,
     ) -> Option<CollectiveUse> {
+        let moves = moved(kind);
         let place = setting.place;
         let plan_place = setting.plan.rules.get(rule)?.place;
         let devices = self.group(setting.plan, setting.machine, group, n)?;
@@ -125,10 +178,16 @@ impl<'p> Checker<'p> {
             time,
             total: time,
             pass: Pass::Backward,
+            moves,
             link: self.link_crossed(&devices),
             algorithm: self.chosen(time),
             model_place: place,
             plan_place,
         })
     }
+}
+
+/// What a collective over the replicas moves: updated weights, or gradients.
+fn moved(kind: Kind) -> &'static str {
+    if kind == Kind::AllGather { "weights" } else { "gradients" }
 }

@@ -1,6 +1,6 @@
 //! The results of a step of training, and of the run.
 
-use super::Workload;
+use super::{Parts, Workload, hides};
 use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op};
 use crate::ir::Pass;
@@ -17,7 +17,70 @@ struct Slowest {
     is_last: ExprId,
 }
 
+/// What the plan hides and compute does not cover, in one micro-batch.
+struct LeftOpen {
+    first: ExprId,
+    last: ExprId,
+    hidden_first: ExprId,
+    hidden_last: ExprId,
+    /// Over all stages.
+    total: ExprId,
+}
+
 impl<'p> Checker<'p> {
+    /// Collectives of a pass hide behind the kernels of the same pass on the same stage.
+    fn left_open(
+        &mut self,
+        parts: &Parts,
+        work: &Workload,
+        setting: &Setting<'_, 'p>,
+    ) -> Option<LeftOpen> {
+        let place = setting.place;
+        let origin = self.origin("none", place, "nothing is hidden");
+        let none = self.graph.constant(0.0, Dimension::TIME, origin);
+        let (mut open, mut hidden) = ([none; 3], [none; 3]);
+        let [forward, again, backward] = [Pass::Forward, Pass::Recompute, Pass::Backward]
+            .map(|p| (p as usize, parts.behind.get(p as usize).copied().unwrap_or_default()));
+        for passes in [&[forward][..], &[again, backward][..]] {
+            let (mut time, mut window) = ([None; 3], [None; 3]);
+            for (pass, behind) in passes {
+                let kernels = parts.kernels.get(*pass).copied().unwrap_or_default();
+                for (sum, part) in time.iter_mut().zip(behind) {
+                    *sum = self.plus(*sum, *part);
+                }
+                for (sum, part) in window.iter_mut().zip(kernels) {
+                    *sum = self.plus(*sum, part);
+                }
+            }
+            if time.iter().all(Option::is_none) {
+                continue;
+            }
+            let time = self.on_stages(time, work, Dimension::TIME, place);
+            let window = self.on_stages(window, work, Dimension::TIME, place);
+            for (((time, window), open), hidden) in
+                time.into_iter().zip(window).zip(&mut open).zip(&mut hidden)
+            {
+                let args = [("time", Value::Num(time)), ("window", Value::Num(window))];
+                let left = self.library_number("exposed_time", &args)?;
+                *open = self.graph.add(*open, left);
+                let gone = self.graph.sub(time, left);
+                *hidden = self.graph.add(*hidden, gone);
+            }
+        }
+        let [first, between, last] = open;
+        let [hidden_first, _, hidden_last] = hidden;
+        // The first stage and the last, and as many between them as there are.
+        let one = self.counted(1.0, "1", place, "a single stage");
+        let two = self.counted(2.0, "2", place, "the first stage and the last");
+        let others = self.graph.sub(work.stages, two);
+        let others = self.graph.mul(between, others);
+        let ends = self.graph.add(first, last);
+        let several = self.graph.add(ends, others);
+        let single = self.graph.binary(Op::Eq, work.stages, one);
+        let total = self.graph.select(single, first, several);
+        Some(LeftOpen { first, last, hidden_first, hidden_last, total })
+    }
+
     fn on_slowest(
         &mut self,
         slowest: &Slowest,
@@ -40,9 +103,10 @@ impl<'p> Checker<'p> {
         kept: &Kept,
         lowered: &mut Lowered,
     ) -> Option<()> {
-        let parts = self.parts(costs, &work.recompute);
+        let parts = self.parts(setting, costs, &work.recompute);
         let place = setting.place;
         // The stage whose micro-batch takes longest, and the sum over all stages.
+        let open = self.left_open(&parts, work, setting)?;
         let rows = parts.kernels.iter().chain(&parts.comm);
         let mut all = [None; 3];
         for row in rows {
@@ -51,7 +115,10 @@ impl<'p> Checker<'p> {
             }
         }
         let total = self.graph.sum(all.into_iter().flatten())?;
+        let total = self.graph.add(total, open.total);
         let [first, last] = self.first_and_last(all, work, Dimension::TIME, place);
+        let first = self.graph.add(first, open.first);
+        let last = self.graph.add(last, open.last);
         let is_last = self.graph.binary(Op::Lt, first, last);
         let slowest = Slowest { is_last };
         let longest = self.graph.select(is_last, last, first);
@@ -70,7 +137,13 @@ impl<'p> Checker<'p> {
         for (pass, path, rule) in passes {
             let row = parts.kernels.get(pass as usize).copied()?;
             let one = self.on_slowest(&slowest, row, work, Dimension::TIME, setting);
-            let all = self.graph.mul(one, m);
+            let mut all = self.graph.mul(one, m);
+            if pass == Pass::Backward {
+                let [first, last] = kept.gradients;
+                let gradients = self.graph.select(slowest.is_last, last, first);
+                let added = self.accumulation(setting, gradients, m)?;
+                all = self.graph.add(all, added);
+            }
             times.push(put(self, path, all, rule));
         }
         let busy = self.graph.sum(times.clone())?;
@@ -85,30 +158,29 @@ impl<'p> Checker<'p> {
             }
         }
         let inside = self.on_slowest(&slowest, comm, work, Dimension::TIME, setting);
+        let left = self.graph.select(is_last, open.last, open.first);
+        let inside = self.graph.add(inside, left);
         let mut exposed = self.graph.mul(inside, m);
-        let origin = self.origin("none", place, "nothing is hidden");
-        let mut hidden = self.graph.constant(0.0, Dimension::TIME, origin);
-        let window = self.on_slowest(
-            &slowest,
-            parts.kernels.get(Pass::Backward as usize).copied()?,
-            work,
-            Dimension::TIME,
-            setting,
-        );
-        let overlaps = setting.plan.overlap.iter().any(|(what, _)| *what == "gradients");
-        let mut behind = None;
-        for c in reductions {
-            if overlaps && c.tensor == "gradients" {
-                behind = self.plus(behind, Some(c.total));
-            } else {
-                exposed = self.graph.add(exposed, c.total);
+        let gone = self.graph.select(is_last, open.hidden_last, open.hidden_first);
+        let mut hidden = self.graph.mul(gone, m);
+        // Once in a step: gradients behind the last backward pass, weights behind the next forward.
+        for (what, pass) in [("gradients", Pass::Backward), ("weights", Pass::Forward)] {
+            let mut behind = None;
+            for c in reductions.iter().filter(|c| c.moves == what) {
+                if hides(setting, c) && !c.tensor.starts_with("tied") {
+                    behind = self.plus(behind, Some(c.total));
+                } else {
+                    exposed = self.graph.add(exposed, c.total);
+                }
             }
-        }
-        if let Some(time) = behind {
+            let Some(time) = behind else { continue };
+            let row = parts.kernels.get(pass as usize).copied()?;
+            let window = self.on_slowest(&slowest, row, work, Dimension::TIME, setting);
             let args = [("time", Value::Num(time)), ("window", Value::Num(window))];
             let open = self.library_number("exposed_time", &args)?;
             exposed = self.graph.add(exposed, open);
-            hidden = self.graph.sub(time, open);
+            let gone = self.graph.sub(time, open);
+            hidden = self.graph.add(hidden, gone);
         }
         let mut bytes = self.on_slowest(&slowest, parts.bytes, work, Dimension::BYTES, setting);
         bytes = self.graph.mul(bytes, m);
@@ -158,6 +230,21 @@ impl<'p> Checker<'p> {
         let busy = self.graph.add(busy, update);
         let busy = self.graph.div(busy, time);
         self.run_results(setting, work, time, busy, lowered)
+    }
+
+    fn accumulation(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        gradients: ExprId,
+        micro_batches: ExprId,
+    ) -> Option<ExprId> {
+        let (_, bandwidth) = self.main_memory(&setting.machine.chip)?;
+        let args = [
+            ("gradients", Value::Num(gradients)),
+            ("micro_batches", Value::Num(micro_batches)),
+            ("bandwidth", Value::Num(bandwidth)),
+        ];
+        self.library_number("accumulation_time", &args)
     }
 
     fn update_time(&mut self, setting: &Setting<'_, 'p>, kept: &Kept) -> Option<ExprId> {
