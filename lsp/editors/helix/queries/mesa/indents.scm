@@ -1,0 +1,13 @@
+; One step in brackets.
+[
+  (body)
+  (parameters)
+  (arguments)
+  (parenthesized)
+  (list)
+  (axes)
+  (use_list)
+  (level_list)
+] @indent
+
+["}" ")" "]"] @outdent
