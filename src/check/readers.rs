@@ -10,7 +10,7 @@ use super::program::{ItemRef, ModuleId};
 use super::schema::Field;
 use super::types::Ty;
 use super::value::{Env, Scope, Value, with_article};
-use super::ranges::Values;
+use super::ranges::{Setting, Values};
 use super::{Checker, codes};
 use crate::diagnostic::{Diagnostic, Safety};
 use crate::lower::{Leaf, Results};
@@ -434,7 +434,11 @@ impl<'p> Checker<'p> {
         let mut owner = scenario.clone();
         let mut inside: Vec<Name> = Vec::new();
         for part in before {
-            match self.field(&owner, part.name) {
+            let found = match self.field(&owner, part.name) {
+                None if owner.kind == ItemKind::System => self.part_of_system(&owner, part.name),
+                found => found,
+            };
+            match found {
                 Some(Value::Object(object)) if object.owner.is_none() => {
                     owner = object;
                     inside.clear();
@@ -476,6 +480,9 @@ impl<'p> Checker<'p> {
             None => super::schema::schema_type(owner.kind, &inside),
         };
         let whole = ty == Some(Ty::Count) || matches!(field, Some(Field::AtLeastOne));
+        if slot.is_none() && super::schema::wants_word(owner.kind, &inside) {
+            return self.swept_words(values, owner.kind, &inside, env);
+        }
         let tried = self.swept_values(values, whole, env);
         for (value, at) in self.written_values(values, env) {
             match &slot {
@@ -485,6 +492,52 @@ impl<'p> Checker<'p> {
             };
         }
         tried
+    }
+
+    /// Bare words: `vary plan.recompute in [none, full]`.
+    fn swept_words(
+        &mut self,
+        values: &'p Expr,
+        kind: ItemKind,
+        path: &[Name],
+        env: &Env<'p>,
+    ) -> Option<Values> {
+        let ExprKind::List(items) = &values.kind else {
+            return self.swept_values(values, false, env);
+        };
+        let mut list = Vec::new();
+        for item in items {
+            let place = env.site().place(item.span);
+            let value = match &item.kind {
+                ExprKind::Name(word) => Value::Word(*word),
+                ExprKind::None => Value::Word(Name::new("none")),
+                _ => self.eval(item, env),
+            };
+            match super::schema::check_field(self, kind, path, value, place) {
+                Value::Error => return None,
+                _ => list.push(Setting {
+                    text: self.program.sources.text(place).to_owned(),
+                    number: None,
+                }),
+            }
+        }
+        Some(Values::List(list))
+    }
+
+    /// A chip under its name in a system, or the link of a level.
+    fn part_of_system(&mut self, system: &Rc<Object<'p>>, name: Name) -> Option<Value<'p>> {
+        for statement in system.stmts.clone() {
+            let (found, value) = match &statement.stmt.kind {
+                StmtKind::Chip { name, value } => (name.name, value),
+                StmtKind::Level { name, via: Some(via), .. } => (name.name, via),
+                _ => continue,
+            };
+            if found == name {
+                let env = self.fields_env(system, &statement.outer);
+                return Some(self.eval(value, &env));
+            }
+        }
+        None
     }
 
     /// Whether a name is that of an assumption.

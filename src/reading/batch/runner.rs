@@ -44,7 +44,7 @@ impl Runner {
     }
 
     /// Computes one block. `column` gives up to 64 values of a column.
-    pub(crate) fn block<'a>(&mut self, column: &dyn Fn(usize) -> Option<&'a [f64]>) {
+    fn block<'a>(&mut self, column: &dyn Fn(usize) -> Option<&'a [f64]>) {
         let batch = self.batch.clone();
         let mut changed = if self.warm { 0 } else { u64::MAX };
         self.warm = true;
@@ -98,7 +98,7 @@ impl Runner {
     }
 
     /// Appends the first `count` lanes of every root.
-    pub(crate) fn read(&self, count: usize, out: &mut [Vec<f64>]) {
+    fn read(&self, count: usize, out: &mut [Vec<f64>]) {
         for (root, out) in self.batch.roots.iter().zip(out) {
             match root {
                 Slot::Scalar(at) => {
@@ -112,25 +112,4 @@ impl Runner {
             }
         }
     }
-
-    /// The value of a root in every lane.
-    pub(crate) fn root(&self, root: usize) -> Root<'_> {
-        match self.batch.roots.get(root) {
-            Some(Slot::Vector(at)) => {
-                self.lanes.get(*at as usize).map_or(Root::Same(f64::NAN), |l| Root::Each(&l.0))
-            }
-            Some(Slot::Scalar(at)) => {
-                Root::Same(self.scalars.get(*at as usize).copied().unwrap_or(f64::NAN))
-            }
-            None => Root::Same(f64::NAN),
-        }
-    }
-}
-
-/// A root after a block.
-pub(crate) enum Root<'a> {
-    /// One value for all lanes.
-    Same(f64),
-    /// One for each.
-    Each(&'a [f64; LANES]),
 }
