@@ -9,6 +9,7 @@
 //! 5. [`lower`]: dataflow, machine and workload to one [`expr`] graph, by the library's formulas
 //! 6. [`evaluation`]: scenarios of a file on one graph, with what the command line changes
 //! 7. [`reading`], [`report`]: what that graph says, to people and to programs
+//! 8. [`sweep`]: scenarios at many points, fronts, plans and sizes
 //!
 //! [`import`] writes models from the configs of Hugging Face. [`diagnostic`] is what all of them say
 //! of a mistake; [`cli`] is the command.
@@ -28,6 +29,7 @@ pub mod quantity;
 pub mod reading;
 pub mod report;
 pub mod source;
+pub mod sweep;
 pub mod syntax;
 
 pub use check::{Checker, Program};

@@ -112,6 +112,11 @@ impl<'p> Checker<'p> {
         }
         if matches!(op, BinaryOp::Div | BinaryOp::Mod)
             && self.graph.node(self.graph.unnamed(y)).op == Op::Const
+        {
+            self.guards.push(super::Guard::NotZero(y));
+        }
+        if matches!(op, BinaryOp::Div | BinaryOp::Mod)
+            && self.graph.node(self.graph.unnamed(y)).op == Op::Const
             && self.graph.known(y) == Some(0.0)
         {
             let known = self.graph.origin_of(y).is_some();

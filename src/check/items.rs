@@ -145,7 +145,9 @@ impl<'p> Checker<'p> {
             ItemKind::Op => self.check_op(item),
             ItemKind::Metric => self.check_metric(item),
             ItemKind::Measured => self.check_measured(item),
-            ItemKind::Sweep => self.check_sweep(item),
+            ItemKind::Sweep => {
+                self.check_sweep(item);
+            }
             ItemKind::Use | ItemKind::Axis | ItemKind::Scenario => {}
         }
     }

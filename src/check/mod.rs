@@ -29,6 +29,7 @@ mod outline;
 mod plan;
 mod precision;
 mod program;
+mod ranges;
 mod readers;
 mod recompute;
 mod runtime;
@@ -55,6 +56,8 @@ pub use object::{Entry, Object, Statement};
 pub use plan::show_path as show_rule;
 pub use precision::Precision;
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
+pub use ranges::{Drawn, Setting, Values};
+pub use readers::{SweepAxis, SweepItem};
 pub use schema::{schema_fields, schema_type};
 pub use system::Machine;
 pub use twins::{Guard, check_scenarios};
@@ -93,6 +96,8 @@ pub struct Checker<'p> {
     pub brief: bool,
     /// What was relied on so far.
     pub guards: Vec<Guard>,
+    /// How much had been relied on when the first error came up that leaves no results.
+    pub stopped: Option<usize>,
     /// Items and calls that led to what is being looked at, innermost last.
     led_here: Vec<Place>,
     evaluating: Vec<Circle>,
@@ -138,6 +143,7 @@ impl<'p> Checker<'p> {
             broken_library: Vec::new(),
             brief: false,
             guards: Vec::new(),
+            stopped: None,
             led_here: Vec::new(),
             evaluating: Vec::new(),
             constants: FxHashMap::default(),
@@ -162,6 +168,10 @@ impl<'p> Checker<'p> {
     }
     /// Adds a finding. One that stands in the library is about the user's text that led there.
     pub fn report(&mut self, mut diagnostic: Diagnostic) {
+        let leaves_results = [codes::OUT_OF_MEMORY, codes::EXPECT_FAILED];
+        if diagnostic.severity == Severity::Error && !leaves_results.contains(&diagnostic.code) {
+            self.stopped.get_or_insert(self.guards.len());
+        }
         let sources = &self.program.sources;
         let is_theirs = |place: Place| sources.file(place.file).origin != Origin::Std;
         if diagnostic.place().is_some_and(|place| !is_theirs(place)) {
@@ -188,6 +198,12 @@ impl<'p> Checker<'p> {
     pub fn decide(&mut self, condition: ExprId) -> Option<bool> {
         let holds = self.graph.known(condition)? != 0.0;
         self.guards.push(Guard::Holds(condition, holds));
+        Some(holds)
+    }
+    /// As [`Self::decide`], for what changes no result: a warning, or a wish that is reported.
+    pub fn notice(&mut self, condition: ExprId) -> Option<bool> {
+        let holds = self.graph.known(condition)? != 0.0;
+        self.guards.push(Guard::Noticed(condition, holds));
         Some(holds)
     }
     /// A value that is relied on to stay as it is.

@@ -29,6 +29,13 @@ pub enum Guard {
     AtLeastOne(ExprId),
     /// A value decided the structure.
     Same(ExprId),
+    /// A condition was found true or false, and only a warning or a wish hangs on it: nothing is
+    /// computed otherwise.
+    Noticed(ExprId, bool),
+    /// A value was found to be other than 0.
+    NotZero(ExprId),
+    /// A value was found to be finite.
+    Finite(ExprId),
 }
 
 impl Guard {
@@ -36,12 +43,22 @@ impl Guard {
     #[must_use]
     pub fn node(self) -> ExprId {
         match self {
-            Self::Holds(id, _) | Self::Whole(id) | Self::AtLeastOne(id) | Self::Same(id) => id,
+            Self::Holds(id, _)
+            | Self::Noticed(id, _)
+            | Self::Whole(id)
+            | Self::AtLeastOne(id)
+            | Self::NotZero(id)
+            | Self::Finite(id)
+            | Self::Same(id) => id,
         }
     }
     fn holds(self, new: f64, old: f64) -> bool {
         match self {
-            Self::Holds(_, wanted) => !new.is_nan() && (new != 0.0) == wanted,
+            Self::Holds(_, wanted) | Self::Noticed(_, wanted) => {
+                !new.is_nan() && (new != 0.0) == wanted
+            }
+            Self::NotZero(_) => new != 0.0,
+            Self::Finite(_) => new.is_finite(),
             Self::Whole(_) => new >= 0.0 && libm::floor(new) == new,
             Self::AtLeastOne(_) => new >= 1.0,
             Self::Same(_) => new == old,

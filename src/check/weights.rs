@@ -57,7 +57,7 @@ impl<'p> Checker<'p> {
         if let Some(expr) = &clauses.density
             && let Value::Num(density) = self.eval(expr, env)
         {
-            let v = self.graph.value(density);
+            let v = self.rely(density);
             if v <= 0.0 || v > 1.0 {
                 self.report(Diagnostic::new(
                     codes::OUT_OF_RANGE,

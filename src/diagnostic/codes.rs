@@ -130,6 +130,10 @@ codes! {
     // E07: the command line
     NOT_SETTABLE = "E0701", "`--set` on something that is not an input";
     UNKNOWN_PATH = "E0702", "a path names nothing that can be set";
+    UNKNOWN_SWEEP = "E0703", "a sweep is not known";
+    // E09: sweeps
+    BAD_RANGE = "E0901", "the values of a sweep cannot be tried";
+    TOO_MANY_POINTS = "E0902", "a sweep has more points than anybody can wait for";
     // E08: imported configs and checkpoints
     NOT_A_CONFIG = "E0801", "a file to import is not a `config.json`";
     UNKNOWN_ARCHITECTURE = "E0802", "an architecture is not known to the importer";

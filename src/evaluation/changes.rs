@@ -10,7 +10,7 @@ use crate::check::{Checker, Entry, Env, ModuleId, Object, Program, Site};
 use crate::diagnostic::{Diagnostic, closest, codes};
 use crate::expr::OriginKind;
 use crate::name::Name;
-use crate::source::{Place, Span};
+use crate::source::{FileId, Place, Span};
 use crate::syntax::ast::ItemKind;
 
 /// Which option.
@@ -84,6 +84,12 @@ impl Changes {
             list.push((change, program.add_command(&file, &text)));
         }
         Self { list }
+    }
+
+    /// The file that each change is in.
+    #[must_use]
+    pub fn files(&self, program: &Program) -> Vec<FileId> {
+        self.list.iter().map(|(_, module)| program.module(*module).file).collect()
     }
 
     /// What is wrong with the texts themselves.

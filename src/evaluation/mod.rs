@@ -76,6 +76,35 @@ pub fn evaluate<'p>(
         evaluation.collect();
         return evaluation;
     }
+    lower_all(&mut evaluation, changes);
+    evaluation.collect();
+    evaluation
+}
+
+/// Evaluates one scenario and nothing else of its module: what a sweep does again and again.
+/// Findings stay with the checker, in the order in which they were made.
+#[must_use]
+pub fn evaluate_one<'p>(
+    program: &'p Program,
+    module: ModuleId,
+    scenario: Name,
+    changes: &Changes,
+) -> Evaluation<'p> {
+    let mut checker = Checker::new(program);
+    checker.diagnostics = changes.syntax_diagnostics(program);
+    let all = crate::scenarios(program, module);
+    let item = all.into_iter().find(|i| i.item.name.name == scenario);
+    let scenarios = item.into_iter().map(|item| opened(&mut checker, item)).collect();
+    let mut evaluation = Evaluation { checker, module, scenarios, findings: Vec::new() };
+    if changes.syntax_diagnostics(program).is_empty() {
+        lower_all(&mut evaluation, changes);
+    }
+    evaluation
+}
+
+/// Lowers scenarios with their changes.
+fn lower_all(evaluation: &mut Evaluation<'_>, changes: &Changes) {
+    let module = evaluation.module;
     let checker = &mut evaluation.checker;
     for scenario in &mut evaluation.scenarios {
         let Some(object) = scenario.object.take() else { continue };
@@ -95,8 +124,6 @@ pub fn evaluate<'p>(
             changed.object
         }));
     }
-    evaluation.collect();
-    evaluation
 }
 
 /// Reads the scenarios without evaluating them: enough to list what can be set.
@@ -124,16 +151,17 @@ fn read<'p>(
     let mut checker = Checker::new(program);
     check::check_module(&mut checker, module);
     let items = chosen(program, module, wanted, &mut findings);
-    let scenarios = items.into_iter().map(|item| {
-        let before = checker.errors();
-        let place = item.name_place();
-        let object = checker.led_by(place, |checker| checker.check_object(item));
-        let errors = checker.errors() - before;
-        let name = item.item.name.name;
-        Evaluated { name, place, object, errors, lowered: None, changes: Vec::new() }
-    });
-    let scenarios = scenarios.collect();
+    let scenarios = items.into_iter().map(|item| opened(&mut checker, item)).collect();
     Evaluation { checker, module, scenarios, findings }
+}
+
+fn opened<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Evaluated<'p> {
+    let before = checker.errors();
+    let place = item.name_place();
+    let object = checker.led_by(place, |checker| checker.check_object(item));
+    let errors = checker.errors() - before;
+    let name = item.item.name.name;
+    Evaluated { name, place, object, errors, lowered: None, changes: Vec::new() }
 }
 
 /// The scenarios that are meant; unknown names are reported.

@@ -162,8 +162,15 @@ impl<'p> Checker<'p> {
             let rest = self.graph.binary(Op::Mod, size, divisor.parts);
             let zero = self.counted(0.0, "0", rule.place, "no remainder");
             let even = self.graph.binary(Op::Eq, rest, zero);
-            self.decide(even);
-            constraints.push((format!("{} % {}", axis.name, mesh_names(plan, divisor.rule)), even));
+            // Where padding is customary an uneven split is a warning, not an error.
+            let repeats = axis.repeats;
+            if !repeats && self.pads(model, divisor.axis, built) {
+                self.notice(even);
+            } else {
+                self.decide(even);
+                let name = format!("{} % {}", axis.name, mesh_names(plan, divisor.rule));
+                constraints.push((name, even));
+            }
             let (s, n) = (self.graph.value(size), self.graph.value(divisor.parts));
             let size_place = self.graph.origin_of(size).map_or(axis.place, |o| o.place);
             if done.contains(&(divisor.rule, size_place, s as u64)) {
@@ -208,7 +215,7 @@ impl<'p> Checker<'p> {
         let rest = self.graph.binary(Op::Mod, batch, n);
         let zero = self.counted(0.0, "0", setting.place, "no remainder");
         let even = self.graph.binary(Op::Eq, rest, zero);
-        if self.decide(even) != Some(false) {
+        if self.notice(even) != Some(false) {
             return;
         }
         let (s, n) = (self.graph.value(batch), self.graph.value(n));
@@ -327,6 +334,28 @@ impl<'p> Checker<'p> {
         (node.op == Op::Const).then(|| self.graph.origin_of(inner).map(|o| o.place))?
     }
 
+    /// Relies on whether the copies of replicated heads can share what belongs to each head.
+    fn copies_share(
+        &mut self,
+        place: Place,
+        parts: ExprId,
+        common: ExprId,
+        minors: &[AxisId],
+        model: &crate::ir::Model,
+    ) {
+        let sizes = minors.iter().filter_map(|p| match model.axes[*p].size {
+            AxisSize::Fixed(id) => Some(id),
+            _ => None,
+        });
+        let sizes: Vec<ExprId> = sizes.collect();
+        let Some(each) = self.graph.product(sizes) else { return };
+        let zero = self.counted(0.0, "0", place, "no remainder");
+        let copies = self.graph.div(parts, common);
+        let rest = self.graph.binary(Op::Mod, each, copies);
+        let even = self.graph.binary(Op::Eq, rest, zero);
+        self.decide(even);
+    }
+
     /// Key/value heads against the mesh: more shards than heads replicate them.
     fn check_parts(
         &mut self,
@@ -346,10 +375,11 @@ impl<'p> Checker<'p> {
         let parts = divisor_parts;
         let common = self.graph.binary(Op::Gcd, parts, size);
         let all = self.graph.binary(Op::Eq, common, parts);
-        self.decide(all);
+        self.notice(all);
         let m = self.graph.value(size);
         let shards = Op::Gcd.apply(n, m, 0.0);
         let copies = n / shards;
+        self.copies_share(rule.place, divisor_parts, common, minors, model);
         if copies <= 1.0 {
             return;
         }

@@ -53,7 +53,7 @@ impl<'p> Checker<'p> {
     fn model_expectation(&mut self, cond: &'p Expr, clauses: &'p Clauses, env: &Env<'p>) {
         let place = env.site().place(cond.span);
         match self.eval(cond, env) {
-            Value::Bool(id) if self.decide(id) == Some(false) => {
+            Value::Bool(id) if self.notice(id) == Some(false) => {
                 let diagnostic = self.failed(cond, clauses, env, place);
                 self.report(diagnostic);
             }
@@ -159,7 +159,7 @@ impl<'p> Checker<'p> {
         };
         let (Some(total), Some(capacity)) = (number("total"), number("capacity")) else { return };
         let fits = self.graph.binary(Op::Le, total, capacity);
-        self.decide(fits);
+        self.notice(fits);
         lowered.constraints.push(("memory".into(), fits));
         let (have, need) = (self.graph.value(capacity), self.graph.value(total));
         if need <= have {

@@ -3,7 +3,7 @@
 use crate::check::{Checker, Machine, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op};
-use crate::ir::Plan;
+use crate::ir::{MeshAxis, Plan};
 use crate::name::Name;
 use crate::quantity::format::{HumanUnit, human};
 use crate::source::Place;
@@ -18,7 +18,9 @@ impl<'p> Checker<'p> {
     ) {
         let have = self.graph.value(machine.devices);
         let Some(devices) = plan.devices else {
-            self.rely(machine.devices);
+            let one = self.counted(1.0, "1", place, "a plan without a mesh is one device");
+            let full = self.graph.binary(Op::Le, machine.devices, one);
+            self.notice(full);
             if have > 1.0 {
                 self.report_idle(machine, place, place, 1.0, have);
             }
@@ -26,7 +28,8 @@ impl<'p> Checker<'p> {
         };
         let fits = self.graph.binary(Op::Le, devices, machine.devices);
         let full = self.graph.binary(Op::Eq, devices, machine.devices);
-        self.decide(full);
+        self.decide(fits);
+        self.notice(full);
         constraints.push(("mesh".into(), fits));
         let wanted = self.graph.value(devices);
         let mesh_place = plan.mesh.iter().next().map_or(place, |(_, m)| m.place);
@@ -102,27 +105,38 @@ impl<'p> Checker<'p> {
         self.report(diagnostic);
     }
 
+    /// Whether a mesh axis lies inside of a level, fills it evenly, or is spread beyond it.
+    fn lies_evenly(&mut self, axis: &MeshAxis, devices: ExprId) -> ExprId {
+        let (n, stride) = (axis.size, axis.stride);
+        let one = self.counted(1.0, "1", axis.place, "one device");
+        let zero = self.counted(0.0, "0", axis.place, "no remainder");
+        let graph = &mut self.graph;
+        let span = graph.mul(n, stride);
+        let single = graph.binary(Op::Le, n, one);
+        let beyond = graph.binary(Op::Le, devices, stride);
+        let within = graph.binary(Op::Le, span, devices);
+        let inside = graph.div(devices, stride);
+        let rounded = graph.unary(Op::Floor, inside);
+        let whole = graph.binary(Op::Eq, rounded, inside);
+        let rest = graph.binary(Op::Mod, n, inside);
+        let none_left = graph.binary(Op::Eq, rest, zero);
+        let fills = graph.binary(Op::And, whole, none_left);
+        [beyond, within, fills].into_iter().fold(single, |any, c| graph.binary(Op::Or, any, c))
+    }
+
     /// A mesh axis must lie evenly on every level, unless it says `across`.
     pub(super) fn check_straddling(&mut self, plan: &Plan, machine: &Machine<'p>) {
         for (_, axis) in plan.mesh.iter() {
             let (n, stride) = (self.graph.value(axis.size), self.graph.value(axis.stride));
             for level in &machine.system.levels {
-                let span = self.graph.mul(axis.size, axis.stride);
-                let inside = self.graph.binary(Op::Le, span, level.devices);
-                if self.decide(inside) == Some(false) {
-                    self.rely(axis.size);
-                    self.rely(axis.stride);
-                    self.rely(level.devices);
+                if axis.across == Some(level.name) {
+                    continue;
+                }
+                let even = self.lies_evenly(axis, level.devices);
+                if self.decide(even) != Some(false) {
+                    continue;
                 }
                 let devices = self.graph.value(level.devices);
-                if n <= 1.0 || stride >= devices || n * stride <= devices {
-                    continue;
-                }
-                let inside = devices / stride;
-                let even = libm::floor(inside) == inside && libm::floor(n / inside) * inside == n;
-                if even || axis.across == Some(level.name) {
-                    continue;
-                }
                 self.report(
                     Diagnostic::new(
                         codes::STRADDLES_LEVEL,

@@ -110,7 +110,7 @@ impl<'p> Checker<'p> {
         };
         let said =
             self.diagnostics.iter().any(does_not_fit) && super::expect::reads(cond, "memory");
-        if self.decide(holds) == Some(false) && !said {
+        if self.notice(holds) == Some(false) && !said {
             self.report_expectation(cond, clauses, env, &text, lowered);
         }
         lowered.expectations.push(Expectation { text, holds, place });

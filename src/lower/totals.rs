@@ -215,17 +215,9 @@ impl<'p> Checker<'p> {
         let n = whole(self, count, Dimension::NONE);
         put(self, "communication.count", n, "collectives of more than one device");
         // Shares of what the hardware could do.
-        let peak = cost
-            .kernels
-            .iter()
-            .filter(|k| k.peak.is_some())
-            .max_by(|a, b| {
-                let v = |k: &super::phase::KernelCost| {
-                    k.useful.first().copied().flatten().map_or(0.0, |u| self.graph.value(u))
-                };
-                v(a).total_cmp(&v(b))
-            })
-            .and_then(|k| k.peak);
+        let sizes = cost.kernels.iter().map(|k| (k.peak, k.useful.first().copied().flatten()));
+        let sizes: Vec<_> = sizes.filter_map(|(peak, size)| Some((peak?, size?))).collect();
+        let peak = self.peak_of_largest(&sizes);
         if let (Some(peak), Some(matrix)) = (peak, matrix) {
             let args = [
                 ("flops", Value::Num(matrix)),
@@ -257,6 +249,35 @@ impl<'p> Checker<'p> {
         let list = cost.collectives.iter().map(|c| c.collective.clone()).collect();
         lowered.collectives.push((phase.to_owned(), list));
         Some(())
+    }
+
+    /// The peak of the kernel with the most work, whichever that is: where kernels differ in it,
+    /// the graph chooses.
+    pub(super) fn peak_of_largest(&mut self, kernels: &[(ExprId, ExprId)]) -> Option<ExprId> {
+        // By what computes a peak: each once, with the most work that any of its kernels has.
+        let mut peaks: Vec<(ExprId, ExprId)> = Vec::new();
+        for &(peak, size) in kernels {
+            let same = |p: ExprId| self.graph.unnamed(p) == self.graph.unnamed(peak);
+            match peaks.iter().position(|(p, _)| same(*p)) {
+                Some(at) => {
+                    if let Some((_, most)) = peaks.get_mut(at) {
+                        *most = self.graph.binary(Op::Max, *most, size);
+                    }
+                }
+                None => peaks.push((peak, size)),
+            }
+        }
+        let (first, rest) = peaks.split_first()?;
+        if rest.is_empty() {
+            return Some(first.0);
+        }
+        let (mut peak, mut most) = *first;
+        for &(other, size) in rest {
+            let larger = self.graph.binary(Op::Lt, most, size);
+            peak = self.graph.select(larger, other, peak);
+            most = self.graph.binary(Op::Max, most, size);
+        }
+        Some(peak)
     }
 
     /// What takes most of a phase: kernels bound by compute or by memory, collectives, overhead.

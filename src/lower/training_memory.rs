@@ -381,8 +381,9 @@ impl<'p> Checker<'p> {
         let all = &setting.laid.steps;
         let is_repeat = |s: &LaidStep| matches!(s, LaidStep::Repeat { .. });
         let (first, last) = (all.iter().position(is_repeat), all.iter().rposition(is_repeat));
-        let single = self.graph.known(work.stages) == Some(1.0);
-        self.rely(work.stages);
+        let one = self.counted(1.0, "1", setting.place, "no pipeline, one stage");
+        let single = self.graph.binary(crate::expr::Op::Eq, work.stages, one);
+        let single = self.decide(single) == Some(true);
         let (Some(first), Some(last), false) = (first, last, single) else {
             let bytes = self.working_of(all, setting, frame);
             return Some([bytes, bytes]);

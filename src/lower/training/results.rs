@@ -269,8 +269,7 @@ impl<'p> Checker<'p> {
     ) {
         let place = setting.place;
         let mut sums = [None; 3];
-        let mut peak = None;
-        let mut most = 0.0;
+        let mut largest = Vec::new();
         for kernel in costs.into_iter().flat_map(|c| &c.kernels) {
             for (cell, part) in sums.iter_mut().zip(kernel.model) {
                 let part = part.map(|p| match kernel.rounds {
@@ -279,11 +278,10 @@ impl<'p> Checker<'p> {
                 });
                 *cell = self.plus(*cell, part);
             }
-            let size = kernel.model.first().copied().flatten().map_or(0.0, |p| self.graph.value(p));
-            if kernel.peak.is_some() && size > most {
-                (peak, most) = (kernel.peak, size);
-            }
+            let size = kernel.model.first().copied().flatten();
+            largest.extend(kernel.peak.zip(size));
         }
+        let peak = self.peak_of_largest(&largest);
         let [masked, full, hardware] =
             sums.map(|s| s.map(|s| self.graph.mul(s, work.micro_batches)));
         let devices = self.devices(setting);

@@ -1,0 +1,201 @@
+//! What came of all points: counted, none dropped silently, and the best of them.
+
+use super::define::Definition;
+use super::front::Front;
+pub use super::front::Row;
+use super::worker::Block;
+
+/// Points that cannot be, for one reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Broken {
+    /// How many.
+    pub count: u64,
+    /// The first of them.
+    pub first: u64,
+}
+
+impl Broken {
+    fn add(&mut self, count: u64, first: u64) {
+        self.first = if self.count == 0 { first } else { self.first.min(first) };
+        self.count += count;
+    }
+}
+
+/// What came of the points that were looked at.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answer {
+    /// Points looked at.
+    pub points: u64,
+    /// Points that cannot be, by the number of the reason.
+    pub broken: Vec<Broken>,
+    /// Points that do not fit into memory.
+    pub unfit: Broken,
+    /// Points that a condition leaves out, by condition; the first one that does counts.
+    pub left_out: Vec<Broken>,
+    /// Points with a goal that is no number.
+    pub unknown: Broken,
+    /// Points that hold everything.
+    pub kept: u64,
+    /// Of these, how many miss each expectation of the scenario.
+    pub missed: Vec<u64>,
+    /// The best of these.
+    pub front: Front,
+}
+
+/// How a point stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It holds everything.
+    Kept,
+    /// It cannot be: the number of the reason.
+    Broken(u32),
+    /// It does not fit into memory.
+    Unfit,
+    /// A condition leaves it out.
+    LeftOut(usize),
+    /// A goal is no number there.
+    Unknown,
+}
+
+/// How a point of a block stands.
+#[must_use]
+pub fn standing(definition: &Definition, block: &Block, point: usize) -> Standing {
+    let broken = block.broken.get(point).copied().unwrap_or_default();
+    if broken > 0 {
+        return Standing::Broken(broken - 1);
+    }
+    let value = |output: usize| {
+        block.values.get(output).and_then(|c| c.get(point)).copied().unwrap_or(f64::NAN)
+    };
+    if value(0) == 0.0 {
+        return Standing::Unfit;
+    }
+    let conditions = definition.conditions.len();
+    for condition in 0..conditions {
+        // What is unknown does not hold.
+        if !(value(condition + 1).abs() > 0.0) {
+            return Standing::LeftOut(condition);
+        }
+    }
+    for goal in 0..definition.goals.len() {
+        if value(1 + conditions + goal).is_nan() {
+            return Standing::Unknown;
+        }
+    }
+    Standing::Kept
+}
+
+impl Answer {
+    /// Nothing so far.
+    #[must_use]
+    pub fn new(definition: &Definition, top: Option<usize>) -> Self {
+        Self {
+            points: 0,
+            broken: Vec::new(),
+            unfit: Broken::default(),
+            left_out: vec![Broken::default(); definition.conditions.len()],
+            unknown: Broken::default(),
+            kept: 0,
+            missed: Vec::new(),
+            front: Front::new(top),
+        }
+    }
+
+    /// Adds the points of a block; `beaten` has points that may beat them already.
+    pub fn add(
+        &mut self,
+        definition: &Definition,
+        block: &Block,
+        numbers: &[u64],
+        beaten: Option<&Front>,
+    ) {
+        let first_goal = 1 + definition.conditions.len();
+        let first_expected = first_goal + definition.goals.len() + definition.columns.len();
+        let mut goals = vec![0.0; definition.goals.len()];
+        for (at, &number) in numbers.iter().enumerate() {
+            self.points += 1;
+            match standing(definition, block, at) {
+                Standing::Kept => {}
+                Standing::Broken(reason) => {
+                    self.broken_by(reason as usize).add(1, number);
+                    continue;
+                }
+                Standing::Unfit => {
+                    self.unfit.add(1, number);
+                    continue;
+                }
+                Standing::LeftOut(condition) => {
+                    if let Some(broken) = self.left_out.get_mut(condition) {
+                        broken.add(1, number);
+                    }
+                    continue;
+                }
+                Standing::Unknown => {
+                    self.unknown.add(1, number);
+                    continue;
+                }
+            }
+            self.kept += 1;
+            let value = |column: &Vec<f64>| column.get(at).copied().unwrap_or(f64::NAN);
+            for (i, column) in block.values.iter().skip(first_expected).enumerate() {
+                if self.missed.len() <= i {
+                    self.missed.push(0);
+                }
+                if let Some(missed) = self.missed.get_mut(i).filter(|_| value(column) == 0.0) {
+                    *missed += 1;
+                }
+            }
+            for ((goal, column), cell) in
+                definition.goals.iter().zip(block.values.iter().skip(first_goal)).zip(&mut goals)
+            {
+                *cell = if goal.maximize { -value(column) } else { value(column) };
+            }
+            if !goals.is_empty() && beaten.is_some_and(|front| front.surely_beats(&goals)) {
+                continue;
+            }
+            self.front.offer(number, 1, &goals, || block.values.iter().map(value).collect());
+        }
+    }
+
+    fn broken_by(&mut self, reason: usize) -> &mut Broken {
+        if self.broken.len() <= reason {
+            self.broken.resize(reason + 1, Broken::default());
+        }
+        let last = self.broken.len() - 1;
+        // The list is as long as the reason is high.
+        let at = reason.min(last);
+        self.broken.split_at_mut(at).1.iter_mut().next().unwrap_or(&mut self.unknown)
+    }
+
+    /// Takes in what came of other points.
+    pub fn merge(&mut self, other: Self) {
+        self.points += other.points;
+        self.kept += other.kept;
+        self.unfit.add_all(other.unfit);
+        self.unknown.add_all(other.unknown);
+        for (reason, broken) in other.broken.into_iter().enumerate() {
+            if broken.count > 0 {
+                self.broken_by(reason).add_all(broken);
+            }
+        }
+        for (mine, theirs) in self.left_out.iter_mut().zip(other.left_out) {
+            mine.add_all(theirs);
+        }
+        if self.missed.len() < other.missed.len() {
+            self.missed.resize(other.missed.len(), 0);
+        }
+        for (mine, theirs) in self.missed.iter_mut().zip(other.missed) {
+            *mine += theirs;
+        }
+        self.front.merge(other.front);
+    }
+}
+
+impl Broken {
+    /// Takes in other points with this reason.
+    pub fn add_all(&mut self, other: Self) {
+        if other.count > 0 {
+            self.add(other.count, other.first);
+        }
+    }
+}

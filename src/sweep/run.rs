@@ -1,0 +1,412 @@
+//! All points of a sweep, on all cores.
+//!
+//! One thread lowers scenarios where a new structure turns up, and takes in what the others found;
+//! the others take chunks of points in order. What is reported is always a whole run of points from
+//! the first on, however early it is stopped. Memory does not grow with the number of points.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+
+use super::answer::Answer;
+use super::compile::{Compiler, Made};
+use super::define::Definition;
+use super::front::Front;
+use super::space::{Sample, Space};
+use super::variant::{Outcome, Output};
+use super::worker::{Block, Variants, Worker};
+use crate::diagnostic::Diagnostic;
+
+/// Points that a thread takes at a time.
+const CHUNK: u64 = 16_384;
+/// How far threads may run ahead of what is taken in, in chunks.
+const AHEAD: u64 = 64;
+
+/// A part of all points: the `index`-th of `count`, from 0.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Part {
+    /// Which.
+    pub index: u64,
+    /// Of how many.
+    pub count: u64,
+}
+
+/// Written by threads for each chunk: rows of a table.
+pub type Writer<'a> = &'a (dyn Fn(&[u64], &Block, &mut Vec<u8>) + Sync);
+
+/// How to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Threads; 0 for as many as there are cores.
+    pub threads: usize,
+    /// Which part of the points.
+    pub part: Part,
+    /// How many points of that part to pass over: they were done before.
+    pub skip: u64,
+    /// Points at random instead of all.
+    pub sample: Option<Sample>,
+    /// The best so many, instead of the front.
+    pub top: Option<usize>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let part = Part { index: 0, count: 1 };
+        Self { threads: 0, part, skip: 0, sample: None, top: None }
+    }
+}
+
+/// Set from outside to stop early.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(pub Arc<AtomicBool>);
+
+impl Stop {
+    fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Points taken in.
+    pub done: u64,
+    /// Points to take in.
+    pub all: u64,
+    /// Since the start.
+    pub elapsed: Duration,
+}
+
+/// What a run gives.
+#[derive(Debug)]
+pub struct Ran {
+    /// What came of the points.
+    pub answer: Answer,
+    /// What the outputs are; empty where no point has results.
+    pub outputs: Vec<Output>,
+    /// The positions that were looked at: from, to (of the part and sample as asked).
+    pub from: u64,
+    /// Up to and without this one.
+    pub to: u64,
+    /// Where the part ends.
+    pub end: u64,
+    /// Why nothing more was written.
+    pub failed: Option<io::Error>,
+}
+
+/// What threads tell the main one.
+enum Message {
+    /// No variant holds at a point.
+    Missing { point: u64, family: u64, reply: Sender<bool> },
+    /// A chunk is done.
+    Done { chunk: u64, answer: Box<Answer>, rows: Vec<u8> },
+    /// A thread ended.
+    Ended,
+}
+
+/// What all threads share.
+struct Shared<'a> {
+    space: &'a Space,
+    definition: &'a Definition,
+    families: Mutex<FxHashMap<u64, Variants>>,
+    next: AtomicU64,
+    taken: Mutex<u64>,
+    moved: Condvar,
+    /// Points that beat many, as a first sieve.
+    best: RwLock<Arc<Front>>,
+    stop: AtomicBool,
+    from: u64,
+    to: u64,
+    sample: Option<Sample>,
+    top: Option<usize>,
+    outputs: usize,
+}
+
+/// Runs a sweep. `write` makes rows of points, `emit` gets them in order; a write that fails ends
+/// the run in good order.
+pub fn run(
+    compiler: &mut Compiler,
+    space: &Space,
+    options: &Options,
+    stop: &Stop,
+    write: Option<Writer<'_>>,
+    emit: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Ran, Vec<Diagnostic>> {
+    let definition = compiler.definition().clone();
+    let all = options.sample.map_or(space.points(), |s| s.count);
+    let bound = |i: u64| {
+        let share = u128::from(all) * u128::from(i) / u128::from(options.part.count.max(1));
+        u64::try_from(share).unwrap_or(all)
+    };
+    let (start, end) = (bound(options.part.index), bound(options.part.index + 1));
+    let from = (start + options.skip).min(end);
+    let shared = Shared {
+        space,
+        definition: &definition,
+        families: Mutex::default(),
+        next: AtomicU64::new(0),
+        taken: Mutex::new(0),
+        moved: Condvar::new(),
+        best: RwLock::new(Arc::new(Front::new(None))),
+        stop: AtomicBool::new(false),
+        from,
+        to: end,
+        sample: options.sample,
+        top: options.top,
+        outputs: 1
+            + definition.conditions.len()
+            + definition.goals.len()
+            + definition.columns.len()
+            + EXPECTATIONS,
+    };
+    let chunks = (end - from).div_ceil(CHUNK);
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = if options.threads == 0 { cores } else { options.threads };
+    let threads = threads.min(chunks.max(1) as usize);
+    let (sender, receiver) = mpsc::channel();
+    let mut taking = Taking {
+        answer: Answer::new(&definition, options.top),
+        outputs: Vec::new(),
+        waiting: BTreeMap::new(),
+        next: 0,
+        wrong: None,
+        failed: None,
+        started: Instant::now(),
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (sender, shared) = (sender.clone(), &shared);
+            scope.spawn(move || {
+                chunks_of(shared, &sender, write);
+                let _ = sender.send(Message::Ended);
+            });
+        }
+        drop(sender);
+        taking.take_in(&receiver, threads, compiler, &shared, stop, emit, progress);
+    });
+    if let Some(wrong) = taking.wrong {
+        return Err(wrong);
+    }
+    let to = (from + taking.next * CHUNK).min(end);
+    let (answer, outputs, failed) = (taking.answer, taking.outputs, taking.failed);
+    Ok(Ran { answer, outputs, from, to, end, failed })
+}
+
+/// Room for expectations of the scenario: results that a point has or has not.
+const EXPECTATIONS: usize = 16;
+
+/// The main thread's side.
+struct Taking {
+    answer: Answer,
+    outputs: Vec<Output>,
+    waiting: BTreeMap<u64, (Box<Answer>, Vec<u8>)>,
+    next: u64,
+    wrong: Option<Vec<Diagnostic>>,
+    failed: Option<io::Error>,
+    started: Instant,
+}
+
+impl Taking {
+    #[allow(clippy::too_many_arguments)] // the two sides of a run
+    fn take_in(
+        &mut self,
+        receiver: &Receiver<Message>,
+        threads: usize,
+        compiler: &mut Compiler,
+        shared: &Shared<'_>,
+        stop: &Stop,
+        emit: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+        progress: &mut dyn FnMut(Progress),
+    ) {
+        let mut running = threads;
+        let mut shown = Instant::now();
+        while running > 0 {
+            if stop.asked() {
+                self.end(shared);
+            }
+            let message = match receiver.recv_timeout(Duration::from_millis(100)) {
+                Ok(message) => message,
+                Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            };
+            match message {
+                Message::Ended => running -= 1,
+                Message::Missing { point, family, reply } => {
+                    let made = self.make(compiler, shared, point, family);
+                    let _ = reply.send(made);
+                }
+                Message::Done { chunk, answer, rows } => {
+                    self.waiting.insert(chunk, (answer, rows));
+                    self.drain(shared, emit);
+                    if shown.elapsed() > Duration::from_millis(200) {
+                        shown = Instant::now();
+                        let done = (self.next * CHUNK).min(shared.to - shared.from);
+                        let all = shared.to - shared.from;
+                        progress(Progress { done, all, elapsed: self.started.elapsed() });
+                    }
+                }
+            }
+        }
+        self.drain(shared, emit);
+    }
+
+    /// Takes in the chunks that are next.
+    fn drain(&mut self, shared: &Shared<'_>, emit: &mut dyn FnMut(&[u8]) -> io::Result<()>) {
+        let before = self.next;
+        while self.failed.is_none()
+            && let Some((answer, rows)) = self.waiting.remove(&self.next)
+        {
+            if !rows.is_empty()
+                && let Err(error) = emit(&rows)
+            {
+                self.failed = Some(error);
+                self.end(shared);
+                break;
+            }
+            self.answer.merge(*answer);
+            self.next += 1;
+        }
+        if self.next > before {
+            if let Ok(mut best) = shared.best.write()
+                && shared.top.is_none()
+            {
+                *best = Arc::new(self.answer.front.leaders());
+            }
+            if let Ok(mut taken) = shared.taken.lock() {
+                *taken = self.next;
+            }
+            shared.moved.notify_all();
+        }
+    }
+
+    fn end(&mut self, shared: &Shared<'_>) {
+        shared.stop.store(true, Ordering::Relaxed);
+        shared.moved.notify_all();
+    }
+
+    fn make(
+        &mut self,
+        compiler: &mut Compiler,
+        shared: &Shared<'_>,
+        point: u64,
+        family: u64,
+    ) -> bool {
+        if shared.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        let variant = match compiler.make(shared.space, point) {
+            Made::Variant(variant) => variant,
+            Made::Wrong(found) => {
+                self.wrong = Some(found);
+                self.end(shared);
+                return false;
+            }
+        };
+        if let (true, Outcome::Results { outputs, .. }) =
+            (self.outputs.is_empty(), &variant.outcome)
+        {
+            self.outputs.clone_from(outputs);
+        }
+        let variants = match shared.families.lock() {
+            Ok(mut families) => families.entry(family).or_default().clone(),
+            Err(_) => return false,
+        };
+        match variants.write() {
+            Ok(mut list) => list.push(Arc::new(variant)),
+            Err(_) => return false,
+        }
+        true
+    }
+}
+
+/// One thread: chunk after chunk.
+fn chunks_of(shared: &Shared<'_>, sender: &Sender<Message>, write: Option<Writer<'_>>) {
+    let mut worker = Worker::default();
+    let mut block = Block::default();
+    let mut columns = vec![Vec::new(); shared.space.columns()];
+    loop {
+        let chunk = shared.next.fetch_add(1, Ordering::Relaxed);
+        let from = shared.from + chunk * CHUNK;
+        if from >= shared.to || !may_start(shared, chunk) {
+            return;
+        }
+        let to = (from + CHUNK).min(shared.to);
+        let mut answer = Answer::new(shared.definition, shared.top);
+        let mut rows = Vec::new();
+        let best = shared.best.read().map(|b| b.clone()).ok();
+        let numbers: Vec<u64> = match shared.sample {
+            None => (from..to).collect(),
+            Some(sample) => {
+                let drawn = (from..to).map(|i| shared.space.sampled(sample, i));
+                let mut drawn: Vec<u64> = drawn.collect();
+                drawn.sort_unstable();
+                drawn
+            }
+        };
+        let mut rest = numbers.as_slice();
+        while let Some(&first) = rest.first() {
+            let end = shared.space.family_end(first);
+            let count = rest.partition_point(|n| *n < end);
+            let (own, others) = rest.split_at(count);
+            rest = others;
+            columns.iter_mut().for_each(Vec::clear);
+            match shared.sample {
+                None => shared.space.fill(first, count as u64, &mut columns),
+                Some(_) => own.iter().for_each(|n| shared.space.numbers(*n, &mut columns)),
+            }
+            let family = shared.space.family(first);
+            let variants = match shared.families.lock() {
+                Ok(mut families) => families.entry(family).or_default().clone(),
+                Err(_) => return,
+            };
+            let mut missing = |at: usize| {
+                let (reply, answer) = mpsc::channel();
+                let point = own.get(at).copied().unwrap_or(first);
+                let sent = sender.send(Message::Missing { point, family, reply });
+                sent.is_ok() && answer.recv().unwrap_or(false)
+            };
+            let whole = worker.evaluate(
+                &variants,
+                &columns,
+                count,
+                shared.outputs,
+                &mut block,
+                &mut missing,
+            );
+            if !whole {
+                return;
+            }
+            answer.add(shared.definition, &block, own, best.as_deref());
+            if let Some(write) = write {
+                write(own, &block, &mut rows);
+            }
+        }
+        let answer = Box::new(answer);
+        if sender.send(Message::Done { chunk, answer, rows }).is_err() {
+            return;
+        }
+    }
+}
+
+/// Waits until a chunk is not too far ahead; false where the run ends.
+fn may_start(shared: &Shared<'_>, chunk: u64) -> bool {
+    let Ok(mut taken) = shared.taken.lock() else { return false };
+    loop {
+        if shared.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        if chunk < *taken + AHEAD {
+            return true;
+        }
+        match shared.moved.wait_timeout(taken, Duration::from_millis(100)) {
+            Ok((guard, _)) => taken = guard,
+            Err(_) => return false,
+        }
+    }
+}
