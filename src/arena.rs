@@ -5,6 +5,9 @@
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};
 
+/// A map that keeps the order in which keys came.
+pub type Ordered<K, V> = indexmap::IndexMap<K, V, rustc_hash::FxBuildHasher>;
+
 /// A `u32` that names one element of an [`Arena`].
 pub struct Id<T> {
     raw: u32,

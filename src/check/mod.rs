@@ -49,6 +49,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
+use crate::arena::Ordered;
 pub use crate::diagnostic::closest;
 pub use block::BuiltModel;
 pub use items::check_module;
@@ -103,7 +104,7 @@ pub struct Checker<'p> {
     evaluating: Vec<Circle>,
     constants: FxHashMap<usize, Value<'p>>,
     library_fns: FxHashMap<Name, ItemRef<'p>>,
-    imports: FxHashMap<ModuleId, Rc<indexmap::IndexMap<Name, names::Imported<'p>>>>,
+    imports: FxHashMap<ModuleId, Rc<Ordered<Name, names::Imported<'p>>>>,
     /// Results of library functions by function and arguments.
     calls: FxHashMap<(usize, Vec<call::Key>), Value<'p>>,
     kept: Vec<Value<'p>>,

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::program::{ItemRef, ModuleId};
 use super::value::{Env, Scope, Value, with_article};
 use super::{Checker, codes};
+use crate::arena::Ordered;
 use crate::diagnostic::{Diagnostic, Safety, closest, listed};
 use crate::name::Name;
 use crate::source::Place;
@@ -44,11 +45,11 @@ impl<'p> Checker<'p> {
     }
 
     /// Everything that the `use` lines of a module bring in, resolved once.
-    pub fn imports_of(&mut self, module: ModuleId) -> Rc<indexmap::IndexMap<Name, Imported<'p>>> {
+    pub fn imports_of(&mut self, module: ModuleId) -> Rc<Ordered<Name, Imported<'p>>> {
         if let Some(imports) = self.imports.get(&module) {
             return imports.clone();
         }
-        let mut map = indexmap::IndexMap::new();
+        let mut map = Ordered::default();
         for item in self.program.items_of_kind(module, ItemKind::Use) {
             self.resolve_use(item, &mut map);
         }
@@ -57,7 +58,7 @@ impl<'p> Checker<'p> {
         map
     }
 
-    fn resolve_use(&mut self, item: ItemRef<'p>, map: &mut indexmap::IndexMap<Name, Imported<'p>>) {
+    fn resolve_use(&mut self, item: ItemRef<'p>, map: &mut Ordered<Name, Imported<'p>>) {
         let Some(import) = &item.item.import else { return };
         let program = self.program;
         match &import.from {
@@ -95,7 +96,7 @@ impl<'p> Checker<'p> {
         &mut self,
         item: ItemRef<'p>,
         parts: &'p [crate::syntax::ast::Ident],
-        map: &mut indexmap::IndexMap<Name, Imported<'p>>,
+        map: &mut Ordered<Name, Imported<'p>>,
     ) {
         let Some(import) = &item.item.import else { return };
         let program = self.program;
@@ -132,7 +133,7 @@ impl<'p> Checker<'p> {
             depth -= 1;
         };
         let remaining = rest.get(depth..).unwrap_or_default();
-        let whole = |name: Name, map: &mut indexmap::IndexMap<Name, Imported<'p>>| {
+        let whole = |name: Name, map: &mut Ordered<Name, Imported<'p>>| {
             map.insert(name, Imported::Module(path.as_str().into()));
         };
         let listed = import.names.as_deref();

@@ -126,24 +126,28 @@ impl<'p> Checker<'p> {
         self.apply_op(item, values, place, expected)
     }
 
+    /// The axes that a value names: a composite axis is its parts.
+    fn axes_in<'v>(&'v self, value: &'v Value<'p>) -> &'v [AxisId] {
+        match value {
+            Value::Axis(axis) => match self.axis_info(*axis) {
+                Some(a) if !a.parts.is_empty() => &a.parts,
+                _ => std::slice::from_ref(axis),
+            },
+            Value::Axes(axes) => axes,
+            _ => &[],
+        }
+    }
+
     /// `A | B`, `A & B`, `A - B`.
     pub(super) fn axis_set(&self, op: BinaryOp, a: &Value<'p>, b: &Value<'p>) -> Value<'p> {
-        let set = |v: &Value<'p>| match v {
-            Value::Axis(axis) => match self.axis_info(*axis) {
-                Some(a) if !a.parts.is_empty() => a.parts.clone(),
-                _ => vec![*axis],
-            },
-            Value::Axes(axes) => axes.to_vec(),
-            _ => Vec::new(),
-        };
-        let (a, b) = (set(a), set(b));
+        let (a, b) = (self.axes_in(a), self.axes_in(b));
         let out: Vec<AxisId> = match op {
             BinaryOp::Union => {
                 let new = b.iter().filter(|x| !a.contains(x));
                 a.iter().chain(new).copied().collect()
             }
-            BinaryOp::Intersect => a.into_iter().filter(|x| b.contains(x)).collect(),
-            _ => a.into_iter().filter(|x| !b.contains(x)).collect(),
+            BinaryOp::Intersect => a.iter().filter(|x| b.contains(x)).copied().collect(),
+            _ => a.iter().filter(|x| !b.contains(x)).copied().collect(),
         };
         Value::Axes(out.into())
     }

@@ -3,10 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use indexmap::IndexMap;
-
 use super::object::Object;
 use super::program::{ItemRef, ModuleId};
+use crate::arena::Ordered;
 use crate::expr::{ExprId, OriginKind};
 use crate::ir::{AxisId, TensorId};
 use crate::name::Name;
@@ -65,7 +64,7 @@ pub struct Record<'p> {
     /// What it is, for messages.
     pub what: &'static str,
     /// Its fields.
-    pub fields: IndexMap<Name, Value<'p>>,
+    pub fields: Ordered<Name, Value<'p>>,
 }
 
 impl Value<'_> {

@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use indexmap::IndexMap;
-
 use super::frame::{Frame, View};
+use crate::arena::Ordered;
 use crate::check::{Checker, Machine, Object, Record, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::Conversion;
@@ -109,7 +108,7 @@ impl<'p> Checker<'p> {
                 None => *count,
                 Some(outer) => self.graph.mul(outer, *count),
             };
-            let mut fields = IndexMap::new();
+            let mut fields = Ordered::default();
             fields.insert(Name::new("n"), Value::Num(total));
             fields.insert(Name::new("here"), Value::Num(*count));
             fields.insert(Name::new("link"), Value::Object(link.clone()));

@@ -1,7 +1,6 @@
 //! The tree of results of a scenario: dotted paths to nodes of the expression graph.
 
-use indexmap::IndexMap;
-
+use crate::arena::Ordered;
 use crate::check::{Checker, Value};
 use crate::expr::ExprId;
 use crate::name::Name;
@@ -23,7 +22,7 @@ pub enum Leaf {
 #[derive(Clone, Default, Debug)]
 pub struct Results {
     /// Leaves by dotted path.
-    pub leaves: IndexMap<String, Leaf>,
+    pub leaves: Ordered<String, Leaf>,
     /// Whether values are not known: what depends on the model may have any path.
     pub open: bool,
 }

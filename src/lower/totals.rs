@@ -3,12 +3,10 @@
 //! In: the kernels and collectives of a phase, each costed once. Out: sums over all rounds, by view
 //! (useful, even, local) and by layer, and the time of the pass through its pipeline.
 
-use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
-
 use super::phase::{PhaseCost, Setting, Stage};
 use super::results::Leaf;
 use super::scenario::Lowered;
+use crate::arena::Ordered;
 use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::name::Name;
@@ -314,7 +312,7 @@ impl<'p> Checker<'p> {
     ) {
         // By layer, op in it, and what is counted.
         type Key = (Name, Option<Name>, &'static str);
-        let mut rows: IndexMap<Key, Option<ExprId>, FxBuildHasher> = IndexMap::default();
+        let mut rows: Ordered<Key, Option<ExprId>> = Ordered::default();
         for kernel in &cost.kernels {
             let layer = kernel.layer;
             let op = Some(kernel.op).filter(|op| *op != layer);

@@ -1,8 +1,7 @@
 //! From lowered scenarios to plain data.
 
-use indexmap::IndexMap;
-
 use super::{Collective, Expectation, Override, Report, Scenario, measured};
+use crate::arena::Ordered;
 use crate::check::{Checker, Value};
 use crate::evaluation::{Change, Evaluated, Evaluation};
 use crate::expr::{ExprId, Graph, Op};
@@ -57,8 +56,8 @@ pub fn figure(graph: &Graph, path: &str, leaf: &Leaf) -> Figure {
 }
 
 /// The workload and the number formats.
-fn inputs<'p>(checker: &mut Checker<'p>, evaluated: &Evaluated<'p>) -> IndexMap<String, Figure> {
-    let mut inputs = IndexMap::new();
+fn inputs<'p>(checker: &mut Checker<'p>, evaluated: &Evaluated<'p>) -> Ordered<String, Figure> {
+    let mut inputs = Ordered::default();
     let Some(object) = &evaluated.object else { return inputs };
     for root in ["serve", "train", "precision"] {
         let Some(Value::Object(section)) = checker.field_path(object, &[root]) else { continue };

@@ -13,8 +13,6 @@ mod table;
 mod text;
 mod training;
 
-use indexmap::IndexMap;
-
 pub use build::{build, figure};
 pub use csv::csv;
 pub use derivation::{derivation_json, derivation_text};
@@ -24,6 +22,7 @@ pub use sections::settable;
 pub use table::{Cell, Table, Tint};
 pub use text::{Look, ascii, text};
 
+use crate::arena::Ordered;
 use crate::quantity::figure::Figure;
 use crate::source::Spot;
 
@@ -46,9 +45,9 @@ pub struct Scenario {
     /// The plan with its mesh: `Tp(tp: 8)`.
     pub plan: String,
     /// The workload and the formats: `serve.batch`, `precision.weights`.
-    pub inputs: IndexMap<String, Figure>,
+    pub inputs: Ordered<String, Figure>,
     /// Results by dotted path.
-    pub results: IndexMap<String, Figure>,
+    pub results: Ordered<String, Figure>,
     /// Collectives of more than one device, phase by phase.
     pub collectives: Vec<Collective>,
     /// What was expected.

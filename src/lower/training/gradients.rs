@@ -5,6 +5,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::{ByStage, Workload};
+use crate::arena::Ordered;
 use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op};
 use crate::graph::Kind;
@@ -27,7 +28,7 @@ impl<'p> Checker<'p> {
     ) -> Vec<CollectiveUse> {
         let place = setting.place;
         type Way = (Kind, Rc<[MeshId]>, ExprId);
-        let mut ways: indexmap::IndexMap<Way, (ByStage, usize)> = indexmap::IndexMap::new();
+        let mut ways: Ordered<Way, (ByStage, usize)> = Ordered::default();
         let used = weight_stages(setting);
         for reduction in &setting.laid.reductions {
             let weights = &setting.model.weights;
