@@ -25,12 +25,24 @@ fn main() -> std::io::Result<()> {
     let mesa = Path::new(env!("CARGO_BIN_EXE_mesa"));
     let this = std::env::current_exe()?;
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/chat-70b.mesa");
-    let floor = median(31, || run(&this, &["--floor"]))?;
-    println!("floor (a trivial clap program)   {}", show(floor));
-    for command in ["check", "eval"] {
-        let time = median(31, || run(mesa, &[command, &example.to_string_lossy()]))?;
-        let above = time.saturating_sub(floor);
-        println!("mesa {command:5} of the example        {}  floor + {}", show(time), show(above));
+    let training = example.with_file_name("gpt3-175b-training.mesa");
+    let (example, training) = (example.to_string_lossy(), training.to_string_lossy());
+    let times = alternating(
+        31,
+        &[
+            (&this, &["--floor"]),
+            (mesa, &["check", &example]),
+            (mesa, &["eval", &example]),
+            (mesa, &["eval", &training]),
+        ],
+    )?;
+    let names = ["mesa check of the example", "mesa eval of the example", "mesa eval of training"];
+    if let Some((&floor, times)) = times.split_first() {
+        println!("floor (a trivial clap program)   {}", show(floor));
+        for (name, &time) in names.into_iter().zip(times) {
+            let above = time.saturating_sub(floor);
+            println!("{name:<32} {}  floor + {}", show(time), show(above));
+        }
     }
     let folder = std::env::temp_dir().join(format!("mesa-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
@@ -63,6 +75,23 @@ fn run(program: &Path, args: &[&str]) -> std::io::Result<Duration> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     Ok(start.elapsed())
+}
+
+/// The median of each command. They take turns, so that a slow spell of the machine meets all.
+fn alternating(runs: usize, commands: &[(&Path, &[&str])]) -> std::io::Result<Vec<Duration>> {
+    let mut times = vec![Vec::with_capacity(runs); commands.len()];
+    for _ in 0..=runs {
+        for ((program, args), times) in commands.iter().zip(&mut times) {
+            times.push(run(program, args)?);
+        }
+    }
+    // The first run of each warms up.
+    let middle = |times: &mut Vec<Duration>| {
+        times.remove(0);
+        times.sort();
+        times.get(runs / 2).copied().unwrap_or_default()
+    };
+    Ok(times.iter_mut().map(middle).collect())
 }
 
 fn median(

@@ -133,15 +133,15 @@ impl Order {
         let mut versions: Vec<Version> = made.keys().copied().collect();
         versions.retain(|v| model.tensors[v.tensor].role == Role::Activations);
         versions.sort_unstable_by_key(|v| (made.get(v).copied(), v.tensor, v.index));
+        let span = |v: &Version| Some((*v, *made.get(v)?, last.get(v).copied().unwrap_or(0)));
+        let spans: Vec<(Version, usize, usize)> = versions.iter().filter_map(span).collect();
         let mut sets: Vec<Vec<Version>> = Vec::new();
         for (i, event) in self.events.iter().enumerate() {
-            let alive = |v: &&Version| {
-                let from = made.get(v).copied().unwrap_or(usize::MAX);
-                let to = last.get(v).copied().unwrap_or(0);
-                let given_up = event.in_place && to == i && event.reads.contains(v);
-                from <= i && i <= to && !given_up
+            let alive = |(v, from, to): &&(Version, usize, usize)| {
+                let given_up = || event.in_place && *to == i && event.reads.contains(v);
+                *from <= i && i <= *to && !given_up()
             };
-            let set: Vec<Version> = versions.iter().filter(alive).copied().collect();
+            let set: Vec<Version> = spans.iter().filter(alive).map(|(v, ..)| *v).collect();
             if !sets.contains(&set) {
                 sets.push(set);
             }

@@ -8,7 +8,7 @@ use super::phase::Setting;
 use super::results::{Leaf, Results};
 use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
-use crate::graph::{LaidStep, Shard};
+use crate::graph::{LaidStep, Shard, Version};
 use crate::ir::{OpId, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
@@ -188,17 +188,31 @@ impl<'p> Checker<'p> {
     /// The greatest sum of activations alive at one step of a pass.
     fn working_set(&mut self, setting: &Setting<'_, 'p>, frame: &Frame) -> Option<ExprId> {
         let mut peaks = Vec::new();
+        let mut known = FxHashMap::default();
         for set in alive_together(&setting.laid.steps, &setting.model, &setting.escaping) {
             let mut sum = None;
             for version in set {
-                let shards = setting.laid.layout(version).map(|l| l.shards.clone());
-                let shards = shards.unwrap_or_default();
-                let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
+                let bytes = self.version_bytes(setting, frame, version, &mut known);
                 sum = self.plus(sum, bytes);
             }
             peaks.extend(sum);
         }
         self.graph.greatest(peaks)
+    }
+
+    /// What a version of a tensor takes on one device; `known` are those asked for before.
+    pub(super) fn version_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        version: Version,
+        known: &mut FxHashMap<Version, Option<ExprId>>,
+    ) -> Option<ExprId> {
+        *known.entry(version).or_insert_with(|| {
+            let shards = setting.laid.layout(version).map(|l| l.shards.as_slice());
+            let shards = shards.unwrap_or_default();
+            self.tensor_bytes(frame, version.tensor, shards, View::Local)
+        })
     }
 }
 

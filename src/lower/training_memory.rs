@@ -406,6 +406,7 @@ impl<'p> Checker<'p> {
         let kept: FxHashSet<Version> =
             saved(setting.laid, model).into_iter().map(|v| root(v, model)).collect();
         let mut peaks = Vec::new();
+        let mut known = FxHashMap::default();
         for set in alive_together(steps, model, &setting.escaping) {
             let mut sum = None;
             let mut seen: FxHashSet<Version> = FxHashSet::default();
@@ -414,9 +415,7 @@ impl<'p> Checker<'p> {
                 if kept.contains(&version) || !seen.insert(version) {
                     continue;
                 }
-                let shards = setting.laid.layout(version).map(|l| l.shards.clone());
-                let shards = shards.unwrap_or_default();
-                let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
+                let bytes = self.version_bytes(setting, frame, version, &mut known);
                 sum = self.plus(sum, bytes);
             }
             peaks.extend(sum);
