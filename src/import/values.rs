@@ -262,6 +262,7 @@ impl Reader<'_> {
             Kind::Text(text) => Some(text.chars().count()),
             _ => None,
         };
+        let length = length.map(|n| n.saturating_add(rule.plus));
         if let (true, Some(length)) = (rule.length, length) {
             let (text, number) = (length.to_string(), Some(length as f64));
             return match length {
