@@ -36,8 +36,34 @@ struct Weight {
     from: String,
     elements: f64,
     layers: Option<f64>,
-    /// The axis that the checkpoint has a tensor for each element of, and how long it is.
-    each: Option<(String, usize)>,
+    only: Option<Vec<u32>>,
+    /// Its axes by name, with their lengths.
+    axes: BTreeMap<String, f64>,
+    /// Bytes of an element.
+    width: f64,
+}
+
+impl Weight {
+    /// Its names in the checkpoint: one for each layer and expert that has it.
+    fn names(&self) -> Vec<String> {
+        let mut names = vec![self.from.clone()];
+        while let Some((before, rest)) = names[0].clone().split_once('{') {
+            let (hole, _) = rest.split_once('}').unwrap();
+            let of_axis = self.axes.get(hole).map(|n| (0..*n as u32).collect());
+            let rounds = || (0..self.layers.unwrap_or(1.0) as u32).collect();
+            let numbers: Vec<u32> = of_axis.or(self.only.clone()).unwrap_or_else(rounds);
+            assert!(before.len() < names[0].len());
+            let hole = format!("{{{hole}}}");
+            let filled = |name: &String| -> Vec<String> {
+                numbers.iter().map(|n| name.replacen(&hole, &n.to_string(), 1)).collect()
+            };
+            names = names.iter().flat_map(filled).collect();
+            if names.is_empty() {
+                break;
+            }
+        }
+        names
+    }
 }
 
 /// The weights of the only model in `text`, which must be without findings.
@@ -60,11 +86,14 @@ fn weights(text: &str) -> Vec<Weight> {
             from: tensor.from.clone().unwrap(),
             elements: tensor.axes.iter().map(|a| size(*a)).product(),
             layers: rounds.map(|r| checker.graph.value(r)),
-            each: tensor.axes.iter().find_map(|a| {
-                let name = format!("{{{}}}", built.model.axes[*a].name);
-                let hole = tensor.from.as_ref().unwrap().contains(&name);
-                hole.then(|| (name, size(*a) as usize))
-            }),
+            only: tensor.only.as_ref().map(|o| o.to_vec()),
+            axes: tensor
+                .axes
+                .iter()
+                .map(|a| (built.model.axes[*a].name.to_string(), size(*a)))
+                .collect(),
+            width: checker.graph.value(tensor.dtype.width)
+                * tensor.density.map_or(1.0, |d| checker.graph.value(d)),
         }
     });
     weights.collect()
@@ -132,6 +161,15 @@ const PUBLISHED: &[(&str, f64)] = &[
     ("microsoft__phi-2-mixformer", 2_779_683_840.0),
     ("mistralai__Mistral-7B-v0.1", 7_241_732_096.0),
     ("mosaicml__mpt-7b-instruct", 6_649_286_656.0),
+    ("LiquidAI__LFM2-1.2B", 1_170_340_608.0),
+    ("Qwen__Qwen2-VL-7B-Instruct", 8_291_375_616.0),
+    ("Qwen__Qwen2.5-VL-7B-Instruct", 8_292_166_656.0),
+    ("Qwen__Qwen3-VL-8B-Instruct", 8_767_123_696.0),
+    ("google__medgemma-27b-it", 27_432_406_640.0),
+    ("liuhaotian__llava-v1.5-7b", 7_062_902_784.0),
+    ("mistralai__Mamba-Codestral-7B-v0.1", 7_285_403_648.0),
+    ("nvidia__Qwen3.6-27B-NVFP4", 27_356_728_560.0),
+    ("tiiuae__falcon-mamba-7b", 7_272_665_088.0),
     ("openai-community__gpt2", 124_439_808.0),
     ("tiiuae__falcon-40b", 41_835_970_560.0),
     ("tiiuae__falcon-40b-native", 41_835_970_560.0),
@@ -242,15 +280,7 @@ fn weights_have_the_names_of_the_checkpoint() {
         let stored: BTreeSet<String> = map.keys().filter(|t| !is_buffer(t)).cloned().collect();
         let mut named = BTreeSet::new();
         for weight in weights(&model) {
-            let layers = weight.layers.map_or(1, |l| l as usize);
-            let (hole, elements) = weight.each.clone().unwrap_or((String::new(), 1));
-            for layer in 0..layers {
-                let name = weight.from.replace("{i}", &layer.to_string());
-                named.extend((0..elements).map(|e| match hole.as_str() {
-                    "" => name.clone(),
-                    hole => name.replace(hole, &e.to_string()),
-                }));
-            }
+            named.extend(weight.names());
         }
         let missing: Vec<_> = named.difference(&stored).take(5).collect();
         assert!(missing.is_empty(), "{name}: not in the checkpoint: {missing:?}");

@@ -72,7 +72,7 @@ impl<'p> Checker<'p> {
                 precision.model.insert(role, dtype);
             }
         }
-        precision.model_scoped = self.scoped_rules(model);
+        precision.model_scoped = self.scoped_rules(model, "precision", Some(()));
         let Some(scenario) = scenario else { return precision };
         for role in Role::ALL {
             if let Some(dtype) = self.dtype_field(scenario, role.word()) {
@@ -90,24 +90,35 @@ impl<'p> Checker<'p> {
             }
         }
         precision.compute = self.dtype_field(scenario, "compute");
-        precision.scoped = self.scoped_rules(scenario);
+        precision.scoped = self.scoped_rules(scenario, "precision", Some(()));
         precision
     }
 
-    /// The rules `weights within … = …` of a scenario or a model.
-    fn scoped_rules(&mut self, object: &Rc<Object<'p>>) -> Vec<ScopedRule> {
+    /// The rules `weights within … = …` in the section of a scenario or a model; without roles,
+    /// `format within … = …` of a number format.
+    fn scoped_rules(
+        &mut self,
+        object: &Rc<Object<'p>>,
+        section: &str,
+        roles: Option<()>,
+    ) -> Vec<ScopedRule> {
         let mut rules = Vec::new();
         let scoped: Vec<_> = object
             .entries
             .iter()
-            .filter(|e| !e.within.is_empty() && e.path.first().is_some_and(|n| *n == "precision"))
+            .filter(|e| !e.within.is_empty() && e.path.first().is_some_and(|n| *n == section))
             .cloned()
             .collect();
         for entry in scoped {
-            let Some(word) = entry.path.get(1) else { continue };
-            // Another word is reported where the names of settings are checked.
-            let Some(role) = Role::ALL.into_iter().find(|r| *word == r.word()) else { continue };
-            let Some(expr) = entry.value else { continue };
+            let role = match roles {
+                None => Some(Role::Weights),
+                // Another word is reported where the names of settings are checked.
+                Some(()) => entry
+                    .path
+                    .get(1)
+                    .and_then(|word| Role::ALL.into_iter().find(|r| *word == r.word())),
+            };
+            let (Some(role), Some(expr)) = (role, entry.value) else { continue };
             let place = entry.outer.site().place(expr.span);
             let value = self.eval(expr, &entry.outer);
             let value = self.expect_type(value, super::types::Ty::Dtype, place, "`precision`");
@@ -155,9 +166,11 @@ impl<'p> Checker<'p> {
             return None;
         };
         let mut args = vec![("bits", Value::Num(bits))];
-        for (field, bits_name, per_name) in
-            [("scale", "scale_bits", "scale_per"), ("zero", "zero_bits", "zero_per")]
-        {
+        for (field, bits_name, per_name) in [
+            ("scale", "scale_bits", "scale_per"),
+            ("zero", "zero_bits", "zero_per"),
+            ("super", "super_bits", "super_per"),
+        ] {
             if let Some(Value::Per(per)) = self.field(object, Name::new(field))
                 && let Value::Object(format) = &per.0
                 && let Some(Value::Num(bits)) = self.field(&format.clone(), Name::new("bits"))
@@ -166,15 +179,36 @@ impl<'p> Checker<'p> {
                 args.push((per_name, Value::Num(per.1)));
             }
         }
+        for field in ["density", "index"] {
+            if let Some(Value::Num(number)) = self.field(object, Name::new(field)) {
+                args.push((field, Value::Num(number)));
+            }
+        }
         let width = self.library_number("bytes_per_element", &args)?;
         let bits = self.graph.value(bits);
-        let dtype = Rc::new(Dtype { name: object.name, width, bits, place });
+        let parts = self.scoped_rules(object, "format", None);
+        let parts = parts.into_iter().map(|(_, within, dtype, _)| (within, dtype)).collect();
+        let dtype = Rc::new(Dtype { name: object.name, width, bits, parts, place });
         self.dtypes.insert(key, (object.clone(), dtype.clone()));
         Some(dtype)
     }
 
     /// The dtype of a weight, which may state one itself.
     pub(super) fn weight_dtype(
+        &mut self,
+        stated: Option<(Rc<Object<'p>>, Place)>,
+        name: Name,
+    ) -> Option<Rc<Dtype>> {
+        let dtype = self.whole_weight_dtype(stated, name)?;
+        // A mix says for some weights what they have instead.
+        let scope = &self.builder.scope;
+        let mut parts = dtype.parts.iter().rev();
+        let part = parts
+            .find(|(within, _)| within.iter().any(|w| super::scope_matches(scope, w, Some(name))));
+        Some(part.map_or(dtype.clone(), |(_, part)| part.clone()))
+    }
+
+    fn whole_weight_dtype(
         &mut self,
         stated: Option<(Rc<Object<'p>>, Place)>,
         name: Name,

@@ -95,6 +95,10 @@ const DTYPE: &[(&str, Field)] = &[
     ("bits", Field::Is(NUMBER)),
     ("scale", Field::Is(Ty::Any)),
     ("zero", Field::Is(Ty::Any)),
+    ("super", Field::Is(Ty::Any)),
+    ("density", Field::Is(NUMBER)),
+    ("index", Field::Is(NUMBER)),
+    ("format", Field::Is(Ty::Dtype)),
     ("source", Field::Is(Ty::Text)),
 ];
 const SCENARIO: &[(&str, Field)] = &[

@@ -141,6 +141,9 @@ pub struct Rule {
     /// How many elements the list has.
     #[serde(default)]
     pub length: bool,
+    /// With `length`: as many more.
+    #[serde(default)]
+    pub plus: usize,
     /// With `family`: the object that it reads; with its `model_type` it says the family.
     pub within: Option<String>,
     /// Only where this key is true (`key`), is not (`!key`), or has this value (`key=value`).

@@ -17,7 +17,7 @@ impl Reader<'_> {
         for (key, because) in &self.table.refused {
             let path =
                 |at: &String| if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
-            let is_known = self.within.iter().any(|at| self.used.contains(&path(at)))
+            let is_known = self.within.iter().any(|at| self.looked_into(&path(at)))
                 || self.family.assumed.contains_key(key)
                 || self.family.ignored.contains(key);
             if let Some(member) = self.key(key).filter(|m| !is_known && is_set(&m.value)) {
@@ -30,6 +30,13 @@ impl Reader<'_> {
             let label = format!("assumed: {meaning}");
             self.report(codes::CONFIG_ASSUMED, title, member.span, label);
         }
+    }
+
+    /// Whether something read this key, or one inside of it.
+    fn looked_into(&self, path: &str) -> bool {
+        let inside = format!("{path}.");
+        let mut after = self.used.range(inside.clone()..);
+        self.used.contains(path) || after.next().is_some_and(|used| used.starts_with(&inside))
     }
 
     /// Keys of the family that may have certain values only.
@@ -88,13 +95,7 @@ impl Reader<'_> {
             for member in members {
                 let key = &member.key;
                 let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let inside = format!("{full}.");
-                let is_known = self.used.contains(&full)
-                    || self
-                        .used
-                        .range(inside.clone()..)
-                        .next()
-                        .is_some_and(|u| u.starts_with(&inside))
+                let is_known = self.looked_into(&full)
                     || self.table.ignored.contains(key)
                     || opened.iter().any(|(p, ignored)| p == path && ignored.contains(key));
                 if is_known || !is_set(&member.value) || !said.insert(full.clone()) {

@@ -77,7 +77,10 @@ impl Reader<'_> {
         };
         let value = self.first_of(&[key.to_owned()]).map(|(_, member)| &member.value);
         match wanted {
-            Some(wanted) => value.is_some_and(|v| plain(v) == wanted),
+            Some(wanted) => value.is_some_and(|v| match &v.kind {
+                Kind::List(items) => items.iter().any(|item| is_like(&plain(item), wanted)),
+                _ => is_like(&plain(v), wanted),
+            }),
             None => value.is_some_and(is_set) != when.starts_with('!'),
         }
     }
@@ -259,6 +262,7 @@ impl Reader<'_> {
             Kind::Text(text) => Some(text.chars().count()),
             _ => None,
         };
+        let length = length.map(|n| n.saturating_add(rule.plus));
         if let (true, Some(length)) = (rule.length, length) {
             let (text, number) = (length.to_string(), Some(length as f64));
             return match length {
@@ -427,6 +431,11 @@ impl Reader<'_> {
 fn list(layers: &[f64], why: String, span: Option<Span>) -> Found {
     let shown: Vec<String> = layers.iter().map(|n| format!("{n:.0}")).collect();
     Found::Value { text: format!("[{}]", shown.join(", ")), number: None, why, span }
+}
+
+/// Whether a text is another, or ends in what follows its star.
+fn is_like(text: &str, wanted: &str) -> bool {
+    wanted.strip_prefix('*').map_or(text == wanted, |end| text.ends_with(end))
 }
 
 /// A scalar as it stands in the table.

@@ -109,6 +109,8 @@ pub struct Dtype {
     pub width: ExprId,
     /// Bits of the element itself, for choosing the widest.
     pub bits: f64,
+    /// For a mix: what the weights within some blocks have instead; later ones win.
+    pub parts: Vec<(Vec<Vec<Name>>, Rc<Self>)>,
     /// Where it is declared.
     pub place: Place,
 }
