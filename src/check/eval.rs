@@ -28,6 +28,9 @@ impl<'p> Checker<'p> {
         if let (true, ExprKind::Name(name)) = (word, &expr.kind) {
             return Value::Word(*name);
         }
+        if word && matches!(expr.kind, ExprKind::None) {
+            return Value::Word(Name::new("none"));
+        }
         self.eval(expr, env)
     }
 

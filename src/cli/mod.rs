@@ -16,6 +16,7 @@ mod new;
 mod output;
 mod overrides;
 mod screen;
+mod sweep;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ Examples:
   mesa check chat                          look for mistakes in chat/*.mesa
   mesa eval chat/main.mesa                 print latency, memory and cost
   mesa explain chat/main.mesa chat.tpot    show where a figure comes from
+  mesa sweep plans.mesa cheapest           try many settings, show the best
   mesa help E0201                          say what a code means
 
 Exit codes: 0 fine, 1 findings, 2 wrong usage or a file that cannot be read or written.";
@@ -70,6 +72,7 @@ enum Command {
     Fmt(fmt::Args),
     Import(import::Args),
     New(new::Args),
+    Sweep(sweep::Args),
     Help(help::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -129,6 +132,7 @@ impl Command {
             Self::Fmt(args) => fmt::run(&args, screen),
             Self::Import(args) => import::run(&args, screen),
             Self::New(args) => new::run(&args, screen),
+            Self::Sweep(args) => sweep::run_sweep(&args, screen),
             Self::Help(args) => help::run(&args, screen),
             Self::Completions(args) => completions::run(&args, screen),
             Self::Man(args) => man::run(&args, screen),

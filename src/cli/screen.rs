@@ -56,8 +56,13 @@ impl Screen {
 
     /// Prints to standard output. A closed pipe ends the output, not the program.
     pub(super) fn print(&self, text: &str) -> Result<(), Outer> {
+        self.print_bytes(text.as_bytes())
+    }
+
+    /// Prints bytes to standard output.
+    pub(super) fn print_bytes(&self, bytes: &[u8]) -> Result<(), Outer> {
         let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 Err(Outer::new("the output cannot be written").cause(error))
             }

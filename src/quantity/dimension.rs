@@ -58,6 +58,18 @@ impl Dimension {
     pub fn bits(self) -> u64 {
         self.0.iter().fold(0, |bits, e| (bits << 8) | u64::from(e.cast_unsigned()))
     }
+    /// The exponents of the base dimensions, in the order of [`BASES`].
+    #[must_use]
+    pub fn exponents(self) -> [i8; BASES.len()] {
+        self.0
+    }
+    /// The dimension with these exponents; those that are missing are 0.
+    #[must_use]
+    pub fn from_exponents(given: &[i8]) -> Self {
+        let mut exponents = [0; BASES.len()];
+        exponents.iter_mut().zip(given).for_each(|(to, from)| *to = *from);
+        Self(exponents)
+    }
     /// Whether this is a plain number.
     #[must_use]
     pub fn is_none(self) -> bool {

@@ -9,6 +9,7 @@ mod json;
 mod markdown;
 mod measured;
 mod sections;
+pub mod sweep;
 mod table;
 mod text;
 mod training;

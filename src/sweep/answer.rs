@@ -40,7 +40,14 @@ pub struct Answer {
     pub missed: Vec<u64>,
     /// The best of these.
     pub front: Front,
+    /// Points for a picture: those with the smallest hashes, so that order does not matter.
+    cloud: Vec<CloudPoint>,
+    /// How many of them are kept.
+    room: usize,
 }
+
+/// A hash of the point's number, the number, how it stands, and its results.
+type CloudPoint = (u64, u64, Standing, Vec<f64>);
 
 /// How a point stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,7 +95,7 @@ pub fn standing(definition: &Definition, block: &Block, point: usize) -> Standin
 impl Answer {
     /// Nothing so far.
     #[must_use]
-    pub fn new(definition: &Definition, top: Option<usize>) -> Self {
+    pub fn new(definition: &Definition, top: Option<usize>, room: usize) -> Self {
         Self {
             points: 0,
             broken: Vec::new(),
@@ -98,6 +105,8 @@ impl Answer {
             kept: 0,
             missed: Vec::new(),
             front: Front::new(top),
+            cloud: Vec::new(),
+            room,
         }
     }
 
@@ -114,7 +123,14 @@ impl Answer {
         let mut goals = vec![0.0; definition.goals.len()];
         for (at, &number) in numbers.iter().enumerate() {
             self.points += 1;
-            match standing(definition, block, at) {
+            let stands = standing(definition, block, at);
+            if self.room > 0 && !matches!(stands, Standing::Broken(_)) {
+                let values = block.values.iter();
+                let value = |c: &Vec<f64>| c.get(at).copied().unwrap_or(f64::NAN);
+                self.cloud.push((hashed(number), number, stands, values.map(value).collect()));
+                self.thin(4);
+            }
+            match stands {
                 Standing::Kept => {}
                 Standing::Broken(reason) => {
                     self.broken_by(reason as usize).add(1, number);
@@ -157,6 +173,24 @@ impl Answer {
         }
     }
 
+    /// The points for a picture, in order.
+    #[must_use]
+    pub fn cloud(&self) -> Vec<(u64, Standing, Vec<f64>)> {
+        let mut points: Vec<_> = self.cloud.clone();
+        points.sort_by_key(|(hash, point, ..)| (*hash, *point));
+        points.truncate(self.room);
+        points.sort_by_key(|(_, point, ..)| *point);
+        points.into_iter().map(|(_, point, standing, values)| (point, standing, values)).collect()
+    }
+
+    /// Forgets points of the picture when there are some times too many.
+    fn thin(&mut self, times: usize) {
+        if self.cloud.len() > self.room * times {
+            self.cloud.sort_by_key(|(hash, point, ..)| (*hash, *point));
+            self.cloud.truncate(self.room);
+        }
+    }
+
     fn broken_by(&mut self, reason: usize) -> &mut Broken {
         if self.broken.len() <= reason {
             self.broken.resize(reason + 1, Broken::default());
@@ -188,7 +222,16 @@ impl Answer {
             *mine += theirs;
         }
         self.front.merge(other.front);
+        self.cloud.extend(other.cloud);
+        self.thin(4);
     }
+}
+
+fn hashed(point: u64) -> u64 {
+    let mut z = point.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 impl Broken {

@@ -1,5 +1,7 @@
 //! Lowers a scenario at one point and keeps what holds at others.
 
+use std::sync::{Arc, RwLock};
+
 use indexmap::IndexMap;
 
 use super::define::{Asked, Definition, asked, find};
@@ -32,7 +34,11 @@ pub struct Compiler {
     base: Vec<Change>,
     reasons: IndexMap<(Code, String), Reason>,
     made: usize,
+    told: Option<Told>,
 }
+
+/// Reasons as threads see them, kept up to date.
+pub type Told = Arc<RwLock<Vec<Reason>>>;
 
 /// What was said at a point, in full.
 #[derive(Clone, Debug)]
@@ -52,7 +58,7 @@ impl Compiler {
         definition: Definition,
         base: Vec<Change>,
     ) -> Self {
-        Self { program, module, definition, base, reasons: IndexMap::new(), made: 0 }
+        Self { program, module, definition, base, reasons: IndexMap::new(), made: 0, told: None }
     }
 
     /// The program, with what was added to it.
@@ -71,6 +77,20 @@ impl Compiler {
     #[must_use]
     pub fn reasons(&self) -> Vec<Reason> {
         self.reasons.values().cloned().collect()
+    }
+
+    /// Keeps a list of reasons up to date, for threads that write them.
+    pub fn tell(&mut self, told: Told) {
+        self.told = Some(told);
+    }
+
+    /// Looks at the first point: what is wrong with the sweep at every point is said before
+    /// anything runs.
+    pub fn try_out(&mut self, space: &Space) -> Result<(), Vec<Diagnostic>> {
+        match self.make(space, 0) {
+            Made::Variant(_) => Ok(()),
+            Made::Wrong(found) => Err(found),
+        }
     }
 
     /// How many variants were made.
@@ -175,6 +195,9 @@ impl Compiler {
                 let entry = self.reasons.entry(key);
                 let index = entry.index();
                 entry.or_insert(Reason { code: said.code, pattern, example: said.title });
+                if let Some(mut told) = self.told.as_ref().and_then(|t| t.write().ok()) {
+                    *told = self.reasons.values().cloned().collect();
+                }
                 Outcome::Broken(index as u32)
             }
             (None, None) => return Made::Wrong(Vec::new()),

@@ -24,7 +24,7 @@ mod variant;
 mod worker;
 
 pub use answer::{Answer, Broken, Row, Standing, standing};
-pub use compile::{Compiler, Made, Reason};
+pub use compile::{Compiler, Made, Reason, Told};
 pub use define::{Asked, Axis, Definition, Goal, define, define_item};
 pub use front::Front;
 //pub use plans::{Layouts, layouts};

@@ -52,12 +52,14 @@ pub struct Options {
     pub sample: Option<Sample>,
     /// The best so many, instead of the front.
     pub top: Option<usize>,
+    /// How many other points to keep for a picture.
+    pub cloud: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let part = Part { index: 0, count: 1 };
-        Self { threads: 0, part, skip: 0, sample: None, top: None }
+        Self { threads: 0, part, skip: 0, sample: None, top: None, cloud: 0 }
     }
 }
 
@@ -95,6 +97,8 @@ pub struct Ran {
     pub to: u64,
     /// Where the part ends.
     pub end: u64,
+    /// How many points all parts have.
+    pub all: u64,
     /// Why nothing more was written.
     pub failed: Option<io::Error>,
 }
@@ -124,6 +128,7 @@ struct Shared<'a> {
     to: u64,
     sample: Option<Sample>,
     top: Option<usize>,
+    cloud: usize,
     outputs: usize,
 }
 
@@ -159,8 +164,8 @@ pub fn run(
         to: end,
         sample: options.sample,
         top: options.top,
-        outputs: 1
-            + definition.conditions.len()
+        cloud: options.cloud,
+        outputs: 1 + definition.conditions.len()
             + definition.goals.len()
             + definition.columns.len()
             + EXPECTATIONS,
@@ -171,7 +176,7 @@ pub fn run(
     let threads = threads.min(chunks.max(1) as usize);
     let (sender, receiver) = mpsc::channel();
     let mut taking = Taking {
-        answer: Answer::new(&definition, options.top),
+        answer: Answer::new(&definition, options.top, options.cloud),
         outputs: Vec::new(),
         waiting: BTreeMap::new(),
         next: 0,
@@ -195,7 +200,7 @@ pub fn run(
     }
     let to = (from + taking.next * CHUNK).min(end);
     let (answer, outputs, failed) = (taking.answer, taking.outputs, taking.failed);
-    Ok(Ran { answer, outputs, from, to, end, failed })
+    Ok(Ran { answer, outputs, from, to, end, all, failed })
 }
 
 /// Room for expectations of the scenario: results that a point has or has not.
@@ -337,7 +342,7 @@ fn chunks_of(shared: &Shared<'_>, sender: &Sender<Message>, write: Option<Writer
             return;
         }
         let to = (from + CHUNK).min(shared.to);
-        let mut answer = Answer::new(shared.definition, shared.top);
+        let mut answer = Answer::new(shared.definition, shared.top, shared.cloud);
         let mut rows = Vec::new();
         let best = shared.best.read().map(|b| b.clone()).ok();
         let numbers: Vec<u64> = match shared.sample {
