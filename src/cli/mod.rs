@@ -15,7 +15,9 @@ mod man;
 mod new;
 mod output;
 mod overrides;
+mod plan;
 mod screen;
+mod size;
 mod sweep;
 
 use std::ffi::OsString;
@@ -72,6 +74,8 @@ enum Command {
     Fmt(fmt::Args),
     Import(import::Args),
     New(new::Args),
+    Plan(plan::Args),
+    Size(size::Args),
     Sweep(sweep::Args),
     Help(help::Args),
     Completions(completions::Args),
@@ -132,6 +136,8 @@ impl Command {
             Self::Fmt(args) => fmt::run(&args, screen),
             Self::Import(args) => import::run(&args, screen),
             Self::New(args) => new::run(&args, screen),
+            Self::Plan(args) => plan::run(&args, screen),
+            Self::Size(args) => size::run(&args, screen),
             Self::Sweep(args) => sweep::run_sweep(&args, screen),
             Self::Help(args) => help::run(&args, screen),
             Self::Completions(args) => completions::run(&args, screen),

@@ -134,7 +134,7 @@ fn needed(graph: &Graph, roots: &[ExprId]) -> Vec<ExprId> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -162,19 +162,19 @@ mod tests {
         Op::Or,
     ];
 
-    fn origin(name: &str) -> Origin {
+    pub(in crate::reading) fn origin(name: &str) -> Origin {
         let place = Place { file: FileId(0), span: Span::default() };
         Origin { name: Name::new(name), kind: OriginKind::Literal, place, rule: None }
     }
 
     /// Bit for bit, but every NaN is the same "unknown".
-    fn same(a: f64, b: f64) -> bool {
+    pub(in crate::reading) fn same(a: f64, b: f64) -> bool {
         a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
     }
 
     /// What to add to a graph; operands count back from its end.
     #[derive(Clone, Debug)]
-    enum Add {
+    pub(in crate::reading) enum Add {
         Constant(f64),
         Param(f64),
         Named(usize),
@@ -183,7 +183,7 @@ mod tests {
         Select(usize, usize, usize),
     }
 
-    fn number() -> impl Strategy<Value = f64> {
+    pub(in crate::reading) fn number() -> impl Strategy<Value = f64> {
         let special = [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, 1e300, f64::INFINITY, f64::NAN];
         prop_oneof![
             proptest::sample::select(special.to_vec()),
@@ -192,7 +192,7 @@ mod tests {
         ]
     }
 
-    fn add() -> impl Strategy<Value = Add> {
+    pub(in crate::reading) fn add() -> impl Strategy<Value = Add> {
         let at = || 0..24_usize;
         prop_oneof![
             number().prop_map(Add::Constant),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     /// The graph, every node of it, and the values of its parameters.
-    fn graph_of(list: &[Add]) -> (Graph, Vec<ExprId>, Vec<f64>) {
+    pub(in crate::reading) fn graph_of(list: &[Add]) -> (Graph, Vec<ExprId>, Vec<f64>) {
         let mut graph = Graph::new();
         let mut ids = vec![graph.constant(3.0, Dimension::NONE, origin("three"))];
         let mut params = Vec::new();

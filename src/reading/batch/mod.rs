@@ -12,6 +12,8 @@
 mod compile;
 mod lanes;
 mod runner;
+#[cfg(test)]
+mod tests;
 
 pub use lanes::Width;
 pub use runner::Runner;

@@ -1,0 +1,243 @@
+//! All plans of a scenario on its machine: the library's layouts and the scenario's own, each with
+//! every degree that the machine can have.
+//!
+//! In: a file's text and a scenario of it. Out: for each layout a sweep over its degrees, written
+//! as a person would, and what came of it. What is tried is the library's `plans`, so that another
+//! layout is another plan there.
+
+use crate::check::{Checker, Object, Program, Value};
+use crate::evaluation::{Changes, evaluate_one};
+use crate::name::Name;
+use crate::syntax::ast::{ItemKind, StmtKind};
+
+/// One layout to try.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Layout {
+    /// The plan's name.
+    pub name: String,
+    /// Where the library has it; nothing for the scenario's own.
+    pub library: Option<String>,
+    /// Items that try it: to be added to the file.
+    pub text: String,
+    /// The sweep among them.
+    pub sweep: String,
+}
+
+/// What is tried for a scenario.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Layouts {
+    /// The layouts.
+    pub list: Vec<Layout>,
+    /// Devices of the machine.
+    pub devices: f64,
+    /// What a chip costs in a second, in dollars, if that is known.
+    pub price: Option<f64>,
+    /// What a chip draws at most, in watts, if that is known.
+    pub power: Option<f64>,
+    /// The model.
+    pub model: String,
+    /// The machine.
+    pub system: String,
+    /// What is wanted, as written.
+    pub goal: String,
+    /// Whether the more, the better.
+    pub maximize: bool,
+    /// What the scenario expects, as written.
+    pub expectations: Vec<String>,
+    /// Results that tell two plans apart.
+    pub parts: Vec<String>,
+}
+
+/// Where time goes, by workload; the names are those of results.
+const SERVING: [&str; 8] = [
+    "prefill.compute_time",
+    "prefill.memory_time",
+    "prefill.communication.exposed",
+    "prefill.overhead",
+    "decode.mid.compute_time",
+    "decode.mid.memory_time",
+    "decode.mid.communication.exposed",
+    "decode.mid.overhead",
+];
+const TRAINING: [&str; 6] = [
+    "step.forward",
+    "step.backward",
+    "step.recompute",
+    "step.communication.exposed",
+    "step.bubble",
+    "step.optimizer",
+];
+
+/// The layouts of a scenario; `system` replaces its machine. Nothing where the scenario has no
+/// model or machine (what is wrong with it, `mesa check` says).
+#[must_use]
+pub fn layouts(
+    program: &mut Program,
+    scenario: &str,
+    system: Option<&str>,
+    goal: Option<(&str, bool)>,
+) -> Option<Layouts> {
+    let module = *program.roots.first()?;
+    let change = system.map(|value| crate::evaluation::Change {
+        kind: crate::evaluation::ChangeKind::Override,
+        path: "system".to_owned(),
+        value: value.to_owned(),
+    });
+    let changes = Changes::add(program, change.into_iter().collect());
+    let program = &*program;
+    let mut evaluation = evaluate_one(program, module, Name::new(scenario), &changes);
+    let object = evaluation.scenarios.first()?.object.clone()?;
+    let trains = object.has(&[Name::new("train")]);
+    let checker = &mut evaluation.checker;
+    let Some(Value::Object(machine)) = checker.field_path(&object, &["system"]) else {
+        return None;
+    };
+    let machine = checker.machine(&machine)?;
+    let devices = checker.graph.value(machine.devices);
+    let system_name = machine.object.name.to_string();
+    let chip = machine.chip.clone();
+    let mut figure = |path: &[&str]| match checker.field_path(&chip, path) {
+        Some(Value::Num(id)) => Some(checker.graph.value(id)),
+        _ => None,
+    };
+    let (price, power) = (figure(&["price"]), figure(&["power", "tdp"]));
+    let model = match checker.field_path(&object, &["model"]) {
+        Some(Value::Object(model)) => model.name.to_string(),
+        _ => return None,
+    };
+    let batch = match checker.field_path(&object, &["train", "batch"]) {
+        Some(Value::Num(id)) => checker.graph.value(id),
+        _ => 1.0,
+    };
+    let mut expectations = Vec::new();
+    for statement in &object.stmts {
+        if let StmtKind::Expect { cond, .. } = &statement.stmt.kind {
+            let place = statement.outer.site().place(cond.span);
+            expectations.push(program.sources.text(place).to_owned());
+        }
+    }
+    let default = if trains { ("step.time", false) } else { ("latency", false) };
+    let (goal, maximize) = goal.unwrap_or(default);
+    let mut found = Layouts {
+        list: Vec::new(),
+        devices,
+        price,
+        power,
+        model,
+        system: system.map_or(system_name, str::to_owned),
+        goal: goal.to_owned(),
+        maximize,
+        expectations,
+        parts: if trains { TRAINING.to_vec() } else { SERVING.to_vec() }
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    };
+    let setting = Setting { scenario, system, trains, devices, batch };
+    found.own(checker, &object, &setting);
+    let path = if trains { "plans/training" } else { "plans/serving" };
+    let library = program.std_module(path)?;
+    for item in program.items_of_kind(library, ItemKind::Plan) {
+        let params = item.item.params.iter().flatten();
+        let params: Vec<String> = params.map(|p| p.name.name.to_string()).collect();
+        found.add(&item.item.name.name.to_string(), Some(path), &params, &setting);
+    }
+    Some(found)
+}
+
+/// What all layouts are tried on.
+struct Setting<'a> {
+    scenario: &'a str,
+    system: Option<&'a str>,
+    trains: bool,
+    devices: f64,
+    batch: f64,
+}
+
+impl Layouts {
+    /// The scenario's own plan with other degrees.
+    fn own<'p>(
+        &mut self,
+        checker: &mut Checker<'p>,
+        object: &std::rc::Rc<Object<'p>>,
+        setting: &Setting<'_>,
+    ) {
+        let Some(Value::Object(plan)) = checker.field_path(object, &["plan"]) else { return };
+        let params: Vec<String> =
+            plan.slots.iter().map(|s| s.param.name.name.to_string()).collect();
+        if !params.is_empty() {
+            self.add(&plan.name.to_string(), None, &params, setting);
+        }
+    }
+
+    fn add(&mut self, name: &str, library: Option<&str>, params: &[String], setting: &Setting<'_>) {
+        let number = self.list.len() + 1;
+        let (plan, scenario, sweep) = (
+            format!("AutomaticPlan{number}"),
+            format!("automatic_{number}"),
+            format!("automatic_sweep_{number}"),
+        );
+        let mut text = String::from("\n");
+        let mut body = String::new();
+        if let Some(system) = setting.system {
+            body += &format!("  system = {system}\n");
+        }
+        if let Some(path) = library {
+            let path = path.replace('/', ".");
+            text += &format!("use std.{path}.{{{name} as {plan}}}\n");
+            body += &format!("  plan = {plan}()\n");
+        }
+        text += &format!("scenario {scenario} = {} with {{\n{body}}}\n", setting.scenario);
+        text += &format!("sweep {sweep} of {scenario} {{\n");
+        let degrees = listed(&degrees(setting.devices));
+        for param in params {
+            let values = match param.as_str() {
+                "micro" | "micro_batch" => listed(&powers(setting.batch.min(16.0))),
+                "chunks" => "[2, 3, 4, 6, 8]".to_owned(),
+                _ => degrees.clone(),
+            };
+            text += &format!("  vary plan.{param} in {values}\n");
+        }
+        if setting.trains {
+            text += "  vary plan.recompute in [none, selective, full]\n";
+        }
+        // What is expected comes first: points are ranked by how much of it they miss.
+        if !self.expectations.is_empty() {
+            let misses: Vec<String> =
+                self.expectations.iter().map(|e| format!("(if {e} then 0 else 1)")).collect();
+            text += &format!("  minimize {}\n", misses.join(" + "));
+        }
+        let word = if self.maximize { "maximize" } else { "minimize" };
+        text += &format!("  {word} {}\n  minimize devices\n}}\n", self.goal);
+        self.list.push(Layout {
+            name: name.to_owned(),
+            library: library.map(str::to_owned),
+            text,
+            sweep,
+        });
+    }
+}
+
+/// Degrees that a machine can have: what divides its devices, and powers of two.
+fn degrees(devices: f64) -> Vec<u64> {
+    let devices = devices.clamp(1.0, 1e6) as u64;
+    let mut all: Vec<u64> = (1..=devices.min(4096)).filter(|d| devices.is_multiple_of(*d)).collect();
+    all.extend(powers(devices as f64));
+    all.push(devices);
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn powers(most: f64) -> Vec<u64> {
+    let mut list = vec![1];
+    while list.last().is_some_and(|p| (*p * 2) as f64 <= most) {
+        list.push(list.last().map_or(1, |p| p * 2));
+    }
+    list
+}
+
+fn listed(values: &[u64]) -> String {
+    let values: Vec<String> = values.iter().map(u64::to_string).collect();
+    format!("[{}]", values.join(", "))
+}
