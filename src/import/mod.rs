@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 
 use crate::check::{Checker, Program};
 use crate::diagnostic::{Diagnostic, Severity, codes};
+use crate::name::Name;
 use crate::source::{FileId, Place, Span};
 use crate::syntax::ast::ItemKind;
 
@@ -126,9 +127,10 @@ fn not_json(broken: &json::Broken, file: FileId) -> Diagnostic {
 fn names_of_weights(text: &str) -> BTreeMap<String, f64> {
     let program = Program::of_text("imported.mesa", text);
     let mut checker = Checker::new(&program);
-    let model = program.roots.first().and_then(|root| {
-        program.items_of_kind(*root, ItemKind::Model).first().copied()
-    });
+    let model = program
+        .roots
+        .first()
+        .and_then(|root| program.items_of_kind(*root, ItemKind::Model).first().copied());
     let built = model.and_then(|item| {
         let object = checker.check_object(item)?;
         let precision = checker.precision_of(None, &object);
@@ -140,7 +142,10 @@ fn names_of_weights(text: &str) -> BTreeMap<String, f64> {
         let tensor = &built.model.tensors[*tensor];
         let rounds = rounds.map_or(1.0, |rounds| checker.graph.value(rounds));
         let scope = tensor.scope.path.iter().chain(tensor.scope.blocks.iter());
-        for name in scope.chain([&tensor.name]) {
+        // What a tower of pictures calls its parts is not what the language model calls them.
+        let tower = tensor.scope.blocks.iter().any(|b| *b == "VisionTower");
+        let known = |name: &&Name| !tower || **name == "VisionTower" || **name == tensor.name;
+        for name in scope.chain([&tensor.name]).filter(known) {
             let layers = names.entry(name.text().to_owned()).or_default();
             *layers = layers.max(rounds);
         }
