@@ -162,6 +162,12 @@ const PUBLISHED: &[(&str, f64)] = &[
     ("mistralai__Mistral-7B-v0.1", 7_241_732_096.0),
     ("mosaicml__mpt-7b-instruct", 6_649_286_656.0),
     ("LiquidAI__LFM2-1.2B", 1_170_340_608.0),
+    ("XiaomiMiMo__MiMo-7B-RL", 7_833_409_536.0),
+    ("allenai__Molmo-7B-D-0924-nf4", 8_021_025_280.0),
+    ("google-bert__bert-base-uncased", 109_514_298.0),
+    ("meta-llama__Llama-3.2-11B-Vision-Instruct", 10_670_220_835.0),
+    ("microsoft__Phi-3-vision-128k-instruct", 4_146_621_440.0),
+    ("microsoft__bitnet-b1.58-2B-4T", 2_412_820_480.0),
     ("Qwen__Qwen2-VL-7B-Instruct", 8_291_375_616.0),
     ("Qwen__Qwen2.5-VL-7B-Instruct", 8_292_166_656.0),
     ("Qwen__Qwen3-VL-8B-Instruct", 8_767_123_696.0),
@@ -252,7 +258,9 @@ fn the_corpus_is_imported_exactly_or_refused_with_a_reason() {
 
 /// Tensors of checkpoints that are no weights: tables that a framework computes and stores.
 fn is_buffer(tensor: &str) -> bool {
-    [".inv_freq", ".attention.bias", ".masked_bias"].iter().any(|end| tensor.ends_with(end))
+    let tables = [".inv_freq", ".attention.bias", ".masked_bias"];
+    // Scales and codes of a quantized weight: `x.weight.absmax`.
+    tables.iter().any(|end| tensor.ends_with(end)) || tensor.contains(".weight.")
 }
 
 #[test]
@@ -270,7 +278,9 @@ fn weights_have_the_names_of_the_checkpoint() {
         let Some(model) = configs.get(name).and_then(|c| imported(name, c).0.text) else {
             continue;
         };
-        if model.contains("// In the checkpoint ") {
+        // MLX writes tensors in a layout of its own.
+        let is_mlx = name == "mistralai__Mistral-Small-3.x-24B";
+        if model.contains("// In the checkpoint ") || is_mlx {
             continue;
         }
         let text = fs::read_to_string(&file).unwrap();
@@ -534,4 +544,26 @@ fn large_configs_are_read_in_a_moment() {
     let deep = format!("{{\"model_type\": {}", "[".repeat(1_000_000));
     assert_eq!(codes(&self::imported("deep", &deep).0), ["E0801"]);
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn quantized_checkpoints_have_the_size_that_the_model_says() {
+    let Some(shared) = shared() else { return };
+    let configs = corpus(&shared);
+    // Bytes of all tensors of a checkpoint, its scales and tables too.
+    let published = [("allenai__Molmo-7B-D-0924-nf4", 6_661_964_712.0)];
+    for (name, bytes) in published {
+        let text = &configs[name];
+        let beside = fs::read_to_string(shared.join(format!("hf-quant/{name}.json"))).ok();
+        let mut sources = Sources::default();
+        let file = sources.add(SourceFile::new("config.json", text.as_str(), Origin::User));
+        let other = beside.as_deref().unwrap_or("{}");
+        let other_file = sources.add(SourceFile::new("hf_quant_config.json", other, Origin::User));
+        let beside = beside.as_deref().map(|text| (text, other_file));
+        let model = mesa::import::import_with(text, file, beside, name).text.unwrap();
+        let all = weights(&model);
+        let ours: f64 = all.iter().map(|w| w.elements * w.layers.unwrap_or(1.0) * w.width).sum();
+        println!("{name}: {ours:.4e} bytes, published {bytes:.4e}, {:+.4}", ours / bytes - 1.0);
+        assert!((ours / bytes - 1.0).abs() < 0.01, "{name}: {ours} against {bytes}");
+    }
 }

@@ -133,11 +133,11 @@ impl<'p> Checker<'p> {
         clauses: &Clauses,
         env: &Env<'p>,
     ) {
-        if self.builder.inputs_done && self.builder.blocks.len() == 1 {
+        let own = clauses.from.is_some();
+        if self.builder.inputs_done && self.builder.blocks.len() == 1 && !own {
             return;
         }
         let place = env.site().place(name.span);
-        let own = clauses.from.is_some();
         let bound = self.block_inputs_bound.iter().find(|(i, _)| *i == name).map(|(_, t)| *t);
         let bound = bound.filter(|_| !own);
         let Some(tensor) = bound else {
@@ -247,7 +247,11 @@ impl<'p> Checker<'p> {
     /// Inputs of a block that is checked by itself have axes of unknown length.
     pub(super) fn declare_inputs(&mut self, body: &'p Body, env: &Env<'p>) {
         for stmt in &body.stmts {
-            let StmtKind::Input { name, axes, .. } = &stmt.kind else { continue };
+            let StmtKind::Input { name, axes, clauses } = &stmt.kind else { continue };
+            // Its axes are the block's own.
+            if clauses.from.is_some() {
+                continue;
+            }
             let mut ids = Vec::new();
             for axis in axes {
                 let place = env.site().place(axis.name.span);

@@ -12,9 +12,7 @@ use super::screen::Screen;
 use super::{Outcome, output};
 use crate::diagnostic::miette::{Outer, narrate};
 use crate::diagnostic::render::{self, render};
-use crate::diagnostic::{Diagnostic, codes};
-use crate::import::{Imported, import};
-use crate::source::{FileId, Place, Span};
+use crate::import::{Imported, import_with};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,17 +49,16 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     let path = config_of(&args.path)?;
-    let loaded = input::load(std::slice::from_ref(&path))?;
-    let mut imported = match loaded.files.first() {
+    let paths: Vec<PathBuf> = [path.clone()].into_iter().chain(beside(&path)).collect();
+    let loaded = input::load(&paths)?;
+    let text_of = |id| &*loaded.sources.file(id).text;
+    let imported = match loaded.files.first() {
         Some(entry) => {
-            let text = &*loaded.sources.file(entry.id).text;
-            import(text, entry.id, &title_of(&path))
+            let beside = loaded.files.get(1).map(|beside| (text_of(beside.id), beside.id));
+            import_with(text_of(entry.id), entry.id, beside, &title_of(&path))
         }
         None => Imported { findings: loaded.findings.clone(), ..Imported::default() },
     };
-    if let Some(entry) = loaded.files.first() {
-        imported.findings.extend(formats_beside(&path, entry.id));
-    }
     let text = if screen.narrate {
         narrate(&loaded.sources, &imported.findings)
     } else {
@@ -98,16 +95,11 @@ fn config_of(path: &Path) -> Result<PathBuf, Outer> {
         .help("name the folder of a repository as it was downloaded"))
 }
 
-/// A file beside the config that says how weights are stored.
-fn formats_beside(config: &Path, file: FileId) -> Option<Diagnostic> {
+/// The file beside a config that says how weights are stored.
+fn beside(config: &Path) -> Option<PathBuf> {
     let beside = config.with_file_name("hf_quant_config.json");
     let is_there = config.file_name().is_some_and(|n| n == "config.json") && beside.is_file();
-    let place = Place { file, span: Span::new(0, 1) };
-    is_there.then(|| {
-        let title = "`hf_quant_config.json` beside the config is not read yet";
-        let label = "every weight is assumed to be stored in `torch_dtype`";
-        Diagnostic::new(codes::CONFIG_ASSUMED, title, place, label)
-    })
+    is_there.then_some(beside)
 }
 
 /// What a model from this file is called: after its folder, or after the file itself.

@@ -21,9 +21,13 @@ mod sum;
 mod values;
 mod write;
 
-use crate::check::Program;
+use std::collections::BTreeMap;
+
+use crate::check::{Checker, Program};
 use crate::diagnostic::{Diagnostic, Severity, codes};
+use crate::name::Name;
 use crate::source::{FileId, Place, Span};
+use crate::syntax::ast::ItemKind;
 
 /// What became of a config.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +44,17 @@ pub struct Imported {
 /// where the config does not say: the name of its folder or file.
 #[must_use]
 pub fn import(text: &str, file: FileId, title: &str) -> Imported {
+    import_with(text, file, None, title)
+}
+
+/// The same with the text of an `hf_quant_config.json` that stands beside the config.
+#[must_use]
+pub fn import_with(
+    text: &str,
+    file: FileId,
+    quantization: Option<(&str, FileId)>,
+    title: &str,
+) -> Imported {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let root = match json::read(text) {
         Ok(root) => root,
@@ -55,8 +70,23 @@ pub fn import(text: &str, file: FileId, title: &str) -> Imported {
             format!("{}, where `{{` is wanted", root.shown()),
         ));
     }
+    let beside = match quantization.map(|(text, file)| (json::read(text), file)) {
+        Some((Ok(node), file)) => Some((node, file)),
+        Some((Err(broken), file)) => return refused(not_json(&broken, file)),
+        None => None,
+    };
     let library = Program::of_text("", "");
-    let (reading, mut findings) = read::read(&root, file, &library);
+    let beside = beside.as_ref().map(|(node, file)| (node, *file));
+    let (mut reading, mut findings) = read::read(&root, file, beside, &library);
+    if let Some(reading) = &mut reading
+        && reading.format.is_some()
+        && !findings.iter().any(|d| d.severity == Severity::Error)
+    {
+        let names = names_of_weights(&write::write(reading, &root, title).text);
+        if let Some(format) = &mut reading.format {
+            findings.extend(format.keep(&names));
+        }
+    }
     let mut imported = Imported::default();
     if let Some(reading) = reading
         && !findings.iter().any(|d| d.severity == Severity::Error)
@@ -90,6 +120,37 @@ fn not_json(broken: &json::Broken, file: FileId) -> Diagnostic {
         place,
         format!("{} is wanted here", broken.expected),
     )
+}
+
+/// The names that a rule of precision may mean in a model (weights, calls and blocks), each with the
+/// number of layers that have it.
+fn names_of_weights(text: &str) -> BTreeMap<String, f64> {
+    let program = Program::of_text("imported.mesa", text);
+    let mut checker = Checker::new(&program);
+    let model = program
+        .roots
+        .first()
+        .and_then(|root| program.items_of_kind(*root, ItemKind::Model).first().copied());
+    let built = model.and_then(|item| {
+        let object = checker.check_object(item)?;
+        let precision = checker.precision_of(None, &object);
+        checker.build_model(&object, precision)
+    });
+    let mut names: BTreeMap<String, f64> = BTreeMap::new();
+    let Some(built) = built else { return names };
+    for (tensor, rounds) in &built.model.weights {
+        let tensor = &built.model.tensors[*tensor];
+        let rounds = rounds.map_or(1.0, |rounds| checker.graph.value(rounds));
+        let scope = tensor.scope.path.iter().chain(tensor.scope.blocks.iter());
+        // What a tower of pictures calls its parts is not what the language model calls them.
+        let tower = tensor.scope.blocks.iter().any(|b| *b == "VisionTower");
+        let known = |name: &&Name| !tower || **name == "VisionTower" || **name == tensor.name;
+        for name in scope.chain([&tensor.name]).filter(known) {
+            let layers = names.entry(name.text().to_owned()).or_default();
+            *layers = layers.max(rounds);
+        }
+    }
+    names
 }
 
 /// What the checker finds in the model: keys that do not go together.

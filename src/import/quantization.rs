@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::json::{Kind, Member, Node};
 use super::read::{Reader, is_set};
 use crate::diagnostic::{Diagnostic, codes};
+use crate::source::{Place, Span};
 
 /// The formats of a quantized model.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,36 @@ pub(super) struct Format {
     pub rules: Vec<(Vec<String>, String, String)>,
     /// The format of the cache.
     pub cache: Option<(String, String)>,
+    /// What some layers leave out: a name, in how many of them, and where that stands.
+    partial: Vec<(String, usize, Place)>,
+}
+
+impl Format {
+    /// Only what the model has, in so many layers: rules about anything else say nothing. What is
+    /// left out in all layers that have it gets the format of everything else; where only some
+    /// leave it out, a finding says so.
+    pub fn keep(&mut self, layers: &BTreeMap<String, f64>) -> Option<Diagnostic> {
+        let (mut whole, mut some, mut at) = (Vec::new(), Vec::new(), None);
+        for (name, count, place) in std::mem::take(&mut self.partial) {
+            match layers.get(&name) {
+                None => {}
+                Some(all) if count as f64 >= *all => whole.push(name),
+                Some(all) => {
+                    some.push(format!("`{name}` in {count} of {all}"));
+                    at = at.or(Some(place));
+                }
+            }
+        }
+        let why = self.rules.first().map(|(.., why)| format!("left out, {why}"));
+        self.rules.push((whole, String::new(), why.unwrap_or_default()));
+        for (within, ..) in &mut self.rules {
+            within.retain(|name| layers.contains_key(name));
+        }
+        self.rules.retain(|(within, ..)| !within.is_empty());
+        let title = "some layers keep modules that others have quantized";
+        let label = format!("taken as quantized in all layers: {}", some.join(", "));
+        Some(Diagnostic::new(codes::CONFIG_ASSUMED, title, at?, label))
+    }
 }
 
 /// Weights of products, which all of these tools mean by `Linear`.
@@ -56,82 +87,102 @@ impl Shape {
 }
 
 impl Reader<'_> {
-    /// How the weights are quantized, if they are.
+    /// How the weights are quantized, if they are: by the config, or by the file beside it.
     pub fn quantization(&mut self) -> Option<Format> {
         let keys = ["quantization_config", "compression_config", "quantization"];
         let found = keys.iter().filter_map(|key| Some((*key, self.key(key)?)));
         let found: Vec<_> = found.filter(|(_, m)| is_set(&m.value)).collect();
-        let (key, member) = *found.first()?;
-        let config = &member.value;
-        let text = |path: &str| match config.at(path).map(|m| &m.value.kind) {
-            Some(Kind::Text(text)) => Some(text.to_lowercase()),
-            _ => None,
-        };
-        let method = text("quant_method").or_else(|| {
-            text("quant_algo").or(text("quantization.quant_algo")).map(|_| "modelopt".to_owned())
-        });
-        let mlx = config.member("mode").is_some() || key == "quantization";
-        let method = method.unwrap_or_else(|| if mlx { "mlx".into() } else { String::new() });
-        let number = |path: &str| match config.at(path).map(|m| &m.value.kind) {
-            Some(Kind::Number(n)) => Some(*n),
-            _ => None,
-        };
-        let truth = |path: &str| config.at(path).is_some_and(|m| is_set(&m.value));
-        let mut names: Vec<&str> = LINEAR.to_vec();
-        let shape = match method.as_str() {
-            "awq" | "gptq" | "gptq_marlin" | "awq_marlin" => {
-                let bits = number("bits").or(number("w_bit")).unwrap_or(4.0);
-                let group = number("group_size").or(number("q_group_size")).unwrap_or(128.0);
-                Some(grouped(bits, group, true))
-            }
-            "fp8" => Some(match config.member("weight_block_size").map(|m| &m.value.kind) {
-                Some(Kind::List(_)) => blocks(config, "weight_block_size"),
-                _ => Shape::plain("fp8"),
-            }),
-            "fbgemm_fp8" => Some(Shape::plain("fp8")),
-            "mxfp4" => Some(Shape::plain("mxfp4")),
-            "bitnet" => Some(Shape::plain("ternary")),
-            "bitsandbytes" if truth("load_in_4bit") || truth("_load_in_4bit") => {
-                Some(Shape::plain(match truth("bnb_4bit_use_double_quant") {
-                    true => "nf4_double",
-                    false => "nf4",
-                }))
-            }
-            "bitsandbytes" => Some(Shape::plain("int8")),
-            "mlx" => {
-                names.extend(["table", "head"]);
-                let bits = number("bits").unwrap_or(4.0);
-                let group = number("group_size").unwrap_or(64.0);
-                Some(affine(bits, group))
-            }
-            "compressed-tensors" => compressed(config),
-            "modelopt" => {
-                let algorithm = text("quant_algo").or(text("quantization.quant_algo"));
-                let group = number("group_size").or(number("quantization.group_size"));
-                modelopt(algorithm.as_deref().unwrap_or(""), group)
-            }
-            _ => None,
-        };
-        let Some(shape) = shape else {
-            self.not_read(key, member, &method);
-            return None;
-        };
+        if let Some((key, member)) = found.first() {
+            return self.formats(key, "config.json", member.span, &member.value);
+        }
+        let (beside, file) = self.beside?;
+        let config = std::mem::replace(&mut self.file, file);
+        let span = super::first(beside.span);
+        let format = self.formats("quantization", "hf_quant_config.json", span, beside);
+        self.file = config;
+        format
+    }
+
+    fn formats(&mut self, key: &str, file: &str, at: Span, config: &Node) -> Option<Format> {
+        let method = method(key, config);
         let mut format = Format::default();
-        let why = format!("config.json: {key}");
-        format.items.extend(shape.item());
-        let names = names.into_iter().map(str::to_owned).collect();
-        format.rules.push((names, shape.name.clone(), why.clone()));
-        let cache = text("kv_cache_quant_algo").or(text("quantization.kv_cache_quant_algo"));
-        let scheme = config.at("kv_cache_scheme").filter(|m| is_set(&m.value));
-        if cache.as_deref() == Some("fp8") || scheme.is_some() {
+        let why = format!("{file}: {key}");
+        let groups = groups(config);
+        if groups.is_empty() {
+            let mut names = LINEAR.to_vec();
+            if method == "mlx" {
+                names.extend(["table", "head"]);
+            }
+            let Some(shape) = shape(&method, config) else {
+                self.not_read(key, at, &method);
+                return None;
+            };
+            format.items.extend(shape.item());
+            let names = names.into_iter().map(str::to_owned).collect();
+            format.rules.push((names, shape.name, why.clone()));
+        } else {
+            self.grouped(&groups, &mut format, &why);
+        }
+        let cache = [
+            "kv_cache_quant_algo",
+            "quantization.kv_cache_quant_algo",
+            "kv_cache_scheme",
+            "kv_cache_quant_method",
+        ];
+        let is_fp8 = |m: &Member| match &m.value.kind {
+            Kind::Text(text) => text.eq_ignore_ascii_case("fp8"),
+            Kind::Object(_) => number(&m.value, "num_bits") == Some(8.0),
+            _ => false,
+        };
+        if cache.iter().filter_map(|path| config.at(path)).any(is_fp8) {
             format.cache = Some(("fp8".into(), why));
         }
         self.left_out(config, key, &mut format);
         Some(format)
     }
 
-    fn not_read(&mut self, key: &str, member: &Member, method: &str) {
-        let place = self.place(member.span);
+    /// Groups of modules, each with a format of its own: what most layers of a module have counts.
+    fn grouped(&mut self, groups: &[(Vec<String>, Shape)], format: &mut Format, why: &str) {
+        let mut votes: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
+        for (targets, shape) in groups {
+            for target in targets {
+                let names = match target.as_str() {
+                    "Linear" => LINEAR.iter().map(|n| (*n).to_owned()).collect(),
+                    target => self.meant(target).0,
+                };
+                for name in names {
+                    *votes.entry(name).or_default().entry(&shape.name).or_default() += 1;
+                }
+            }
+        }
+        let mut chosen: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut mixed = Vec::new();
+        for (name, formats) in votes {
+            let Some((most, _)) = formats.iter().max_by_key(|(_, votes)| **votes) else { continue };
+            if formats.len() > 1 {
+                mixed.push(format!("`{name}`"));
+            }
+            chosen.entry(most).or_default().push(name);
+        }
+        for (_, shape) in groups {
+            if let Some(names) = chosen.remove(shape.name.as_str()) {
+                format.items.extend(shape.item());
+                format.rules.push((names, shape.name.clone(), why.to_owned()));
+            }
+        }
+        if !mixed.is_empty() {
+            let place = self.place(super::first(self.root.span));
+            self.findings.push(Diagnostic::new(
+                codes::CONFIG_ASSUMED,
+                "modules of one name have different formats in different layers",
+                place,
+                format!("taken as in most layers: {}", mixed.join(", ")),
+            ));
+        }
+    }
+
+    fn not_read(&mut self, key: &str, at: Span, method: &str) {
+        let place = self.place(at);
         let method: String = method.chars().take(40).collect();
         let title = match method.as_str() {
             "" => format!("`{key}` does not say by which tool, and none of the known forms fits"),
@@ -183,36 +234,25 @@ impl Reader<'_> {
                 }
             }
         }
-        let count = self.numbers.get("layers").copied().unwrap_or_default();
-        let mut some = Vec::new();
+        let place = self.place(span.unwrap_or(super::first(config.span)));
         for (name, in_layers) in layers {
-            // A module that only some layers have is left out wherever it is.
-            let special = ["vision", "router", "shared_gate", "mtp"].contains(&name.as_str());
-            if special || in_layers.len() as f64 >= count {
+            // A tower and what routes tokens are left out wherever they are.
+            let special = ["VisionTower", "Router", "w_shared", "mtp"].contains(&name.as_str());
+            if special {
                 whole.insert(name);
-            } else if !whole.contains(&name) {
-                some.push(format!("`{name}` in {} of {count} layers", in_layers.len()));
+            } else if !whole.contains(&name) && name != "norm" {
+                format.partial.push((name, in_layers.len(), place));
             }
         }
         // What is never quantized needs no rule.
         let quantized = |name: &String| {
-            let never = ["table", "router", "shared_gate", "norm"].contains(&name.as_str());
+            let never = ["table", "Router", "w_shared", "norm"].contains(&name.as_str());
             let head = name == "head" && !format.rules.iter().any(|r| r.0.contains(name));
             !never && !head
         };
         let names: Vec<String> = whole.into_iter().filter(quantized).collect();
         if !names.is_empty() {
-            format.rules.push((names, String::new(), format!("config.json: left out by {key}")));
-        }
-        let place = self.place(span.unwrap_or_default());
-        if !some.is_empty() {
-            let label = format!("taken as quantized in all layers: {}", some.join(", "));
-            self.findings.push(Diagnostic::new(
-                codes::CONFIG_ASSUMED,
-                "some layers keep modules that others have quantized",
-                place,
-                label,
-            ));
+            format.rules.push((names, String::new(), format!("left out by {key}")));
         }
         if let Some(first) = unknown.first() {
             let title = format!("`{first}` names no module that the importer knows");
@@ -230,9 +270,105 @@ impl Reader<'_> {
             own.or_else(|| self.table.modules.get(*part)).cloned()
         };
         let layer = parts.iter().find_map(|p| p.parse().ok());
-        let towers = ["vision", "mtp"];
+        let towers = ["VisionTower", "mtp"];
         let tower = parts.iter().filter_map(of).find(|n| n.iter().any(|n| towers.contains(&&**n)));
         (tower.or_else(|| parts.iter().rev().find_map(of)).unwrap_or_default(), layer)
+    }
+}
+
+/// The tool that a config names, or shows by its form.
+fn method(key: &str, config: &Node) -> String {
+    let said = text(config, "quant_method").filter(|m| !m.is_empty());
+    let algorithm = text(config, "quant_algo").or_else(|| text(config, "quantization.quant_algo"));
+    said.unwrap_or_else(|| match (algorithm, config.member("mode"), key) {
+        (Some(_), ..) => "modelopt".into(),
+        (_, Some(_), _) => "mlx".into(),
+        (_, _, "quantization") if number(config, "bits").is_some() => "mlx".into(),
+        _ => String::new(),
+    })
+}
+
+/// The one format of all quantized weights.
+fn shape(method: &str, config: &Node) -> Option<Shape> {
+    let set = |path: &str| config.at(path).is_some_and(|m| is_set(&m.value));
+    Some(match method {
+        "awq" | "gptq" | "gptq_marlin" | "awq_marlin" | "auto-round" | "intel/auto-round" => {
+            let bits = number(config, "bits").or(number(config, "w_bit")).unwrap_or(4.0);
+            let group = number(config, "group_size").or(number(config, "q_group_size"));
+            grouped(bits, group.unwrap_or(128.0), true)
+        }
+        "fp8" => match config.member("weight_block_size").map(|m| &m.value.kind) {
+            Some(Kind::List(_)) => blocks(config, "weight_block_size"),
+            _ => Shape::plain("fp8"),
+        },
+        "fbgemm_fp8" => Shape::plain("fp8"),
+        "mxfp4" => Shape::plain("mxfp4"),
+        "bitnet" => Shape::plain("ternary"),
+        "bitsandbytes" if set("load_in_4bit") || set("_load_in_4bit") => {
+            Shape::plain(match set("bnb_4bit_use_double_quant") {
+                true => "nf4_double",
+                false => "nf4",
+            })
+        }
+        "bitsandbytes" => Shape::plain("int8"),
+        "mlx" => affine(
+            number(config, "bits").unwrap_or(4.0),
+            number(config, "group_size").unwrap_or(64.0),
+        ),
+        "modelopt" => {
+            let algorithm =
+                text(config, "quant_algo").or_else(|| text(config, "quantization.quant_algo"));
+            let group = number(config, "group_size").or(number(config, "quantization.group_size"));
+            modelopt(algorithm.as_deref().unwrap_or(""), group)?
+        }
+        _ => return None,
+    })
+}
+
+/// Groups of modules with their formats: compressed-tensors, and ModelOpt's mixes.
+fn groups(config: &Node) -> Vec<(Vec<String>, Shape)> {
+    let mut groups: Vec<(Vec<String>, Shape)> = Vec::new();
+    if let Some(list) = config.member("config_groups") {
+        for group in list.value.members() {
+            let weights = group.value.member("weights");
+            let Some(shape) = weights.and_then(|w| compressed(&w.value)) else { continue };
+            let targets = match group.value.member("targets").map(|m| &m.value.kind) {
+                Some(Kind::List(items)) => items.iter().filter_map(said).collect(),
+                _ => vec!["Linear".to_owned()],
+            };
+            groups.push((targets, shape));
+        }
+    }
+    for path in ["quantized_layers", "quantization.quantized_layers"] {
+        for layer in config.at(path).map(|m| m.value.members()).unwrap_or_default() {
+            let algorithm = text(&layer.value, "quant_algo").unwrap_or_default();
+            let Some(shape) = modelopt(&algorithm, number(&layer.value, "group_size")) else {
+                continue;
+            };
+            match groups.iter_mut().find(|(_, s)| s.name == shape.name) {
+                Some((targets, _)) => targets.push(layer.key.clone()),
+                None => groups.push((vec![layer.key.clone()], shape)),
+            }
+        }
+    }
+    groups
+}
+
+fn said(node: &Node) -> Option<String> {
+    match &node.kind {
+        Kind::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn text(node: &Node, path: &str) -> Option<String> {
+    said(&node.at(path)?.value).map(|t| t.to_lowercase())
+}
+
+fn number(node: &Node, path: &str) -> Option<f64> {
+    match node.at(path)?.value.kind {
+        Kind::Number(n) => Some(n),
+        _ => None,
     }
 }
 
@@ -244,7 +380,7 @@ fn grouped(bits: f64, group: f64, zeros: bool) -> Shape {
     }
     let shape = if zeros { "" } else { "_symmetric" };
     let name = format!("int{bits}_g{group}{shape}");
-    if name == "int4_g128" {
+    if ["int4_g128", "int4_g64", "int4_g32", "int8_g128"].contains(&name.as_str()) {
         return Shape::plain(&name);
     }
     let format = match bits {
@@ -284,23 +420,14 @@ fn blocks(config: &Node, key: &str) -> Shape {
     }
 }
 
-/// compressed-tensors: the first group of weights.
-fn compressed(config: &Node) -> Option<Shape> {
-    let Kind::Object(groups) = &config.member("config_groups")?.value.kind else { return None };
-    let group = &groups.first()?.value;
-    let weights = &group.at("weights").or_else(|| group.member("weights"))?.value;
-    let number = |key: &str| match weights.member(key).map(|m| &m.value.kind) {
-        Some(Kind::Number(n)) => Some(*n),
-        _ => None,
-    };
-    let text = |key: &str| match weights.member(key).map(|m| &m.value.kind) {
-        Some(Kind::Text(text)) => text.as_str(),
-        _ => "",
-    };
-    let bits = number("num_bits")?;
-    let size = number("group_size");
-    Some(match (text("type"), bits, size) {
-        ("float", 8.0, _) if text("strategy") == "block" => blocks(weights, "block_structure"),
+/// The weights of a group of compressed-tensors.
+fn compressed(weights: &Node) -> Option<Shape> {
+    let bits = number(weights, "num_bits")?;
+    let size = number(weights, "group_size");
+    let kind = text(weights, "type").unwrap_or_default();
+    let strategy = text(weights, "strategy").unwrap_or_default();
+    Some(match (kind.as_str(), bits, size) {
+        ("float", 8.0, _) if strategy == "block" => blocks(weights, "block_structure"),
         ("float", 8.0, _) => Shape::plain("fp8"),
         ("float", 4.0, Some(32.0)) => Shape::plain("mxfp4"),
         ("float", 4.0, _) => Shape::plain("nvfp4"),
@@ -318,7 +445,7 @@ fn compressed(config: &Node) -> Option<Shape> {
 fn modelopt(algorithm: &str, group: Option<f64>) -> Option<Shape> {
     Some(match algorithm {
         "fp8" | "fp8_per_channel_per_token" => Shape::plain("fp8"),
-        "fp8_pb_wo" | "fp8_block" => Shape::plain("fp8_block"),
+        "fp8_pb_wo" | "fp8_pb_real" | "fp8_block" => Shape::plain("fp8_block"),
         "nvfp4" | "w4a16_nvfp4" => Shape::plain("nvfp4"),
         "mxfp4" | "w4a8_mxfp4_fp8" => Shape::plain("mxfp4"),
         "mxfp8" => Shape::plain("mxfp8"),

@@ -70,7 +70,9 @@ pub(super) struct Parameter<'p> {
 
 pub(super) struct Reader<'c> {
     pub root: &'c Node,
-    file: FileId,
+    pub file: FileId,
+    /// What stands in the `hf_quant_config.json` beside the config.
+    pub beside: Option<(&'c Node, FileId)>,
     pub table: &'static Table,
     pub library: &'c Program,
     pub family: Family,
@@ -92,6 +94,7 @@ pub(super) struct Reader<'c> {
 pub(super) fn read(
     root: &Node,
     file: FileId,
+    beside: Option<(&Node, FileId)>,
     library: &Program,
 ) -> (Option<Reading>, Vec<Diagnostic>) {
     let table = Table::get();
@@ -111,6 +114,7 @@ pub(super) fn read(
     let mut reader = Reader {
         root,
         file,
+        beside,
         table,
         library,
         family,

@@ -1,0 +1,157 @@
+//! Number formats: bits of a weight with its scales, zeros and what blocks have, against what the
+//! formats are made of, and sizes of whole models against published ones.
+//!
+//! The published sizes are not part of the repository: `measured/memory.csv` in the folder that
+//! MESA_SHARED_DATA names. The test over them says that it was skipped where that is not set.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests
+
+use std::collections::BTreeMap;
+
+use mesa::ir::AxisSize;
+use mesa::syntax::ast::ItemKind;
+use mesa::{Checker, Program};
+
+/// Bits of a weight in a format.
+fn bits(name: &str) -> f64 {
+    let program = Program::of_text("empty.mesa", "");
+    let mut checker = Checker::new(&program);
+    let dtype = checker.dtype_named(name).unwrap_or_else(|| panic!("no format {name}"));
+    checker.graph.value(dtype.width) * 8.0
+}
+
+#[test]
+fn formats_take_what_their_blocks_take() {
+    // Bytes of a block, and the weights in it.
+    let blocks = [
+        ("q4_0", 18.0, 32.0),
+        ("q4_1", 20.0, 32.0),
+        ("q5_0", 22.0, 32.0),
+        ("q5_1", 24.0, 32.0),
+        ("q8_0", 34.0, 32.0),
+        ("q2_k", 84.0, 256.0),
+        ("q3_k", 110.0, 256.0),
+        ("q4_k", 144.0, 256.0),
+        ("q5_k", 176.0, 256.0),
+        ("q6_k", 210.0, 256.0),
+        ("iq4_nl", 18.0, 32.0),
+        ("iq4_xs", 136.0, 256.0),
+        ("mxfp4", 17.0, 32.0),
+        ("mxfp8", 33.0, 32.0),
+        ("nvfp4", 9.0, 16.0),
+        ("ternary", 1.0, 4.0),
+        // 64 of 4 bits and an fp32 number.
+        ("nf4", 36.0, 64.0),
+        // 128 of 4 bits, an fp16 scale and a 4-bit zero point.
+        ("int4_g128", 66.5, 128.0),
+        ("int4_g32", 18.5, 32.0),
+        // 128 by 128 of a byte and an fp32 number.
+        ("fp8_block", 16388.0, 16384.0),
+        ("fp8", 1.0, 1.0),
+        ("int8", 1.0, 1.0),
+        // Two of four values, and two bits for the place of each.
+        ("bf16_sparse", 4.5, 4.0),
+        ("fp8_sparse", 2.5, 4.0),
+    ];
+    for (name, bytes, weights) in blocks {
+        assert_eq!(bits(name), bytes * 8.0 / weights, "{name}");
+    }
+    // 64 of 4 bits with an 8-bit scale, and an fp32 number for 256 of these.
+    assert!((bits("nf4_double") - (4.0 + 8.0 / 64.0 + 32.0 / 16384.0)).abs() < 1e-12);
+}
+
+/// Bytes of the weights of a model in its formats.
+fn bytes_of(text: &str) -> f64 {
+    let program = Program::of_text("model.mesa", text);
+    let found: Vec<_> = mesa::check(&program).iter().map(|d| d.title.clone()).collect();
+    assert!(found.is_empty(), "{found:?}\n{text}");
+    let mut checker = Checker::new(&program);
+    let item = program.items_of_kind(program.roots[0], ItemKind::Model)[0];
+    let object = checker.check_object(item).unwrap();
+    let precision = checker.precision_of(None, &object);
+    let built = checker.build_model(&object, precision).unwrap();
+    let size = |axis| match built.model.axes[axis].size {
+        AxisSize::Fixed(id) | AxisSize::Composite(id) => checker.graph.value(id),
+        AxisSize::Phase(name) => panic!("a weight has the axis {name}"),
+    };
+    let weights = built.model.weights.iter().map(|(id, rounds)| {
+        let tensor = &built.model.tensors[*id];
+        let elements: f64 = tensor.axes.iter().map(|a| size(*a)).product();
+        let rounds = rounds.map_or(1.0, |r| checker.graph.value(r));
+        elements * rounds * checker.graph.value(tensor.dtype.width)
+    });
+    weights.sum()
+}
+
+fn library(model: &str, format: &str) -> f64 {
+    bytes_of(&format!(
+        "use std.models.{model}\n\n/// In another format.\nmodel Here = {model} with {{ \
+         precision.weights = {format} }} {{\n  source = \"a test\"\n}}\n"
+    ))
+}
+
+#[test]
+fn a_mix_gives_each_weight_its_format() {
+    // Llama 3 8B in Q4_K_M: table, head, wq and wo, wk, wv, gate and up, down, norms.
+    let half = f64::midpoint(4.5, 6.5625);
+    let (hidden, kv, ffn, table) = (4096.0, 1024.0, 14336.0, 128_256.0 * 4096.0);
+    let layer = 2.0 * hidden * hidden * 4.5
+        + hidden * kv * (4.5 + half)
+        + hidden * ffn * (2.0 * 4.5 + half)
+        + 2.0 * hidden * 32.0;
+    let all = table * (4.5 + 6.5625) + 32.0 * layer + hidden * 32.0;
+    assert_eq!(library("Llama3_8B", "q4_k_m"), all / 8.0);
+}
+
+#[test]
+fn a_model_says_formats_of_its_parts() {
+    let text = |rules: &str| {
+        format!(
+            "use std.layers.Llama\n\n/// Small.\nmodel M = Llama(layers: 2, hidden: 64, heads: 4, \
+             ffn: 128, vocab: 1000) {{\n  source = \"a test\"\n  precision {{\n    weights = \
+             bf16\n{rules}  }}\n}}\n"
+        )
+    };
+    let plain = bytes_of(&text(""));
+    let mlp = 2.0 * 3.0 * 64.0 * 128.0;
+    let attention = 2.0 * 4.0 * 64.0 * 64.0;
+    let table = 1000.0 * 64.0;
+    assert_eq!(bytes_of(&text("    weights within GatedMlp = fp8\n")), plain - mlp);
+    assert_eq!(bytes_of(&text("    weights within attention = fp8\n")), plain - attention);
+    assert_eq!(bytes_of(&text("    weights within table = fp8\n")), plain - table);
+    // The later rule wins.
+    let both = "    weights within mlp = fp8\n    weights within w_down = fp32\n";
+    assert_eq!(bytes_of(&text(both)), plain - mlp * 2.0 / 3.0 + mlp / 3.0 * 2.0);
+}
+
+#[test]
+fn sizes_agree_with_published_ones() {
+    let Some(shared) = std::env::var_os("MESA_SHARED_DATA").map(std::path::PathBuf::from) else {
+        eprintln!("skipped: MESA_SHARED_DATA names no folder with measured/memory.csv");
+        return;
+    };
+    // Rows whose figure is that of weights alone, by model and format of the library.
+    let known = BTreeMap::from([
+        ("vllm-01", ("Llama3_8B", "bf16")),
+        ("vllm-16", ("Qwen3_8B", "bf16")),
+        ("gguf-04", ("Llama3_8B", "q4_k_m")),
+        ("gguf-05", ("Llama3_8B", "fp16")),
+        ("gguf-06", ("Llama3_70B", "q4_k_m")),
+        ("gguf-07", ("Llama3_70B", "fp16")),
+    ]);
+    let text = std::fs::read_to_string(shared.join("measured/memory.csv")).unwrap();
+    let mut compared = 0;
+    for line in text.lines() {
+        let Some((model, format)) = line.split(',').next().and_then(|id| known.get(id)) else {
+            continue;
+        };
+        let unit = line.find(",GiB,").unwrap();
+        let value: f64 = line[..unit].rsplit(',').next().unwrap().parse().unwrap();
+        let (published, ours) = (value * 1024f64.powi(3), library(model, format));
+        let error = ours / published - 1.0;
+        println!("{model} {format}: {ours:.4e} bytes, published {published:.4e}, {error:+.3}");
+        assert!(error.abs() < 0.01, "{line}: {ours}");
+        compared += 1;
+    }
+    assert_eq!(compared, known.len());
+}
