@@ -150,9 +150,13 @@ pub(super) fn may_be_added<'p>(
     scenario: &Rc<Object<'p>>,
     path: &[Name],
 ) -> bool {
-    let [system, part, rest @ ..] = path else { return false };
-    if *system != "system" || rest.is_empty() {
+    let [system, inside @ ..] = path else { return false };
+    let [part, rest @ ..] = inside else { return false };
+    if *system != "system" {
         return false;
+    }
+    if matches!(schema_type(ItemKind::System, inside), Some(Ty::Quantity(_))) {
+        return true; // its price, the draw of its hosts
     }
     let Some(Value::Object(object)) = checker.field_path(scenario, &["system"]) else {
         return false;

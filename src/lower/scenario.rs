@@ -445,7 +445,7 @@ impl<'p> Checker<'p> {
         self.memory(setting, &stored, &prefill, &mut lowered.results)?;
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);
-        lowered.results.number("machine.devices", setting.machine.devices);
+        self.machine_figures(setting, &mut lowered.results);
         Some(())
     }
 

@@ -101,7 +101,7 @@ impl<'p> Checker<'p> {
         self.pass_details(setting, &work, [forward, backward], reductions, lowered);
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);
-        lowered.results.number("machine.devices", setting.machine.devices);
+        self.machine_figures(setting, &mut lowered.results);
         Some(())
     }
 
