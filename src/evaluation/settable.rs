@@ -84,6 +84,8 @@ fn row<'p>(
             let number = show_number(checker.graph.value(id));
             if unit.is_empty() { number } else { format!("{number} {unit}") }
         }
+        // As it is written: `--set` takes it back.
+        Some(Value::Text(text)) => format!("\"{text}\""),
         Some(value) => checker.show_value(&value),
         None => String::new(),
     };

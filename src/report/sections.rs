@@ -72,7 +72,7 @@ pub fn headline(scenario: &Scenario) -> String {
     format!("{} on {}, plan {}", scenario.model, scenario.system, scenario.plan)
 }
 
-/// One line: the workload and the formats.
+/// One line: the workload.
 #[must_use]
 pub fn workload(scenario: &Scenario) -> String {
     let part = |root: &str| {
@@ -82,9 +82,19 @@ pub fn workload(scenario: &Scenario) -> String {
         });
         inputs.collect::<Vec<_>>().join(", ")
     };
-    let parts = [part("serve"), part("train"), part("precision")];
+    let parts = [part("serve"), part("train")];
     let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
     parts.join("; ")
+}
+
+/// One line, `weights fp8, activations bf16, computed in bf16`: the formats in force, set or not.
+#[must_use]
+pub fn formats(scenario: &Scenario) -> String {
+    let all = scenario.formats.iter().map(|(role, names)| {
+        let role = if role == "compute" { "computed in" } else { role };
+        format!("{role} {}", names.join(" and "))
+    });
+    all.collect::<Vec<_>>().join(", ")
 }
 
 /// All tables that have rows.
