@@ -91,6 +91,7 @@ pub fn lower<'p>(
     };
     let (model, system, machine) = (model?, system?, machine?);
     let plan = plan.filter(|_| !wrong_plan)?;
+    checker.warn_of_other_chips(&machine, place);
     let runtime = checker.runtime_of(scenario, &machine, overrides);
     checker.set_runtime(runtime);
     checker.check_runtime();
