@@ -1,6 +1,6 @@
 //! Power and price: what follows from a machine's own figures, and what is left out without them.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers are tests
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers are tests
 
 mod common;
 
