@@ -363,7 +363,14 @@ impl<'p> Checker<'p> {
             let module = self.program.std_module(path)?;
             self.program.item(module, name).map(|_| *path)
         });
-        if let Some(path) = elsewhere {
+        if elsewhere.is_some_and(|path| path == "metrics") && sees_results(env) {
+            // A result of other scenarios: what it follows from is not stated in this one.
+            let title = format!("this scenario has no result `{name}`");
+            diagnostic = Diagnostic::new(codes::UNKNOWN_RESULT, title, place, "not known here");
+            if let Some(note) = self.results.as_ref().and_then(crate::lower::unstated) {
+                diagnostic = diagnostic.note(note);
+            }
+        } else if let Some(path) = elsewhere {
             let top = path.split('/').next().unwrap_or(path);
             diagnostic = diagnostic.note(format!("the library has it: add `use std.{top}.{name}`"));
             let (at, text) = self.import_line(env.site().module, &format!("std.{top}.{name}"));

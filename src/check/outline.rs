@@ -77,6 +77,7 @@ const WHOLE: &[(&str, Holds)] = &[
     ("step.recompute", TIME),
     ("step.optimizer", TIME),
     ("step.bubble", TIME),
+    ("step.busy_share", NUMBER),
     ("step.bubble_overhead", NUMBER),
     ("step.bubble_share", NUMBER),
     ("step.micro_batches", NUMBER),
@@ -92,10 +93,13 @@ const WHOLE: &[(&str, Holds)] = &[
     ("hfu", NUMBER),
     ("run.steps", NUMBER),
     ("run.time", TIME),
-    ("run.cost", Quantity(Dimension::MONEY)),
-    ("run.energy", Quantity(Dimension::ENERGY)),
     ("devices", DEVICES),
     ("machine.devices", DEVICES),
+    ("machine.tdp", Quantity(Dimension::POWER)),
+    ("machine.idle", Quantity(Dimension::POWER)),
+    ("machine.host", Quantity(Dimension::POWER)),
+    ("machine.pue", NUMBER),
+    ("machine.price", Quantity(Dimension::PRICE_RATE)),
 ];
 
 /// Roots whose names depend on the model.
@@ -130,7 +134,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Whether a name is the root of a result of scenarios: of the outline, or a metric.
-    pub(super) fn is_result_root(&self, name: Name, module: ModuleId) -> bool {
+    pub(crate) fn is_result_root(&self, name: Name, module: ModuleId) -> bool {
         let first = |path: &str| path.split('.').next().is_some_and(|root| name == root);
         let metric = |module: ModuleId| {
             self.program.names(module).any(|(n, k)| n == name && k == ItemKind::Metric)

@@ -58,7 +58,7 @@ fn names_of(path: &[Ident]) -> Vec<Name> {
 
 impl<'p> Checker<'p> {
     /// The outline with every metric that holds in a module; made once.
-    fn outline_of(&mut self, module: ModuleId) -> Results {
+    pub(crate) fn outline_of(&mut self, module: ModuleId) -> Results {
         if let Some((of, outline)) = &self.outline
             && *of == module
         {

@@ -26,6 +26,8 @@ pub struct Machine<'p> {
     pub devices: ExprId,
     /// The system itself.
     pub object: Rc<Object<'p>>,
+    /// A chip of another kind beside the first: its name in the system, and its own.
+    pub other_chip: Option<(Name, Name)>,
     /// Where it is chosen or declared.
     pub place: Place,
 }
@@ -59,7 +61,10 @@ impl<'p> Checker<'p> {
             (_, None) => ("level", "write `level NAME = COUNT of CHIP via LINK` into its body"),
             (Some((_, chip)), Some(_)) => {
                 let chip = chip.clone();
-                return self.assemble(object, chip, parts.levels, place);
+                let others = parts.chips.iter().skip(1).filter(|(_, c)| c.name != chip.name);
+                let other = others.map(|(name, other)| (*name, other.name)).next();
+                let machine = self.assemble(object, chip, parts.levels, place)?;
+                return Some(Machine { other_chip: other, ..machine });
             }
         };
         self.report(Diagnostic::new(
@@ -69,6 +74,25 @@ impl<'p> Checker<'p> {
             missing.1,
         ));
         None
+    }
+
+    /// Costs are those of the first chip: a scenario on a machine with others is told so.
+    pub(crate) fn warn_of_other_chips(&mut self, machine: &Machine<'p>, scenario: Place) {
+        let Some((name, other)) = machine.other_chip else { return };
+        let mut places = machine.object.stmts.iter().filter_map(|s| match &s.stmt.kind {
+            StmtKind::Chip { name, .. } => Some((name.name, s.outer.site().place(name.span))),
+            _ => None,
+        });
+        let (system, first) = (machine.object.name, machine.chip.name);
+        let title =
+            format!("`{system}` holds {first} and {other}, and is costed as if all were {first}");
+        let label = "runs on it";
+        let mut diagnostic = Diagnostic::new(codes::MIXED_CHIPS, title, scenario, label);
+        if let Some((_, place)) = places.find(|(n, _)| *n == name) {
+            diagnostic = diagnostic.and(place, "counts like the first chip");
+        }
+        let note = "declare a system for each kind of chip, and compare scenarios on them";
+        self.report(diagnostic.note(note));
     }
 
     fn assemble(
@@ -92,7 +116,15 @@ impl<'p> Checker<'p> {
             levels: levels.iter().map(|(l, _)| l.clone()).collect(),
         };
         let links = levels.into_iter().map(|(_, link)| link).collect();
-        Some(Machine { system, chip, links, devices, object: object.clone(), place })
+        Some(Machine {
+            system,
+            chip,
+            links,
+            devices,
+            object: object.clone(),
+            other_chip: None,
+            place,
+        })
     }
 
     /// `chip gpu = H100_SXM`; a wrong one is known by name all the same.

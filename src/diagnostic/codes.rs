@@ -120,9 +120,9 @@ codes! {
     SHARD_TWICE = "E0513", "two shard rules for one axis";
     MICRO_BATCHES = "E0514", "the batch is no whole number of micro-batches";
     BAD_SCHEDULE = "E0515", "a pipeline schedule that the plan or the model cannot have";
+    NOT_YET = "E0516", "training does not cost this yet";
     ZERO_WITHOUT_REPLICAS = "E0517", "`zero` over a mesh axis along which nothing is replicated";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
-    NOT_YET = "E0516", "training does not cost this yet";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";
     EXPECT_FAILED = "E0602", "an expectation does not hold";
@@ -131,9 +131,6 @@ codes! {
     NOT_SETTABLE = "E0701", "`--set` on something that is not an input";
     UNKNOWN_PATH = "E0702", "a path names nothing that can be set";
     UNKNOWN_SWEEP = "E0703", "a sweep is not known";
-    // E09: sweeps
-    BAD_RANGE = "E0901", "the values of a sweep cannot be tried";
-    TOO_MANY_POINTS = "E0902", "a sweep has more points than anybody can wait for";
     // E08: imported configs and checkpoints
     NOT_A_CONFIG = "E0801", "a file to import is not a `config.json`";
     UNKNOWN_ARCHITECTURE = "E0802", "an architecture is not known to the importer";
@@ -141,6 +138,9 @@ codes! {
     CONFIG_KEY_WRONG = "E0804", "a key of a config has a value that it cannot have";
     CONFIG_CONTRADICTS = "E0805", "the keys of a config contradict each other";
     CONFIG_UNSUPPORTED = "E0806", "a config asks for layers that the library does not have";
+    // E09: sweeps
+    BAD_RANGE = "E0901", "the values of a sweep cannot be tried";
+    TOO_MANY_POINTS = "E0902", "a sweep has more points than anybody can wait for";
     // N: notes
     CONFIG_DEFAULT = "N0801", "a config lacks a key, and the default of its architecture was taken";
     // W: warnings
@@ -150,6 +150,7 @@ codes! {
     IDLE_DEVICES = "W0502", "the plan leaves devices idle";
     PADDED_AXIS = "W0503", "an axis is padded";
     DTYPE_OVERRIDDEN = "W0504", "a scenario overrides the number format that a model states";
+    MIXED_CHIPS = "W0505", "a system holds different chips, and the first counts for all";
     NO_SOURCE = "W0601", "a hardware figure has no source";
     ASSUMPTION_STRETCHED = "W0602", "an assumption is set outside of its range";
     CONFIG_KEY_UNKNOWN = "W0801", "a key of a config is not understood";

@@ -4,6 +4,7 @@ use super::{Evaluation, unknown_scenario};
 use crate::check::Value;
 use crate::diagnostic::{Diagnostic, closest, codes, listed};
 use crate::lower::Leaf;
+use crate::name::Name;
 use crate::source::{Place, Span};
 
 /// A figure.
@@ -62,6 +63,14 @@ pub fn find(evaluation: &mut Evaluation<'_>, path: &str) -> Result<Option<Found>
     let diagnostic =
         Diagnostic::new(codes::UNKNOWN_RESULT, title, scenario.place, "of this scenario");
     let paths = lowered.results.leaves.keys().map(String::as_str);
+    let root = Name::new(rest.split('.').next().unwrap_or(rest));
+    let possible = evaluation.checker.is_result_root(root, evaluation.module);
+    let diagnostic = match crate::lower::unstated(&lowered.results) {
+        Some(note) if possible && lowered.results.children(root.text()).is_empty() => {
+            return Err(Box::new(diagnostic.note(note)));
+        }
+        _ => diagnostic,
+    };
     let otherwise = match deepest(lowered, rest) {
         Some((group, names)) => format!("`{group}` has: {names}"),
         None => {

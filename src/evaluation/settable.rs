@@ -84,6 +84,8 @@ fn row<'p>(
             let number = show_number(checker.graph.value(id));
             if unit.is_empty() { number } else { format!("{number} {unit}") }
         }
+        // As it is written: `--set` takes it back.
+        Some(Value::Text(text)) => format!("\"{text}\""),
         Some(value) => checker.show_value(&value),
         None => String::new(),
     };
@@ -150,9 +152,13 @@ pub(super) fn may_be_added<'p>(
     scenario: &Rc<Object<'p>>,
     path: &[Name],
 ) -> bool {
-    let [system, part, rest @ ..] = path else { return false };
-    if *system != "system" || rest.is_empty() {
+    let [system, inside @ ..] = path else { return false };
+    let [part, rest @ ..] = inside else { return false };
+    if *system != "system" {
         return false;
+    }
+    if matches!(schema_type(ItemKind::System, inside), Some(Ty::Quantity(_))) {
+        return true; // its price, the draw of its hosts
     }
     let Some(Value::Object(object)) = checker.field_path(scenario, &["system"]) else {
         return false;

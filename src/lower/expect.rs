@@ -225,7 +225,8 @@ pub(super) fn reads(expr: &Expr, root: &str) -> bool {
     names.iter().any(|n| n.split('.').next() == Some(root))
 }
 
-fn dotted_names(expr: &Expr, out: &mut Vec<String>) {
+/// The names that an expression reads, with the fields after them: `memory.total`.
+pub(super) fn dotted_names(expr: &Expr, out: &mut Vec<String>) {
     match &expr.kind {
         ExprKind::Name(name) => out.push(name.to_string()),
         ExprKind::Field(..) => {
@@ -246,6 +247,9 @@ fn dotted_names(expr: &Expr, out: &mut Vec<String>) {
             dotted_names(b, out);
         }
         ExprKind::Paren(a) | ExprKind::Unary(_, a) => dotted_names(a, out),
+        ExprKind::Call { args, .. } => {
+            args.iter().filter_map(|a| a.value.as_ref()).for_each(|a| dotted_names(a, out));
+        }
         _ => {}
     }
 }

@@ -101,7 +101,7 @@ impl<'p> Checker<'p> {
         let mut traffic = Traffic::default();
         let mut matrix_times = Vec::new();
         let mut vector_times = Vec::new();
-        let mut peak = None;
+        let (mut peak, mut format) = (None, None);
         let views = [View::Whole, View::Even, View::Local].into_iter().enumerate();
         for (v, view) in views.filter(|(_, v)| !self.brief || *v == View::Local).collect::<Vec<_>>()
         {
@@ -133,7 +133,8 @@ impl<'p> Checker<'p> {
                     let time = if matrix {
                         let (time, at_peak) =
                             self.matrix_time(setting, laid.op, flops, fused, &env);
-                        peak = peak.or(at_peak);
+                        peak = peak.or(at_peak.map(|(id, _)| id));
+                        format = format.or(at_peak.map(|(_, name)| name));
                         matrix_times.extend(time);
                         None
                     } else {
@@ -188,6 +189,7 @@ impl<'p> Checker<'p> {
             memory,
             time,
             peak,
+            format,
             pass: ops.last().map_or(Pass::Forward, |o| setting.model.ops[o.op].pass),
             model,
         });
@@ -323,8 +325,10 @@ impl<'p> Checker<'p> {
         flops: ExprId,
         fused: bool,
         env: &Env<'p>,
-    ) -> (Option<ExprId>, Option<ExprId>) {
-        let Some((peak, bits)) = self.matrix_peak(setting, op) else { return (None, None) };
+    ) -> (Option<ExprId>, Option<(ExprId, Name)>) {
+        let Some((peak, bits, format)) = self.matrix_peak(setting, op) else {
+            return (None, None);
+        };
         let mut args = vec![
             ("flops", Value::Num(flops)),
             ("peak", Value::Num(peak)),
@@ -336,7 +340,7 @@ impl<'p> Checker<'p> {
         let weights = setting.model.tensors[result].role == Role::Gradients
             || operands.iter().any(|(_, t)| setting.model.tensors[*t].role == Role::Weights);
         if fused && !weights {
-            return (self.library_number("fused_matrix_time", &args), Some(peak));
+            return (self.library_number("fused_matrix_time", &args), Some((peak, format)));
         }
         for (arg, name) in [("m", "m"), ("n", "n"), ("k", "k"), ("batches", "batches")] {
             if let Some(id) = self.formula(setting, op, name, env) {
@@ -346,7 +350,7 @@ impl<'p> Checker<'p> {
         if let Some(processors) = self.field(&setting.machine.chip, Name::new("processors")) {
             args.push(("processors", processors));
         }
-        (self.library_number("matrix_time", &args), Some(peak))
+        (self.library_number("matrix_time", &args), Some((peak, format)))
     }
 
     fn vector_time(&mut self, setting: &Setting<'_, 'p>, flops: ExprId) -> Option<ExprId> {
@@ -370,7 +374,11 @@ impl<'p> Checker<'p> {
     }
 
     /// The matrix rate for the widest operand: its own row of the chip, or the next wider one.
-    fn matrix_peak(&mut self, setting: &Setting<'_, 'p>, op: OpId) -> Option<(ExprId, ExprId)> {
+    fn matrix_peak(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        op: OpId,
+    ) -> Option<(ExprId, ExprId, Name)> {
         let instance = &setting.model.ops[op];
         let operands = instance.operands.iter().map(|(_, t)| &setting.model.tensors[*t].dtype);
         let widest = operands.max_by(|a, b| a.bits.total_cmp(&b.bits))?.clone();
@@ -413,7 +421,7 @@ impl<'p> Checker<'p> {
         };
         let dtype = self.dtype_named(name.text())?;
         let bits = self.counted(dtype.bits, "bits", dtype.place, "bits of the format computed in");
-        Some((peak, bits))
+        Some((peak, bits, name))
     }
 
     fn dtype_place(&self, setting: &Setting<'_, 'p>, _dtype: &Dtype) -> Place {

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use super::results::Leaf;
 use super::scenario::{Expectation, Lowered};
-use crate::check::{Checker, Env, ItemRef, Object, Scope, Value};
+use crate::check::{Checker, Env, ItemRef, ModuleId, Object, Scope, Value};
 use crate::expr::{Origin, OriginKind};
 use crate::name::Name;
-use crate::syntax::ast::{ItemKind, StmtKind};
+use crate::syntax::ast::{Expr, ItemKind, StmtKind};
 
 impl<'p> Checker<'p> {
     /// Metrics: of the library, then of the scenario's own file.
@@ -47,6 +47,9 @@ impl<'p> Checker<'p> {
                 }
             }
             for (path, expr) in found {
+                if self.reads_what_is_not_known(expr, item.module) {
+                    continue;
+                }
                 let value = self.eval(expr, &env);
                 let place = metric.place(expr.span);
                 let kind = OriginKind::Formula;
@@ -62,6 +65,25 @@ impl<'p> Checker<'p> {
                 }
             }
         }
+    }
+
+    /// Whether an expression reads a result that this scenario does not have although others do: a
+    /// price that nobody stated. What follows from it is left out, too.
+    fn reads_what_is_not_known(&mut self, expr: &'p Expr, module: ModuleId) -> bool {
+        let mut names = Vec::new();
+        super::expect::dotted_names(expr, &mut names);
+        let Some(results) = &self.results else { return false };
+        names.retain(|name| {
+            let root = Name::new(name.split('.').next().unwrap_or(name));
+            results.get(name).is_none()
+                && !results.is_group(name)
+                && self.is_result_root(root, module)
+        });
+        if names.is_empty() {
+            return false;
+        }
+        let outline = self.outline_of(module);
+        names.iter().any(|name| outline.get(name).is_some())
     }
 
     /// `expect` statements of the scenario and of its model.

@@ -7,6 +7,7 @@
 mod checks;
 mod collective;
 mod expect;
+mod formats;
 mod frame;
 mod kernel;
 mod liveness;
@@ -14,6 +15,7 @@ mod memory;
 mod mesh;
 mod metrics;
 mod phase;
+mod power;
 mod results;
 mod scenario;
 mod totals;
@@ -22,6 +24,8 @@ mod training_memory;
 
 pub use collective::{CollectiveUse, Group};
 pub use expect::{MEMORY_PARTS, check_model_expectations};
+pub use formats::Formats;
 pub use frame::{Frame, View};
+pub use power::unstated;
 pub use results::{Leaf, Results};
 pub use scenario::{Expectation, Lowered, lower};

@@ -50,6 +50,8 @@ pub struct KernelCost {
     pub time: ExprId,
     /// The peak that its matrix work runs at.
     pub peak: Option<ExprId>,
+    /// The number format of that peak.
+    pub format: Option<Name>,
     /// The part of a step of training that it belongs to.
     pub pass: Pass,
     /// Useful matrix work of the whole system in training: of the model without what is made

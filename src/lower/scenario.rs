@@ -5,6 +5,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::collective::CollectiveUse;
+use super::formats::Formats;
 use super::frame::{Frame, View};
 use super::memory::stages;
 use super::phase::{Setting, escaping};
@@ -13,7 +14,7 @@ use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_nu
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Laid, lay_out};
-use crate::ir::{Plan, Recompute};
+use crate::ir::{Plan, Recompute, Role};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -42,6 +43,8 @@ pub struct Lowered {
     pub plan: String,
     /// Whether it trains; else it serves.
     pub trains: bool,
+    /// The number formats in force.
+    pub formats: Formats,
     /// The tree of results.
     pub results: Results,
     /// Collectives of each phase.
@@ -88,11 +91,14 @@ pub fn lower<'p>(
     };
     let (model, system, machine) = (model?, system?, machine?);
     let plan = plan.filter(|_| !wrong_plan)?;
+    checker.warn_of_other_chips(&machine, place);
     let runtime = checker.runtime_of(scenario, &machine, overrides);
     checker.set_runtime(runtime);
     checker.check_runtime();
     let precision = checker.precision_of(Some(scenario), &model);
     let compute = precision.compute.clone();
+    let general = Role::ALL.into_iter().filter_map(|r| Some((r, precision.role(r)?.name)));
+    let general: Vec<(Role, Name)> = general.collect();
     let before = checker.errors();
     let formats = super::training::Formats::of(&precision);
     let recompute = match (scenario.has(&[Name::new("train")]), &plan_object) {
@@ -124,6 +130,7 @@ pub fn lower<'p>(
         system: system.name,
         plan: checker.describe_plan(&shape.plan),
         trains: recompute.is_some(),
+        formats: super::formats::kept(&shape.built.model, &general),
         results: Results::default(),
         collectives: Vec::new(),
         expectations: Vec::new(),
@@ -445,7 +452,7 @@ impl<'p> Checker<'p> {
         self.memory(setting, &stored, &prefill, &mut lowered.results)?;
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);
-        lowered.results.number("machine.devices", setting.machine.devices);
+        self.machine_figures(setting, &mut lowered.results);
         Some(())
     }
 

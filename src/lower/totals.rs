@@ -25,6 +25,7 @@ impl<'p> Checker<'p> {
         lowered: &mut Lowered,
     ) -> Option<()> {
         let place = setting.place;
+        super::formats::computed(&mut lowered.formats, &self.graph, cost);
         let zero = |checker: &mut Self, dimension| {
             let origin = Origin {
                 name: Name::new("none"),

@@ -98,10 +98,13 @@ impl<'p> Checker<'p> {
         let reductions = self.reductions(setting, &work, &frame);
         let memory = self.training_memory(setting, &work, &frame, &mut lowered.results)?;
         self.step_results(setting, &work, [&forward, &backward], &reductions, &memory, lowered)?;
+        for cost in [&forward, &backward] {
+            super::formats::computed(&mut lowered.formats, &self.graph, cost);
+        }
         self.pass_details(setting, &work, [forward, backward], reductions, lowered);
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);
-        lowered.results.number("machine.devices", setting.machine.devices);
+        self.machine_figures(setting, &mut lowered.results);
         Some(())
     }
 

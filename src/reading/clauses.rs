@@ -57,7 +57,7 @@ impl Clauses {
 }
 
 /// The item whose text holds a place.
-fn item_at(program: &Program, place: Place) -> Option<ItemRef<'_>> {
+pub(super) fn item_at(program: &Program, place: Place) -> Option<ItemRef<'_>> {
     let (module, _) = program.modules().find(|(_, m)| m.file == place.file)?;
     let holds = |item: &ItemRef<'_>| {
         let span = item.place(item.item.span).span;

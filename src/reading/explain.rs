@@ -12,6 +12,7 @@ use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
 use crate::lower::Leaf;
 use crate::quantity::figure::Figure;
 use crate::source::{Place, Spot};
+use crate::syntax::ast::ItemKind;
 
 /// One step of a derivation.
 #[derive(Clone, PartialEq, Debug)]
@@ -26,6 +27,8 @@ pub struct Derivation {
     pub figure: Figure,
     /// Where it stands.
     pub at: Spot,
+    /// For a formula of the library that a step of a model calls: where the model has that step.
+    pub model: Option<Spot>,
     /// `spec`, `default`, `override`, `assumption`, `datasheet`, `imported`, `inferred`, `formula`.
     pub kind: &'static str,
     /// Its share, where it is a term of a sum.
@@ -114,6 +117,7 @@ impl Reader<'_> {
             at: origin.map_or(Spot { file: String::new(), line: 0 }, |o| {
                 self.program.sources.spot(o.place)
             }),
+            model: outer.and_then(|outer| self.model_place(outer, origin)),
             kind: origin.map_or("formula", |o| o.kind.word()),
             share: part.share,
             taken: part.taken,
@@ -164,6 +168,15 @@ impl Reader<'_> {
         content
     }
 
+    /// Where the block stands that a kernel or a collective computes a step of, if the formula
+    /// stands elsewhere.
+    fn model_place(&self, outer: &Origin, shown: Option<&Origin>) -> Option<Spot> {
+        let elsewhere = shown.is_some_and(|origin| origin.place != outer.place);
+        let item = super::clauses::item_at(self.program, outer.place).filter(|_| elsewhere)?;
+        let is_model = matches!(item.item.kind, ItemKind::Block | ItemKind::Op);
+        (is_model && outer.rule.is_some()).then(|| self.program.sources.spot(outer.place))
+    }
+
     /// Whether a leaf says more than its digits: what the compiler counted, a parameter.
     fn says_itself(&self, id: ExprId) -> bool {
         let origin = self.graph.origin_of(id);
@@ -182,6 +195,7 @@ impl Reader<'_> {
             formula: rule,
             figure,
             at: self.program.sources.spot(place),
+            model: None,
             kind: OriginKind::Inferred.word(),
             share: None,
             taken: None,

@@ -6,6 +6,7 @@ use crate::check::{Checker, Value};
 use crate::evaluation::{Change, Evaluated, Evaluation};
 use crate::expr::{ExprId, Graph, Op};
 use crate::lower::{CollectiveUse, Leaf, Lowered};
+use crate::name::Name;
 use crate::quantity::figure::Figure;
 use crate::source::Sources;
 
@@ -30,6 +31,11 @@ fn scenario<'p>(checker: &mut Checker<'p>, evaluated: &Evaluated<'p>) -> Option<
         system: lowered.system.to_string(),
         plan: lowered.plan.clone(),
         inputs,
+        formats: lowered
+            .formats
+            .iter()
+            .map(|(role, names)| ((*role).to_owned(), names.iter().map(Name::to_string).collect()))
+            .collect(),
         results: leaves.iter().map(|(p, l)| (p.clone(), figure(graph, p, l))).collect(),
         collectives: collectives(graph, sources, lowered),
         expectations: expectations(graph, sources, lowered),

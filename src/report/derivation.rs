@@ -102,6 +102,9 @@ fn details(d: &Derivation) -> Vec<String> {
     if !d.formula.is_empty() && !literal && (end || !d.steps.is_empty()) {
         lines.push(d.formula.clone());
     }
+    if let (Some(at), false) = (&d.model, d.steps.is_empty()) {
+        lines.push(format!("for the model's step at {}:{}", at.file, at.line));
+    }
     if end {
         if let Some(because) = &d.because {
             let range = d.range.as_ref().map_or(String::new(), |r| format!("{r}: "));
@@ -148,6 +151,9 @@ fn object(d: &Derivation) -> Value {
     out.insert("kind".into(), json!(d.kind));
     out.insert("file".into(), json!(d.at.file));
     out.insert("line".into(), json!(d.at.line));
+    if let Some(at) = &d.model {
+        out.insert("model".into(), json!({ "file": at.file, "line": at.line }));
+    }
     if let Some(share) = d.share {
         out.insert("share".into(), json!(share));
     }

@@ -28,6 +28,7 @@ fn scenario(scenario: &Scenario) -> Value {
         insert(&mut inputs, path, leaf(figure));
     }
     out.insert("inputs".into(), Value::Object(inputs));
+    out.insert("formats".into(), json!(scenario.formats));
     let mut results = Map::new();
     for (path, figure) in &scenario.results {
         insert(&mut results, path, leaf(figure));

@@ -1,7 +1,7 @@
 //! For documents: Markdown with a table for each part.
 
 use super::Report;
-use super::sections::{headline, tables, workload};
+use super::sections::{formats, headline, tables, workload};
 use super::table::escaped;
 
 /// The document.
@@ -13,7 +13,9 @@ pub fn markdown(report: &Report) -> String {
             out.push('\n');
         }
         out += &format!("## {}\n\n", escaped(&scenario.name));
-        out += &format!("{}; {}\n", escaped(&headline(scenario)), escaped(&workload(scenario)));
+        let lines = [headline(scenario), workload(scenario), formats(scenario)];
+        let lines = lines.iter().filter(|l| !l.is_empty()).map(|l| escaped(l));
+        out += &(lines.collect::<Vec<_>>().join("; ") + "\n");
         for change in &scenario.overrides {
             out += &format!("\n`{} {}={}`\n", change.option, change.path, change.value);
         }

@@ -47,6 +47,8 @@ pub struct Scenario {
     pub plan: String,
     /// The workload and the formats: `serve.batch`, `precision.weights`.
     pub inputs: Ordered<String, Figure>,
+    /// The number formats in force by role, and what is computed in: `weights`, `compute`.
+    pub formats: Ordered<String, Vec<String>>,
     /// Results by dotted path.
     pub results: Ordered<String, Figure>,
     /// Collectives of more than one device, phase by phase.

@@ -19,7 +19,7 @@ const PHASES: [(&str, &str); 4] = [
 /// The phases that tables of details show.
 const DETAILED: [(&str, &str); 2] = [("prefill", "prefill"), ("decode.mid", "decode, middle")];
 /// Roots of the tree that have a table, or are part of one.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 20] = [
     "parameters",
     "prefill",
     "decode",
@@ -36,6 +36,22 @@ const KNOWN: [&str; 16] = [
     "mfu",
     "mfu_causal",
     "hfu",
+    "power",
+    "energy",
+    "tokens_per_joule",
+    "cost",
+];
+/// What draws and costs: a path, and what it is.
+const POWER: [(&str, &str); 9] = [
+    ("power.device", "of a chip while decoding"),
+    ("power.system", "of all chips with their hosts"),
+    ("power.total", "with the building"),
+    ("energy.per_token", "of an output token while decoding"),
+    ("tokens_per_joule", "output tokens while decoding"),
+    ("cost.per_hour", "of the whole machine"),
+    ("cost.per_million_input", "tokens of the prompt"),
+    ("cost.per_million_output", "tokens of the output, while decoding"),
+    ("cost.per_million_tokens", "tokens of the output, with prefill"),
 ];
 /// Columns of the bar of a memory part.
 const BAR: usize = 32;
@@ -56,7 +72,7 @@ pub fn headline(scenario: &Scenario) -> String {
     format!("{} on {}, plan {}", scenario.model, scenario.system, scenario.plan)
 }
 
-/// One line: the workload and the formats.
+/// One line: the workload.
 #[must_use]
 pub fn workload(scenario: &Scenario) -> String {
     let part = |root: &str| {
@@ -66,9 +82,19 @@ pub fn workload(scenario: &Scenario) -> String {
         });
         inputs.collect::<Vec<_>>().join(", ")
     };
-    let parts = [part("serve"), part("train"), part("precision")];
+    let parts = [part("serve"), part("train")];
     let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
     parts.join("; ")
+}
+
+/// One line, `weights fp8, activations bf16, computed in bf16`: the formats in force, set or not.
+#[must_use]
+pub fn formats(scenario: &Scenario) -> String {
+    let all = scenario.formats.iter().map(|(role, names)| {
+        let role = if role == "compute" { "computed in" } else { role };
+        format!("{role} {}", names.join(" and "))
+    });
+    all.collect::<Vec<_>>().join(", ")
 }
 
 /// All tables that have rows.
@@ -83,6 +109,7 @@ pub fn tables(scenario: &Scenario) -> Vec<Table> {
     for (phase, word) in DETAILED.into_iter().chain(training::COLLECTIVES) {
         tables.push(collectives(scenario, phase, word));
     }
+    tables.push(power(scenario));
     tables.push(metrics(scenario));
     tables.push(super::measured::table(scenario));
     tables.push(super::measured::sources(scenario));
@@ -302,6 +329,17 @@ fn collective(c: &Collective) -> Vec<Cell> {
 fn short(spot: &Spot) -> String {
     let name = spot.file.rsplit(['/', '\\']).next().unwrap_or(&spot.file);
     format!("{name}:{}", spot.line)
+}
+
+/// Power and price, as far as they are known.
+fn power(scenario: &Scenario) -> Table {
+    let known = POWER.into_iter().filter(|(path, _)| scenario.results.contains_key(*path));
+    let rows = known.map(|(path, what)| {
+        let figure = Cell::tinted(shown(scenario, path), Tint::Strong);
+        vec![path.into(), figure, Cell::tinted(what, Tint::Dim)]
+    });
+    let heads = vec!["", ">", ""];
+    Table { title: "Power and price".into(), heads, rows: rows.collect(), ..Table::default() }
 }
 
 /// Metrics of the library and of the file that no other table has.

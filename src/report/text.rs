@@ -1,7 +1,7 @@
 //! For people: one screen for each scenario.
 
 use super::Report;
-use super::sections::{headline, tables, workload};
+use super::sections::{formats, headline, tables, workload};
 use super::table::Tint;
 
 /// How the report looks.
@@ -23,9 +23,10 @@ pub fn text(report: &Report, look: Look) -> String {
         }
         out += &Tint::Strong.paint(&scenario.name, look.color);
         out += &format!("  {}\n", headline(scenario));
-        let workload = workload(scenario);
-        if !workload.is_empty() {
-            out += &format!("  {workload}\n");
+        for line in [workload(scenario), formats(scenario)] {
+            if !line.is_empty() {
+                out += &format!("  {line}\n");
+            }
         }
         for change in &scenario.overrides {
             let line = format!("  {} {}={}", change.option, change.path, change.value);

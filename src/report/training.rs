@@ -31,7 +31,7 @@ pub fn rates(scenario: &Scenario) -> Table {
         ("step.time", "one step", "throughput.system", "all devices"),
         ("mfu", "no mask skipped", "throughput.device", "each device"),
         ("mfu_causal", "what masks skip left out", "run.time", "all tokens"),
-        ("hfu", "what is made again counted", "run.cost", "chips alone"),
+        ("hfu", "what is made again counted", "run.cost", "all tokens, the whole machine"),
     ];
     let cell = |path: &str, tint| Cell::tinted(shown(scenario, path), tint);
     let rows = rows.into_iter().filter(|_| scenario.results.contains_key("step.time"));

@@ -78,6 +78,19 @@ fn measurements_stand_beside_their_predictions_in_every_format() {
     insta::assert_snapshot!(all);
 }
 
+#[test]
+fn the_formats_in_force_are_said_and_not_only_those_that_are_set() {
+    let head = |args: &[&str]| {
+        let run = mesa(&[&["eval", CHAT, "chat"], args].concat());
+        run.out.lines().nth(2).unwrap().trim().to_owned()
+    };
+    // Narrow weights alone are widened before they are multiplied.
+    let narrow = head(&["--set", "precision.weights=fp8"]);
+    assert_eq!(narrow, "weights fp8, activations bf16, cache bf16, computed in bf16");
+    let all = head(&["--set", "precision.weights=fp8", "--set", "precision.compute=fp8"]);
+    assert_eq!(all, "weights fp8, activations bf16, cache bf16, computed in fp8");
+}
+
 /// The figures of a JSON report by scenario and path.
 fn leaves(value: &Value, path: &str, out: &mut BTreeMap<String, String>) {
     let Value::Object(map) = value else { return };

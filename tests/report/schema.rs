@@ -157,6 +157,7 @@ fn what_is_no_finite_number_is_null_with_a_note() {
         system: "S".into(),
         plan: "one device".into(),
         inputs: Default::default(),
+        formats: Default::default(),
         results: results.into_iter().chain([("wrong".to_owned(), Figure::Missing)]).collect(),
         collectives: Vec::new(),
         expectations: Vec::new(),

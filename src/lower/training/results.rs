@@ -8,7 +8,6 @@ use crate::lower::collective::CollectiveUse;
 use crate::lower::phase::{PhaseCost, Setting};
 use crate::lower::scenario::Lowered;
 use crate::lower::training_memory::Kept;
-use crate::name::Name;
 use crate::quantity::Dimension;
 
 /// The slowest stage.
@@ -351,30 +350,13 @@ impl<'p> Checker<'p> {
         let devices = self.graph.cast(devices, Dimension::NONE, origin);
         let each = self.graph.div(rate, devices);
         put(self, "throughput.device", each, "tokens of each device");
+        put(self, "step.busy_share", busy, "the share of a step in which kernels run");
         let Some(tokens) = work.tokens else { return Some(()) };
         let args: Vec<_> = batch.into_iter().chain([("tokens", Value::Num(tokens))]).collect();
         let steps = self.library_number("training_steps", &args)?;
         let steps = put(self, "run.steps", steps, "steps that all tokens take");
         let run = self.graph.mul(steps, time);
-        let run = put(self, "run.time", run, "all steps");
-        let chip = setting.machine.chip.clone();
-        let with = |more: Vec<(&'static str, Value<'p>)>| {
-            let mut args = vec![("devices", Value::Num(devices)), ("time", Value::Num(run))];
-            args.extend(more);
-            args
-        };
-        if let Some(price @ Value::Num(_)) = self.field(&chip, Name::new("price")) {
-            let cost = self.library_number("run_cost", &with(vec![("price", price)]))?;
-            put(self, "run.cost", cost, "the price of the chips for the whole run");
-        }
-        if let Some(tdp @ Value::Num(_)) = self.field_path(&chip, &["power", "tdp"]) {
-            let mut more = vec![("tdp", tdp), ("busy", Value::Num(busy))];
-            if let Some(idle @ Value::Num(_)) = self.field_path(&chip, &["power", "idle"]) {
-                more.push(("idle", idle));
-            }
-            let energy = self.library_number("run_energy", &with(more))?;
-            put(self, "run.energy", energy, "chips without hosts, and the building around them");
-        }
+        put(self, "run.time", run, "all steps");
         Some(())
     }
 }

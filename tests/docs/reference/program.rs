@@ -18,6 +18,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("E06", "What the author asked to hold"),
     ("E07", "The command line"),
     ("E08", "Imported configs"),
+    ("E09", "Sweeps"),
     ("N", "Notes"),
     ("W", "Warnings"),
 ];
