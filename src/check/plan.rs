@@ -110,6 +110,9 @@ impl<'p> Checker<'p> {
         }
         let kept = self.field(object, Name::new("keep_gathered"));
         plan.keep_gathered = matches!(kept, Some(Value::Truth(true)));
+        let is = |value: Option<Value<'p>>, word: &str| matches!(value, Some(Value::Word(w)) if w == word);
+        plan.ring = is(self.field(object, Name::new("context")), "ring");
+        plan.contiguous = is(self.field(object, Name::new("sequence")), "contiguous");
         good.then_some(plan)
     }
 

@@ -52,6 +52,8 @@ pub struct KernelCost {
     pub peak: Option<ExprId>,
     /// The part of a step of training that it belongs to.
     pub pass: Pass,
+    /// Whether a mask is skipped in it: attention.
+    pub masked: bool,
     /// Useful matrix work of the whole system in training: of the model without what is made
     /// again, the same as if no mask were skipped, and all of it as if no mask were skipped.
     pub model: [Option<ExprId>; 3],
@@ -416,6 +418,7 @@ impl<'p> Checker<'p> {
             scope: Rc::new(root),
             residual: true,
             pass: Pass::Forward,
+            context: false,
             rule: stages.rule,
         };
         let one = self.counted(1.0, "1", place, "one border fewer than stages");

@@ -70,6 +70,11 @@ struct Parts {
     /// Collectives in the open, and those that the plan hides behind compute.
     comm: [ByStage; 3],
     behind: [ByStage; 3],
+    /// Keys and values that go round while attention works, how long that takes, and the devices
+    /// of a ring.
+    ring: [ByStage; 3],
+    attention: [ByStage; 3],
+    ring_of: Option<ExprId>,
     bytes: ByStage,
     /// Between stages: time of one, bytes of one.
     send: Option<(ExprId, ExprId)>,
@@ -140,7 +145,6 @@ impl<'p> Checker<'p> {
     ) -> Option<Workload> {
         let place = setting.place;
         self.check_recompute(&setting.model, plan)?;
-        self.supported(setting)?;
         self.shares_updates(setting)?;
         let batch = self.train_field(scenario, "batch")?;
         let seq = self.train_field(scenario, "seq")?;
@@ -189,17 +193,6 @@ impl<'p> Checker<'p> {
         };
         self.check_chunks(&work, setting)?;
         Some(work)
-    }
-
-    /// What a plan says and training cannot cost yet is said, never left out.
-    fn supported(&mut self, setting: &Setting<'_, 'p>) -> Option<()> {
-        for rule in &setting.plan.rules {
-            let seq = rule.axis.last().is_some_and(|n| *n == "seq" || *n == "ctx");
-            if seq && rule.within.is_empty() {
-                return self.not_yet("context parallelism", Some(rule.place));
-            }
-        }
-        Some(())
     }
 
     /// `zero` shares what devices have alike: those that see other tokens.
@@ -336,6 +329,9 @@ impl<'p> Checker<'p> {
                     None => kernel.time,
                 };
                 self.add_to(&mut parts.kernels, kernel.pass, kernel.stage, time);
+                if kernel.masked {
+                    self.add_to(&mut parts.attention, kernel.pass, kernel.stage, time);
+                }
             }
             for used in &cost.collectives {
                 let c = &used.collective;
@@ -344,7 +340,15 @@ impl<'p> Checker<'p> {
                     continue;
                 }
                 let pass = if i == 0 { Pass::Forward } else { c.pass };
-                let table = if hides(setting, c) { &mut parts.behind } else { &mut parts.comm };
+                let rings = setting.plan.ring && c.moves == "context";
+                if rings {
+                    parts.ring_of = Some(c.devices);
+                }
+                let table = match hides(setting, c) {
+                    _ if rings => &mut parts.ring,
+                    true => &mut parts.behind,
+                    false => &mut parts.comm,
+                };
                 self.add_to(table, pass, used.stage, c.total);
                 let bytes = self.graph.mul(c.bytes, c.count);
                 if let Some(cell) = parts.bytes.get_mut(used.stage as usize) {

@@ -39,17 +39,25 @@ impl<'p> Checker<'p> {
         let origin = self.origin("none", place, "nothing is hidden");
         let none = self.graph.constant(0.0, Dimension::TIME, origin);
         let (mut open, mut hidden) = ([none; 3], [none; 3]);
-        let [forward, again, backward] = [Pass::Forward, Pass::Recompute, Pass::Backward]
-            .map(|p| (p as usize, parts.behind.get(p as usize).copied().unwrap_or_default()));
-        for passes in [&[forward][..], &[again, backward][..]] {
+        let [forward, again, backward] =
+            [Pass::Forward, Pass::Recompute, Pass::Backward].map(|p| p as usize);
+        let (behind, kernels) = (&parts.behind, &parts.kernels);
+        let (ring, attention) = (&parts.ring, &parts.attention);
+        for (passes, all, windows, n) in [
+            (&[forward][..], behind, kernels, None),
+            (&[again, backward][..], behind, kernels, None),
+            (&[forward][..], ring, attention, parts.ring_of),
+            (&[again][..], ring, attention, parts.ring_of),
+            (&[backward][..], ring, attention, parts.ring_of),
+        ] {
             let (mut time, mut window) = ([None; 3], [None; 3]);
-            for (pass, behind) in passes {
-                let kernels = parts.kernels.get(*pass).copied().unwrap_or_default();
-                for (sum, part) in time.iter_mut().zip(behind) {
-                    *sum = self.plus(*sum, *part);
-                }
-                for (sum, part) in window.iter_mut().zip(kernels) {
-                    *sum = self.plus(*sum, part);
+            for pass in passes {
+                let rows = [(&mut time, all), (&mut window, windows)];
+                for (sums, table) in rows {
+                    let row = table.get(*pass).copied().unwrap_or_default();
+                    for (sum, part) in sums.iter_mut().zip(row) {
+                        *sum = self.plus(*sum, part);
+                    }
                 }
             }
             if time.iter().all(Option::is_none) {
@@ -60,8 +68,10 @@ impl<'p> Checker<'p> {
             for (((time, window), open), hidden) in
                 time.into_iter().zip(window).zip(&mut open).zip(&mut hidden)
             {
-                let args = [("time", Value::Num(time)), ("window", Value::Num(window))];
-                let left = self.library_number("exposed_time", &args)?;
+                let mut args = vec![("time", Value::Num(time)), ("window", Value::Num(window))];
+                args.extend(n.map(|n| ("n", Value::Num(n))));
+                let formula = if n.is_some() { "ring_exposed_time" } else { "exposed_time" };
+                let left = self.library_number(formula, &args)?;
                 *open = self.graph.add(*open, left);
                 let gone = self.graph.sub(time, left);
                 *hidden = self.graph.add(*hidden, gone);
