@@ -172,8 +172,16 @@ fn published_runs_are_met_by_class() {
             let error = row.mfu / predicted - 1.0;
             println!(
                 "{:10} {:11} {:8} n{:<4} b{:<3} s{:<6} {:5} measured {:5.1} % predicted {:5.1} %  step {:+5.1} %",
-                row.id, row.class, &row.model[..32], row.devices, row.micro, row.seq,
-                if row.full { "full" } else { "" }, row.mfu * 100.0, predicted * 100.0, error * 100.0,
+                row.id,
+                row.class,
+                &row.model[..32],
+                row.devices,
+                row.micro,
+                row.seq,
+                if row.full { "full" } else { "" },
+                row.mfu * 100.0,
+                predicted * 100.0,
+                error * 100.0,
             );
             errors.entry(row.class).or_default().push(error);
         }
@@ -185,7 +193,10 @@ fn published_runs_are_met_by_class() {
         let median = list[list.len() / 2].abs();
         println!(
             "== {class}: {} rows, median {:.1} %, mean {:+.1} %, worst {:.1} %",
-            list.len(), median * 100.0, mean * 100.0, list[list.len() - 1].abs() * 100.0
+            list.len(),
+            median * 100.0,
+            mean * 100.0,
+            list[list.len() - 1].abs() * 100.0
         );
         // Three runs with the first library for fp8, which cast in kernels of its own.
         if class != "H100 fp8" {

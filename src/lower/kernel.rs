@@ -100,6 +100,7 @@ impl<'p> Checker<'p> {
         let mut model = [None; 3];
         let mut traffic = Traffic::default();
         let mut matrix_times = Vec::new();
+        let mut of_weights = Vec::new();
         let mut vector_times = Vec::new();
         let mut peak = None;
         let views = [View::Whole, View::Even, View::Local].into_iter().enumerate();
@@ -139,6 +140,10 @@ impl<'p> Checker<'p> {
                             self.matrix_time(setting, laid.op, flops, fused, &env);
                         peak = peak.or(at_peak);
                         matrix_times.extend(time);
+                        let result = setting.model.ops[laid.op].result;
+                        if setting.model.tensors[result].role == Role::Gradients {
+                            of_weights.extend(time);
+                        }
                         None
                     } else {
                         self.vector_time(setting, flops)
@@ -178,6 +183,14 @@ impl<'p> Checker<'p> {
             rule: Some("time of this kernel on the fullest device, once"),
         };
         let time = self.graph.named(time, origin);
+        // The share of the products in it that make gradients of weights.
+        let of_weight = match (self.graph.sum(of_weights), matrix) {
+            (Some(own), Some(all)) => {
+                let share = self.graph.div(own, all);
+                Some(self.graph.mul(time, share))
+            }
+            _ => None,
+        };
         let stage = at.stage;
         let rounds = at.rounds;
         cost.kernels.push(KernelCost {
@@ -193,6 +206,7 @@ impl<'p> Checker<'p> {
             time,
             peak,
             masked: mask.is_some(),
+            of_weight,
             pass: ops.last().map_or(Pass::Forward, |o| setting.model.ops[o.op].pass),
             model,
         });

@@ -54,6 +54,8 @@ pub struct KernelCost {
     pub pass: Pass,
     /// Whether a mask is skipped in it: attention.
     pub masked: bool,
+    /// The part of its time that makes gradients of weights, which nothing else waits for.
+    pub of_weight: Option<ExprId>,
     /// Useful matrix work of the whole system in training: of the model without what is made
     /// again, the same as if no mask were skipped, and all of it as if no mask were skipped.
     pub model: [Option<ExprId>; 3],
@@ -98,6 +100,7 @@ impl PhaseCost {
             compute: k.compute.map(f),
             memory: k.memory.map(f),
             time: f(k.time),
+            of_weight: k.of_weight.map(f),
             peak: k.peak.map(f),
             model: all(k.model),
             ..k.clone()

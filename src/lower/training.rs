@@ -7,6 +7,7 @@
 
 mod gradients;
 mod results;
+mod stages;
 
 use std::rc::Rc;
 
@@ -23,7 +24,6 @@ use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Kind, Shard};
 use crate::ir::{Dtype, Pass, Recompute, RecomputeLevel, Role};
 use crate::name::Name;
-use crate::quantity::Dimension;
 use crate::source::Place;
 
 /// Number formats that no tensor of the dataflow has.
@@ -53,6 +53,8 @@ pub(super) struct Workload {
     together: ExprId,
     /// The pipeline: how the layers are cut, and how many there are.
     pub(super) pipeline: Option<(Shard, ExprId)>,
+    /// The shares of all layers that the first stage, one between, and the last have.
+    pub(super) shares: Option<[ExprId; 3]>,
     pub(super) stages: ExprId,
     pub(super) schedule: Name,
     pub(super) chunks: ExprId,
@@ -61,7 +63,7 @@ pub(super) struct Workload {
 }
 
 /// A figure before, in and after the layers.
-type ByStage = [Option<ExprId>; 3];
+pub(super) type ByStage = [Option<ExprId>; 3];
 
 /// What the parts of a pass take, summed over all stages: forward, made again, backward.
 #[derive(Default)]
@@ -75,6 +77,8 @@ struct Parts {
     ring: [ByStage; 3],
     attention: [ByStage; 3],
     ring_of: Option<ExprId>,
+    /// Of the backward pass: gradients of weights.
+    of_weights: ByStage,
     bytes: ByStage,
     /// Between stages: time of one, bytes of one.
     send: Option<(ExprId, ExprId)>,
@@ -176,7 +180,9 @@ impl<'p> Checker<'p> {
         let default = Name::new("one_f_one_b");
         let schedule = setting.plan.schedule.as_ref().map_or(default, |s| s.name);
         let chunks = setting.plan.schedule.as_ref().and_then(|s| s.chunks).unwrap_or(one);
+        let shares = pipeline.as_ref().map(|(shard, n)| self.shares(setting, shard, *n));
         let work = Workload {
+            shares,
             batch,
             seq,
             tokens,
@@ -329,6 +335,12 @@ impl<'p> Checker<'p> {
                     None => kernel.time,
                 };
                 self.add_to(&mut parts.kernels, kernel.pass, kernel.stage, time);
+                if let (Some(part), Some(cell)) =
+                    (kernel.of_weight, parts.of_weights.get_mut(kernel.stage as usize))
+                {
+                    let part = kernel.rounds.map_or(part, |r| self.graph.mul(part, r));
+                    *cell = self.plus(*cell, Some(part));
+                }
                 if kernel.masked {
                     self.add_to(&mut parts.attention, kernel.pass, kernel.stage, time);
                 }
@@ -370,48 +382,6 @@ impl<'p> Checker<'p> {
         if let Some(cell) = row {
             *cell = self.plus(*cell, Some(time));
         }
-    }
-
-    /// One figure on the first stage and on the last one; the same where there is but one.
-    pub(super) fn first_and_last(
-        &mut self,
-        parts: ByStage,
-        work: &Workload,
-        dimension: Dimension,
-        place: Place,
-    ) -> [ExprId; 2] {
-        let origin = self.origin("none", place, "nothing of this kind");
-        let none = self.graph.constant(0.0, dimension, origin);
-        let [first, layers, last] = parts.map(|p| p.unwrap_or(none));
-        let Some((shard, count)) = &work.pipeline else {
-            let sum = self.graph.add(first, layers);
-            let sum = self.graph.add(sum, last);
-            return [sum, sum];
-        };
-        let share = self.stage_share(shard, *count);
-        let mine = self.graph.mul(layers, share);
-        let a = self.graph.add(first, mine);
-        let b = self.graph.add(mine, last);
-        let all = self.graph.add(a, last);
-        let one = self.counted(1.0, "1", place, "one stage");
-        let single = self.graph.binary(Op::Eq, work.stages, one);
-        [self.graph.select(single, all, a), self.graph.select(single, all, b)]
-    }
-
-    /// One figure on the first stage, on one between, and on the last; the same where there is but
-    /// one.
-    pub(super) fn on_stages(
-        &mut self,
-        parts: ByStage,
-        work: &Workload,
-        dimension: Dimension,
-        place: Place,
-    ) -> [ExprId; 3] {
-        let [first, last] = self.first_and_last(parts, work, dimension, place);
-        let [_, layers, _] = parts;
-        let between = self.first_and_last([None, layers, None], work, dimension, place);
-        let [between, _] = between;
-        [first, between, last]
     }
 
     /// `layers.*` and the collectives of each pass.
