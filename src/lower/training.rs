@@ -274,10 +274,16 @@ impl<'p> Checker<'p> {
         if schedule.chunks.is_none() {
             return Some(());
         }
-        let dealt = self.graph.mul(work.stages, work.chunks);
+        let (mut dealt, mut all) = (self.graph.mul(work.stages, work.chunks), *layers);
+        if let (Some([_, between, _]), [Some(_), _] | [_, Some(_)]) =
+            (work.shares, setting.plan.ends)
+        {
+            // The ends have layers of their own: what the others have is cut into chunks.
+            (all, dealt) = (self.graph.mul(all, between), work.chunks);
+        }
         let zero = self.counted(0.0, "0", schedule.place, "no remainder");
         for (whole, parts, what) in [
-            (*layers, dealt, "layers in chunks: stages * chunks"),
+            (all, dealt, "layers in chunks: stages * chunks"),
             (work.micro_batches, work.stages, "micro-batches in rounds of the stages"),
         ] {
             let rest = self.graph.binary(Op::Mod, whole, parts);
