@@ -16,7 +16,8 @@ use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Ident, StmtKind};
 const ZERO: [&str; 3] = ["optimizer", "gradients", "weights"];
 const KEPT: [Kept; 3] = [Kept::Optimizer, Kept::Gradients, Kept::Weights];
 /// Orders in which the stages of a pipeline may work.
-const SCHEDULES: [&str; 3] = ["one_f_one_b", "gpipe", "interleaved"];
+const SCHEDULES: [&str; 6] =
+    ["one_f_one_b", "gpipe", "interleaved", "zero_bubble_h1", "zero_bubble_h2", "dual_pipe"];
 /// What `overlap` may hide behind compute.
 const OVERLAP: [&str; 3] = ["gradients", "weights", "activations"];
 
@@ -110,6 +111,14 @@ impl<'p> Checker<'p> {
         }
         let kept = self.field(object, Name::new("keep_gathered"));
         plan.keep_gathered = matches!(kept, Some(Value::Truth(true)));
+        let is = |value: Option<Value<'p>>, word: &str| matches!(value, Some(Value::Word(w)) if w == word);
+        plan.ring = is(self.field(object, Name::new("context")), "ring");
+        plan.contiguous = is(self.field(object, Name::new("sequence")), "contiguous");
+        plan.ends =
+            ["first_stage", "last_stage"].map(|name| match self.field(object, Name::new(name)) {
+                Some(Value::Num(id)) => Some(id),
+                _ => None,
+            });
         good.then_some(plan)
     }
 
@@ -159,7 +168,8 @@ impl<'p> Checker<'p> {
                 };
                 let diagnostic =
                     Diagnostic::new(codes::BAD_SCHEDULE, title, place, "not a schedule");
-                let known = "`one_f_one_b`, `gpipe` or `interleaved(chunks: 2)`";
+                let known = "`one_f_one_b`, `gpipe`, `interleaved(chunks: 2)`, `zero_bubble_h1`, \
+                             `zero_bubble_h2` or `dual_pipe`";
                 self.report(diagnostic.note(format!("write {known}")));
                 None
             }

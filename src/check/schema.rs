@@ -77,6 +77,10 @@ const SYSTEM: &[(&str, Field)] = &[
 const PLAN: &[(&str, Field)] = &[
     ("micro_batch", Field::Is(Ty::Count)),
     ("keep_gathered", Field::Is(Ty::Bool)),
+    ("first_stage", Field::Is(Ty::Count)),
+    ("last_stage", Field::Is(Ty::Count)),
+    ("context", Field::OneOf(&["gather", "ring"])),
+    ("sequence", Field::OneOf(&["zigzag", "contiguous"])),
     ("recompute", Field::OneOf(&["none", "selective", "full"])),
     ("source", Field::Is(Ty::Text)),
 ];

@@ -245,6 +245,8 @@ impl Walk<'_> {
         layouts.push(after);
         let to = layouts.len();
         self.available.entry(way.tensor).or_default().push(to);
+        let passes = matches!(kind, Kind::AllGather | Kind::ReduceScatter);
+        let context = passes && self.is_context(way.tensor);
         out.push(LaidStep::Convert(Conversion {
             kind,
             tensor: way.tensor,
@@ -257,6 +259,7 @@ impl Walk<'_> {
             scope: Rc::clone(way.need.scope),
             residual: way.need.residual,
             pass: self.pass,
+            context,
             rule,
         }));
         way.version = to;

@@ -137,6 +137,8 @@ pub struct Conversion {
     pub residual: bool,
     /// The part of a step of training that needs it.
     pub pass: Pass,
+    /// Whether it brings the keys and values of a sequence together, or scatters their gradients.
+    pub context: bool,
     /// The rule of the plan that causes it.
     pub rule: usize,
 }

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use rustc_hash::FxHashSet;
+
 use super::layout::Shard;
 use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
 use crate::ir::model::Instance;
@@ -52,16 +54,38 @@ pub(super) struct Rules<'a> {
     pub(super) plan: &'a Plan,
     pub(super) divisors: Vec<Divisor>,
     pub(super) matched: Vec<bool>,
+    /// Axes of keys: some tensor has them beside the axis of queries that they were renamed from.
+    pub(super) keys: FxHashSet<AxisId>,
+}
+
+/// Renamed axes that stand beside their origin in some tensor, as keys beside queries.
+fn keys(model: &Model) -> FxHashSet<AxisId> {
+    let mut out = FxHashSet::default();
+    for (_, tensor) in model.tensors.iter() {
+        let from = |a: &&AxisId| model.axes[**a].renamed_from;
+        out.extend(
+            tensor.axes.iter().filter(|a| from(a).is_some_and(|o| tensor.axes.contains(&o))),
+        );
+    }
+    out
 }
 
 impl<'a> Rules<'a> {
     pub(super) fn new(model: &'a Model, plan: &'a Plan) -> Self {
         let matched = vec![false; plan.rules.len()];
-        Self { model, plan, divisors: Vec::new(), matched }
+        Self { model, plan, divisors: Vec::new(), matched, keys: keys(model) }
     }
 
     fn names_axis(&self, rule: &[Name], axis: AxisId) -> bool {
         let Some((last, qualifiers)) = rule.split_last() else { return false };
+        // Training wants every position: they lie as the sequence does.
+        if self.model.forward_steps.is_some()
+            && let Some(from) = self.model.axes[axis].renamed_from
+            && !self.keys.contains(&axis)
+            && self.names_axis(rule, from)
+        {
+            return true;
+        }
         self.model.axes[axis].aliases.iter().any(|(name, path)| {
             name == last
                 && (qualifiers.is_empty()

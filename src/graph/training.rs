@@ -103,6 +103,7 @@ impl Walk<'_> {
             scope: t.scope.clone(),
             residual: false,
             pass,
+            context: false,
             rule: first.rule,
         };
         let scatter = conversion(Kind::ReduceScatter, out.gradient, message, Pass::Backward);

@@ -99,7 +99,14 @@ impl Walk<'_> {
                     out.push(LaidStep::Op(laid));
                 }
                 Step::Fuse(fuse) => {
+                    let before = out.len();
                     let ops = fuse.ops.iter().map(|op| self.op(*op, out)).collect();
+                    // What a kernel needs belongs where the kernel does, whatever it makes again.
+                    for step in out.iter_mut().skip(before) {
+                        if let LaidStep::Convert(c) = step {
+                            c.pass = self.pass;
+                        }
+                    }
                     out.push(LaidStep::Fuse(fuse.clone(), ops));
                 }
                 Step::Repeat(repeat) => self.repeat(repeat, out),
@@ -142,7 +149,7 @@ impl Walk<'_> {
         }
         let mut shards = self.shards_of(&axes, &op.scope, op.residual);
         // A gradient goes back to where the renamed axis lay.
-        for &axis in result {
+        for &axis in result.iter().filter(|_| op.view) {
             for (_, tensor) in &op.operands {
                 let renamed = |a: &&AxisId| self.model.axes[**a].renamed_from == Some(axis);
                 let Some(&old) = self.model.tensors[*tensor].axes.iter().find(renamed) else {
@@ -161,7 +168,10 @@ impl Walk<'_> {
         // An op that renames an axis leaves it laid out as it found it.
         for &axis in result {
             let Some(from) = self.model.axes[axis].renamed_from else { continue };
-            if !axes.contains(&from) || result.contains(&from) {
+            let read = |axis: &AxisId| {
+                op.operands.iter().any(|(_, t)| self.model.tensors[*t].axes.contains(axis))
+            };
+            if !axes.contains(&from) || result.contains(&from) || read(&axis) {
                 continue;
             }
             let target = shards.iter().find(|s| s.axis == axis).cloned();
@@ -222,7 +232,7 @@ impl Walk<'_> {
         let mut shards = self.op_shards(id);
         self.find_conflicts(op.result, &shards);
         let mut partial = self.passing(id, &shards);
-        if op.view && !partial.is_empty() {
+        if op.view && (!partial.is_empty() || self.makes_keys(id)) {
             return self.view(id);
         }
         // What stays partial over a mesh axis is not cut over it as well.
@@ -265,7 +275,31 @@ impl Walk<'_> {
         LaidOp { op: id, shards, reads }
     }
 
-    /// Partial sums under other axes: they lie as they did.
+    /// Whether an op makes keys of a sequence in training: they lie as the sequence does, and who
+    /// reads all of them gathers them.
+    fn makes_keys(&self, id: OpId) -> bool {
+        let op = &self.model.ops[id];
+        self.model.forward_steps.is_some()
+            && self.model.tensors[op.result].axes.iter().any(|a| {
+                let from = self.model.axes[*a].renamed_from;
+                let operand = op.operands.first().map(|(_, t)| &self.model.tensors[*t].axes);
+                self.rules.keys.contains(a)
+                    && from.is_some_and(|o| operand.is_some_and(|axes| axes.contains(&o)))
+            })
+    }
+
+    /// Whether a tensor is keys or values of attention, or the gradient of them.
+    pub(super) fn is_context(&self, tensor: TensorId) -> bool {
+        let axes = &self.model.tensors[tensor].axes;
+        if axes.iter().any(|a| self.rules.keys.contains(a)) {
+            return true;
+        }
+        let producer = self.model.tensors[tensor].producer.map(|p| &self.model.ops[p]);
+        let viewed = producer.filter(|op| op.view).and_then(|op| op.operands.first());
+        viewed.is_some_and(|(_, operand)| self.is_context(*operand))
+    }
+
+    /// A tensor under other axes: it lies as it did.
     fn view(&mut self, id: OpId) -> LaidOp {
         let op = &self.model.ops[id];
         let mut layout = Layout::default();

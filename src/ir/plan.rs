@@ -111,6 +111,12 @@ pub struct Plan {
     pub zero: Vec<Zero>,
     /// Whether weights that are gathered for the forward pass stay until the backward pass.
     pub keep_gathered: bool,
+    /// Layers of the first stage and of the last one, where they differ from those between.
+    pub ends: [Option<ExprId>; 2],
+    /// Whether keys and values go round in a ring while attention works on what is there.
+    pub ring: bool,
+    /// Whether each device has one chunk of a causal sequence, not two that even out.
+    pub contiguous: bool,
     /// What hides behind compute, with where that is said.
     pub overlap: Vec<(Name, Place)>,
 }

@@ -159,7 +159,15 @@ impl<'p> Checker<'p> {
                 AxisSize::Fixed(id) | AxisSize::Composite(id) => id,
                 AxisSize::Phase(_) => continue,
             };
-            let rest = self.graph.binary(Op::Mod, size, divisor.parts);
+            let (mut size, mut parts) = (size, divisor.parts);
+            for own in plan.ends.into_iter().flatten().filter(|_| axis.repeats) {
+                // What the first stage or the last has of its own is not dealt out.
+                size = self.graph.sub(size, own);
+                let one = self.counted(1.0, "1", rule.place, "a stage with layers of its own");
+                let others = self.graph.sub(parts, one);
+                parts = self.graph.binary(Op::Max, one, others);
+            }
+            let rest = self.graph.binary(Op::Mod, size, parts);
             let zero = self.counted(0.0, "0", rule.place, "no remainder");
             let even = self.graph.binary(Op::Eq, rest, zero);
             // Where padding is customary an uneven split is a warning, not an error.
@@ -171,7 +179,7 @@ impl<'p> Checker<'p> {
                 let name = format!("{} % {}", axis.name, mesh_names(plan, divisor.rule));
                 constraints.push((name, even));
             }
-            let (s, n) = (self.graph.value(size), self.graph.value(divisor.parts));
+            let (s, n) = (self.graph.value(size), self.graph.value(parts));
             let size_place = self.graph.origin_of(size).map_or(axis.place, |o| o.place);
             if done.contains(&(divisor.rule, size_place, s as u64)) {
                 continue;

@@ -162,7 +162,7 @@ impl<'p> Checker<'p> {
             time,
             total,
             pass: conversion.pass,
-            moves: "activations",
+            moves: if conversion.context { "context" } else { "activations" },
             link: self.link_crossed(&group),
             algorithm: self.chosen(time),
             model_place: conversion.model_place,

@@ -11,7 +11,7 @@ use crate::check::{Checker, Env, Object, Value};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::LaidOp;
-use crate::ir::{Dtype, OpId, Pass, Role, Tensor, TensorId};
+use crate::ir::{AxisId, Dtype, OpId, Pass, Role, Tensor, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -100,6 +100,7 @@ impl<'p> Checker<'p> {
         let mut model = [None; 3];
         let mut traffic = Traffic::default();
         let mut matrix_times = Vec::new();
+        let mut of_weights = Vec::new();
         let mut vector_times = Vec::new();
         let (mut peak, mut format) = (None, None);
         let views = [View::Whole, View::Even, View::Local].into_iter().enumerate();
@@ -108,7 +109,11 @@ impl<'p> Checker<'p> {
             let mut entered: Vec<TensorId> = Vec::new();
             for laid in ops {
                 let Some(env) = self.formula_env(setting, laid.op) else { continue };
-                let mut inner = frame.with(&laid.shards, view, mask);
+                let seen = match view {
+                    View::Local => self.seen_by_slowest(mask, laid, setting),
+                    _ => mask,
+                };
+                let mut inner = frame.with(&laid.shards, view, seen);
                 inner.around = setting.model.axes_of(laid.op).into();
                 let saved = self.frame.replace(inner);
                 let flops = self.formula(setting, laid.op, "flops", &env);
@@ -136,6 +141,10 @@ impl<'p> Checker<'p> {
                         peak = peak.or(at_peak.map(|(id, _)| id));
                         format = format.or(at_peak.map(|(_, name)| name));
                         matrix_times.extend(time);
+                        let result = setting.model.ops[laid.op].result;
+                        if setting.model.tensors[result].role == Role::Gradients {
+                            of_weights.extend(time);
+                        }
                         None
                     } else {
                         self.vector_time(setting, flops)
@@ -175,6 +184,14 @@ impl<'p> Checker<'p> {
             rule: Some("time of this kernel on the fullest device, once"),
         };
         let time = self.graph.named(time, origin);
+        // The share of the products in it that make gradients of weights.
+        let of_weight = match (self.graph.sum(of_weights), matrix) {
+            (Some(own), Some(all)) => {
+                let share = self.graph.div(own, all);
+                Some(self.graph.mul(time, share))
+            }
+            _ => None,
+        };
         let stage = at.stage;
         let rounds = at.rounds;
         cost.kernels.push(KernelCost {
@@ -190,6 +207,8 @@ impl<'p> Checker<'p> {
             time,
             peak,
             format,
+            masked: mask.is_some(),
+            of_weight,
             pass: ops.last().map_or(Pass::Forward, |o| setting.model.ops[o.op].pass),
             model,
         });
@@ -199,6 +218,23 @@ impl<'p> Checker<'p> {
     fn dotted(&mut self, op: Name, name: &'static str) -> Name {
         let make = || Name::new(&format!("{op}.{name}"));
         *self.formula_names.entry((op, name)).or_insert_with(make)
+    }
+
+    /// Keys that the queries of the slowest device see. A causal sequence that is cut into one chunk
+    /// for each device gives the last of them most to do; cut into twice as many, the first and the
+    /// last go together, and all do the same.
+    fn seen_by_slowest(
+        &mut self,
+        mask: Option<Mask>,
+        laid: &LaidOp,
+        setting: &Setting<'_, 'p>,
+    ) -> Option<Mask> {
+        let (queries, keys, seen) = mask?;
+        let cut = laid.shards.iter().find(|s| s.axis == queries);
+        let (Some(cut), true) = (cut, setting.plan.contiguous) else { return mask };
+        let args = [("chunks", Value::Num(cut.count))];
+        let share = self.library_number("slowest_chunk", &args)?;
+        Some((queries, keys, self.graph.mul(seen, share)))
     }
 
     /// The work of an op if a mask were not skipped.
@@ -226,12 +262,7 @@ impl<'p> Checker<'p> {
     }
 
     /// What a masked op in the group says of the keys that a query sees.
-    fn mask(
-        &mut self,
-        ops: &[LaidOp],
-        setting: &Setting<'_, 'p>,
-        frame: &Frame,
-    ) -> Option<(crate::ir::AxisId, crate::ir::AxisId, ExprId)> {
+    fn mask(&mut self, ops: &[LaidOp], setting: &Setting<'_, 'p>, frame: &Frame) -> Option<Mask> {
         for laid in ops {
             let instance = &setting.model.ops[laid.op];
             let Some((_, over)) = instance.axes.iter().find(|(n, _)| *n == "over") else {
@@ -482,6 +513,9 @@ impl<'p> Checker<'p> {
         largest
     }
 }
+
+/// Queries, keys, and how many of them a query sees.
+type Mask = (AxisId, AxisId, ExprId);
 
 /// What the ops of a kernel have moved so far, in one view.
 struct Moved<'a> {

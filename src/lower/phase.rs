@@ -54,6 +54,10 @@ pub struct KernelCost {
     pub format: Option<Name>,
     /// The part of a step of training that it belongs to.
     pub pass: Pass,
+    /// Whether a mask is skipped in it: attention.
+    pub masked: bool,
+    /// The part of its time that makes gradients of weights, which nothing else waits for.
+    pub of_weight: Option<ExprId>,
     /// Useful matrix work of the whole system in training: of the model without what is made
     /// again, the same as if no mask were skipped, and all of it as if no mask were skipped.
     pub model: [Option<ExprId>; 3],
@@ -98,6 +102,7 @@ impl PhaseCost {
             compute: k.compute.map(f),
             memory: k.memory.map(f),
             time: f(k.time),
+            of_weight: k.of_weight.map(f),
             peak: k.peak.map(f),
             model: all(k.model),
             ..k.clone()
@@ -418,6 +423,7 @@ impl<'p> Checker<'p> {
             scope: Rc::new(root),
             residual: true,
             pass: Pass::Forward,
+            context: false,
             rule: stages.rule,
         };
         let one = self.counted(1.0, "1", place, "one border fewer than stages");

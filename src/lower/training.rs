@@ -7,6 +7,7 @@
 
 mod gradients;
 mod results;
+mod stages;
 
 use std::rc::Rc;
 
@@ -23,7 +24,6 @@ use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Kind, Shard};
 use crate::ir::{Dtype, Pass, Recompute, RecomputeLevel, Role};
 use crate::name::Name;
-use crate::quantity::Dimension;
 use crate::source::Place;
 
 /// Number formats that no tensor of the dataflow has.
@@ -53,6 +53,8 @@ pub(super) struct Workload {
     together: ExprId,
     /// The pipeline: how the layers are cut, and how many there are.
     pub(super) pipeline: Option<(Shard, ExprId)>,
+    /// The shares of all layers that the first stage, one between, and the last have.
+    pub(super) shares: Option<[ExprId; 3]>,
     pub(super) stages: ExprId,
     pub(super) schedule: Name,
     pub(super) chunks: ExprId,
@@ -61,7 +63,7 @@ pub(super) struct Workload {
 }
 
 /// A figure before, in and after the layers.
-type ByStage = [Option<ExprId>; 3];
+pub(super) type ByStage = [Option<ExprId>; 3];
 
 /// What the parts of a pass take, summed over all stages: forward, made again, backward.
 #[derive(Default)]
@@ -70,6 +72,13 @@ struct Parts {
     /// Collectives in the open, and those that the plan hides behind compute.
     comm: [ByStage; 3],
     behind: [ByStage; 3],
+    /// Keys and values that go round while attention works, how long that takes, and the devices
+    /// of a ring.
+    ring: [ByStage; 3],
+    attention: [ByStage; 3],
+    ring_of: Option<ExprId>,
+    /// Of the backward pass: gradients of weights.
+    of_weights: ByStage,
     bytes: ByStage,
     /// Between stages: time of one, bytes of one.
     send: Option<(ExprId, ExprId)>,
@@ -143,7 +152,6 @@ impl<'p> Checker<'p> {
     ) -> Option<Workload> {
         let place = setting.place;
         self.check_recompute(&setting.model, plan)?;
-        self.supported(setting)?;
         self.shares_updates(setting)?;
         let batch = self.train_field(scenario, "batch")?;
         let seq = self.train_field(scenario, "seq")?;
@@ -175,7 +183,9 @@ impl<'p> Checker<'p> {
         let default = Name::new("one_f_one_b");
         let schedule = setting.plan.schedule.as_ref().map_or(default, |s| s.name);
         let chunks = setting.plan.schedule.as_ref().and_then(|s| s.chunks).unwrap_or(one);
+        let shares = pipeline.as_ref().map(|(shard, n)| self.shares(setting, shard, *n));
         let work = Workload {
+            shares,
             batch,
             seq,
             tokens,
@@ -192,17 +202,6 @@ impl<'p> Checker<'p> {
         };
         self.check_chunks(&work, setting)?;
         Some(work)
-    }
-
-    /// What a plan says and training cannot cost yet is said, never left out.
-    fn supported(&mut self, setting: &Setting<'_, 'p>) -> Option<()> {
-        for rule in &setting.plan.rules {
-            let seq = rule.axis.last().is_some_and(|n| *n == "seq" || *n == "ctx");
-            if seq && rule.within.is_empty() {
-                return self.not_yet("context parallelism", Some(rule.place));
-            }
-        }
-        Some(())
     }
 
     /// `zero` shares what devices have alike: those that see other tokens.
@@ -278,10 +277,16 @@ impl<'p> Checker<'p> {
         if schedule.chunks.is_none() {
             return Some(());
         }
-        let dealt = self.graph.mul(work.stages, work.chunks);
+        let (mut dealt, mut all) = (self.graph.mul(work.stages, work.chunks), *layers);
+        if let (Some([_, between, _]), [Some(_), _] | [_, Some(_)]) =
+            (work.shares, setting.plan.ends)
+        {
+            // The ends have layers of their own: what the others have is cut into chunks.
+            (all, dealt) = (self.graph.mul(all, between), work.chunks);
+        }
         let zero = self.counted(0.0, "0", schedule.place, "no remainder");
         for (whole, parts, what) in [
-            (*layers, dealt, "layers in chunks: stages * chunks"),
+            (all, dealt, "layers in chunks: stages * chunks"),
             (work.micro_batches, work.stages, "micro-batches in rounds of the stages"),
         ] {
             let rest = self.graph.binary(Op::Mod, whole, parts);
@@ -339,6 +344,15 @@ impl<'p> Checker<'p> {
                     None => kernel.time,
                 };
                 self.add_to(&mut parts.kernels, kernel.pass, kernel.stage, time);
+                if let (Some(part), Some(cell)) =
+                    (kernel.of_weight, parts.of_weights.get_mut(kernel.stage as usize))
+                {
+                    let part = kernel.rounds.map_or(part, |r| self.graph.mul(part, r));
+                    *cell = self.plus(*cell, Some(part));
+                }
+                if kernel.masked {
+                    self.add_to(&mut parts.attention, kernel.pass, kernel.stage, time);
+                }
             }
             for used in &cost.collectives {
                 let c = &used.collective;
@@ -347,7 +361,15 @@ impl<'p> Checker<'p> {
                     continue;
                 }
                 let pass = if i == 0 { Pass::Forward } else { c.pass };
-                let table = if hides(setting, c) { &mut parts.behind } else { &mut parts.comm };
+                let rings = setting.plan.ring && c.moves == "context";
+                if rings {
+                    parts.ring_of = Some(c.devices);
+                }
+                let table = match hides(setting, c) {
+                    _ if rings => &mut parts.ring,
+                    true => &mut parts.behind,
+                    false => &mut parts.comm,
+                };
                 self.add_to(table, pass, used.stage, c.total);
                 let bytes = self.graph.mul(c.bytes, c.count);
                 if let Some(cell) = parts.bytes.get_mut(used.stage as usize) {
@@ -369,48 +391,6 @@ impl<'p> Checker<'p> {
         if let Some(cell) = row {
             *cell = self.plus(*cell, Some(time));
         }
-    }
-
-    /// One figure on the first stage and on the last one; the same where there is but one.
-    pub(super) fn first_and_last(
-        &mut self,
-        parts: ByStage,
-        work: &Workload,
-        dimension: Dimension,
-        place: Place,
-    ) -> [ExprId; 2] {
-        let origin = self.origin("none", place, "nothing of this kind");
-        let none = self.graph.constant(0.0, dimension, origin);
-        let [first, layers, last] = parts.map(|p| p.unwrap_or(none));
-        let Some((shard, count)) = &work.pipeline else {
-            let sum = self.graph.add(first, layers);
-            let sum = self.graph.add(sum, last);
-            return [sum, sum];
-        };
-        let share = self.stage_share(shard, *count);
-        let mine = self.graph.mul(layers, share);
-        let a = self.graph.add(first, mine);
-        let b = self.graph.add(mine, last);
-        let all = self.graph.add(a, last);
-        let one = self.counted(1.0, "1", place, "one stage");
-        let single = self.graph.binary(Op::Eq, work.stages, one);
-        [self.graph.select(single, all, a), self.graph.select(single, all, b)]
-    }
-
-    /// One figure on the first stage, on one between, and on the last; the same where there is but
-    /// one.
-    pub(super) fn on_stages(
-        &mut self,
-        parts: ByStage,
-        work: &Workload,
-        dimension: Dimension,
-        place: Place,
-    ) -> [ExprId; 3] {
-        let [first, last] = self.first_and_last(parts, work, dimension, place);
-        let [_, layers, _] = parts;
-        let between = self.first_and_last([None, layers, None], work, dimension, place);
-        let [between, _] = between;
-        [first, between, last]
     }
 
     /// `layers.*` and the collectives of each pass.

@@ -27,8 +27,8 @@ pub(super) struct Kept {
     pub(super) updated_gradients: ExprId,
     pub(super) state: ExprId,
     pub(super) updated_weights: ExprId,
-    /// Gradients of the first stage and of the last.
-    pub(super) gradients: [ExprId; 2],
+    /// Gradients of the first stage, of one between, and of the last.
+    pub(super) gradients: [ExprId; 3],
 }
 
 /// Where the forward pass makes a version: the stage, and in how many rounds.
@@ -66,23 +66,29 @@ impl<'p> Checker<'p> {
             checker.share_of(setting, weight, bytes, Shares::Optimizer)
         }));
         let bytes = Dimension::BYTES;
-        let ends = |checker: &mut Self, parts| checker.first_and_last(parts, work, bytes, place);
-        let model = [weights, gradients, state].map(|parts| ends(self, parts));
-        let updated = [updated, state, updated_weights].map(|parts| ends(self, parts));
+        let stages = |checker: &mut Self, parts| checker.on_stages(parts, work, bytes, place);
+        let mut model = [weights, gradients, state].map(|parts| stages(self, parts));
+        // Some schedules run the layers of two stages on each device.
+        let copies = self.of_schedule(work, "copies", work.stages)?;
+        for part in model.iter_mut().flatten() {
+            *part = self.graph.mul(*part, copies);
+        }
+        let updated = [updated, state, updated_weights].map(|parts| stages(self, parts));
         let kept = self.saved_bytes(setting, work, frame)?;
         let working = self.working_bytes(setting, work, frame)?;
         // The fullest stage: the first holds most micro-batches, the last the logits.
-        let mut totals = Vec::new();
-        for end in [0, 1] {
-            let of = |pair: &[ExprId; 2]| pair.get(end).copied();
+        let mut totals = [kept; 3];
+        for (i, total) in totals.iter_mut().enumerate() {
+            let of = |stages: &[ExprId; 3]| stages.get(i).copied();
             let parts = model.iter().chain([&kept, &working]).filter_map(of);
-            totals.push(self.graph.sum(parts.collect::<Vec<_>>())?);
+            let sum = self.graph.sum(parts.collect::<Vec<_>>())?;
+            *total = [sum; 3];
         }
-        let [first, last] = totals.as_slice() else { return None };
-        let is_last = self.graph.binary(Op::Lt, *first, *last);
-        let [w, g, o] = model.map(|[a, b]| self.graph.select(is_last, b, a));
-        let [ug, us, uw] = updated.map(|[a, b]| self.graph.select(is_last, b, a));
-        let [kept, working] = [kept, working].map(|[a, b]| self.graph.select(is_last, b, a));
+        let totals = totals.map(|[sum, ..]| sum);
+        let fullest = self.most(totals);
+        let [w, g, o] = model.map(|stages| self.there(fullest, stages));
+        let [ug, us, uw] = updated.map(|stages| self.there(fullest, stages));
+        let (saved, works) = (self.there(fullest, kept), self.there(fullest, working));
         let (capacity, _) = self.main_memory(&setting.machine.chip)?;
         let mut buffers = self.library_number("buffer_bytes", &[])?;
         if let Some(unshared) = self.unshared_bytes(setting, work, frame)? {
@@ -94,8 +100,8 @@ impl<'p> Checker<'p> {
             ("weights", w, "weights of the fullest stage on one device"),
             ("gradients", g, "one gradient for each weight, kept over the micro-batches"),
             ("optimizer", o, "what the optimizer keeps for each weight"),
-            ("activations.saved", kept, "what backward reads, of all micro-batches in flight"),
-            ("activations.working", working, "the largest set of tensors alive at once beside it"),
+            ("activations.saved", saved, "what backward reads, of all micro-batches in flight"),
+            ("activations.working", works, "the largest set of tensors alive at once beside it"),
             (
                 "buffers",
                 buffers,
@@ -104,7 +110,25 @@ impl<'p> Checker<'p> {
             ("reserve", reserve, "what no tensor can have"),
         ];
         self.memory_results(setting, capacity, rows, results)?;
-        let [_, gradients, _] = model;
+        let [weights, gradients, optimizer] = model;
+        if work.shares.is_some() {
+            let parts = [
+                ("weights", weights),
+                ("gradients", gradients),
+                ("optimizer", optimizer),
+                ("activations.saved", kept),
+                ("activations.working", working),
+            ];
+            let rest = self.graph.add(buffers, reserve);
+            let totals = totals.map(|t| self.graph.add(t, rest));
+            for (name, stages) in parts.into_iter().chain([("total", totals)]) {
+                for (stage, id) in ["first", "between", "last"].into_iter().zip(stages) {
+                    let path = format!("memory.stages.{stage}.{name}");
+                    let id = self.result_node(&path, id, place, "of one device of the stage");
+                    results.number(path, id);
+                }
+            }
+        }
         Some(Kept { updated_gradients: ug, state: us, updated_weights: uw, gradients })
     }
 
@@ -258,9 +282,8 @@ impl<'p> Checker<'p> {
         let mut all = beside;
         if let (Some(layer), Some(rounds)) = (layer, rounds) {
             let mut own = rounds;
-            if let Some((shard, count)) = &work.pipeline {
-                let share = self.stage_share(shard, *count);
-                own = self.graph.mul(rounds, share);
+            if let Some([first, ..]) = work.shares {
+                own = self.graph.mul(rounds, first);
             }
             let args = [("layer", Value::Num(layer)), ("layers", Value::Num(own))];
             let held = if setting.plan.keep_gathered { "kept_bytes" } else { "gathered_bytes" };
@@ -270,13 +293,13 @@ impl<'p> Checker<'p> {
         Some(self.plus(all, gradient))
     }
 
-    /// What is kept from forward to backward, on the first stage and on the last.
+    /// What is kept from forward to backward, on each kind of stage.
     fn saved_bytes(
         &mut self,
         setting: &Setting<'_, 'p>,
         work: &Workload,
         frame: &Frame,
-    ) -> Option<[ExprId; 2]> {
+    ) -> Option<[ExprId; 3]> {
         let place = setting.place;
         let mut made = FxHashMap::default();
         let forward = setting.laid.steps.get(..setting.laid.forward_steps?)?;
@@ -296,19 +319,34 @@ impl<'p> Checker<'p> {
         }
         let backward = setting.laid.steps.get(setting.laid.forward_steps?..)?;
         self.statistics(backward, setting, work, frame, None, &mut sums);
-        let [first, last] = self.first_and_last(sums, work, Dimension::BYTES, place);
+        let mut stages = self.on_stages(sums, work, Dimension::BYTES, place);
+        let one = self.counted(1.0, "1", place, "the stage itself");
+        let two = self.counted(2.0, "2", place, "the stage itself and the first");
+        let none = self.counted(0.0, "0", place, "none after the last stage");
+        let behind = [one, two].map(|n| {
+            let rest = self.graph.sub(work.stages, n);
+            self.graph.binary(Op::Max, none, rest)
+        });
+        let [after_first, after_second] = behind;
+        for (stage, behind) in stages.iter_mut().zip([after_first, after_second, none]) {
+            let count = self.of_schedule(work, "in_flight", behind)?;
+            let name = "micro-batches in flight";
+            let origin = self.origin(name, place, "of the stage, as the schedule has it");
+            let count = self.graph.named(count, origin);
+            *stage = self.graph.mul(*stage, count);
+        }
+        Some(stages)
+    }
+
+    /// A figure of the schedule for a stage with so many behind it.
+    fn of_schedule(&mut self, work: &Workload, what: &str, behind: ExprId) -> Option<ExprId> {
         let args = [
+            ("behind", Value::Num(behind)),
             ("stages", Value::Num(work.stages)),
             ("micro_batches", Value::Num(work.micro_batches)),
             ("chunks", Value::Num(work.chunks)),
         ];
-        let first_count = self.library_number(&format!("{}_in_flight", work.schedule), &args)?;
-        let last_count =
-            self.library_number(&format!("{}_in_flight_last", work.schedule), &args)?;
-        let name = "micro-batches in flight";
-        let origin = self.origin(name, place, "of the first stage, as the schedule has it");
-        let first_count = self.graph.named(first_count, origin);
-        Some([self.graph.mul(first, first_count), self.graph.mul(last, last_count)])
+        self.library_number(&format!("{}_{what}", work.schedule), &args)
     }
 
     fn add_rounds(
@@ -371,13 +409,13 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// The greatest sum of activations alive at once that are not saved, on both ends.
+    /// The greatest sum of activations alive at once that are not saved, on each kind of stage.
     fn working_bytes(
         &mut self,
         setting: &Setting<'_, 'p>,
         work: &Workload,
         frame: &Frame,
-    ) -> Option<[ExprId; 2]> {
+    ) -> Option<[ExprId; 3]> {
         let all = &setting.laid.steps;
         let is_repeat = |s: &LaidStep| matches!(s, LaidStep::Repeat { .. });
         let (first, last) = (all.iter().position(is_repeat), all.iter().rposition(is_repeat));
@@ -386,14 +424,17 @@ impl<'p> Checker<'p> {
         let single = self.decide(single) == Some(true);
         let (Some(first), Some(last), false) = (first, last, single) else {
             let bytes = self.working_of(all, setting, frame);
-            return Some([bytes, bytes]);
+            return Some([bytes; 3]);
         };
         let before = all.get(..=first).unwrap_or_default();
         let after = all.get(last..).unwrap_or_default();
         let own: Vec<LaidStep> = before.iter().chain(after).cloned().collect();
         let a = self.working_of(&own, setting, frame);
         let b = self.working_of(all.get(first..=last).unwrap_or_default(), setting, frame);
-        Some([a, b])
+        let middle: Vec<LaidStep> =
+            [first, last].iter().filter_map(|i| all.get(*i)).cloned().collect();
+        let c = self.working_of(&middle, setting, frame);
+        Some([a, c, b])
     }
 
     fn working_of(

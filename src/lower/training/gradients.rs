@@ -57,9 +57,9 @@ impl<'p> Checker<'p> {
         }
         let mut out = Vec::new();
         for ((kind, group, n), (sums, rule)) in ways {
-            let ends = self.first_and_last(sums, work, Dimension::BYTES, place);
-            let [a, b] = ends;
-            let bytes = self.graph.binary(Op::Max, a, b);
+            let stages = self.on_stages(sums, work, Dimension::BYTES, place);
+            let most = self.most(stages);
+            let bytes = self.there(most, stages);
             let name = moved(kind);
             out.extend(self.bucket(setting, kind, &group, n, bytes, name, rule));
         }

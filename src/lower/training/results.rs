@@ -1,29 +1,23 @@
 //! The results of a step of training, and of the run.
 
+use super::stages::Most;
 use super::{Parts, Workload, hides};
 use crate::check::{Checker, Value};
-use crate::expr::{ExprId, Op};
+use crate::expr::ExprId;
 use crate::ir::Pass;
 use crate::lower::collective::CollectiveUse;
 use crate::lower::phase::{PhaseCost, Setting};
 use crate::lower::scenario::Lowered;
 use crate::lower::training_memory::Kept;
 use crate::quantity::Dimension;
+use crate::source::Place;
 
-/// The slowest stage.
-struct Slowest {
-    /// Whether it is the last one.
-    is_last: ExprId,
-}
-
-/// What the plan hides and compute does not cover, in one micro-batch.
+/// What the plan hides and compute does not cover, in one micro-batch: on the first stage, on one
+/// between, and on the last.
 struct LeftOpen {
-    first: ExprId,
-    last: ExprId,
-    hidden_first: ExprId,
-    hidden_last: ExprId,
-    /// Over all stages.
-    total: ExprId,
+    forward: [ExprId; 3],
+    backward: [ExprId; 3],
+    hidden: [ExprId; 3],
 }
 
 impl<'p> Checker<'p> {
@@ -37,18 +31,26 @@ impl<'p> Checker<'p> {
         let place = setting.place;
         let origin = self.origin("none", place, "nothing is hidden");
         let none = self.graph.constant(0.0, Dimension::TIME, origin);
-        let (mut open, mut hidden) = ([none; 3], [none; 3]);
-        let [forward, again, backward] = [Pass::Forward, Pass::Recompute, Pass::Backward]
-            .map(|p| (p as usize, parts.behind.get(p as usize).copied().unwrap_or_default()));
-        for passes in [&[forward][..], &[again, backward][..]] {
+        let (mut before, mut after, mut hidden) = ([none; 3], [none; 3], [none; 3]);
+        let [forward, again, backward] =
+            [Pass::Forward, Pass::Recompute, Pass::Backward].map(|p| p as usize);
+        let (behind, kernels) = (&parts.behind, &parts.kernels);
+        let (ring, attention) = (&parts.ring, &parts.attention);
+        for (passes, all, windows, n) in [
+            (&[forward][..], behind, kernels, None),
+            (&[again, backward][..], behind, kernels, None),
+            (&[forward][..], ring, attention, parts.ring_of),
+            (&[again][..], ring, attention, parts.ring_of),
+            (&[backward][..], ring, attention, parts.ring_of),
+        ] {
             let (mut time, mut window) = ([None; 3], [None; 3]);
-            for (pass, behind) in passes {
-                let kernels = parts.kernels.get(*pass).copied().unwrap_or_default();
-                for (sum, part) in time.iter_mut().zip(behind) {
-                    *sum = self.plus(*sum, *part);
-                }
-                for (sum, part) in window.iter_mut().zip(kernels) {
-                    *sum = self.plus(*sum, part);
+            for pass in passes {
+                let rows = [(&mut time, all), (&mut window, windows)];
+                for (sums, table) in rows {
+                    let row = table.get(*pass).copied().unwrap_or_default();
+                    for (sum, part) in sums.iter_mut().zip(row) {
+                        *sum = self.plus(*sum, part);
+                    }
                 }
             }
             if time.iter().all(Option::is_none) {
@@ -56,40 +58,86 @@ impl<'p> Checker<'p> {
             }
             let time = self.on_stages(time, work, Dimension::TIME, place);
             let window = self.on_stages(window, work, Dimension::TIME, place);
+            let open = if passes == [forward] { &mut before } else { &mut after };
             for (((time, window), open), hidden) in
-                time.into_iter().zip(window).zip(&mut open).zip(&mut hidden)
+                time.into_iter().zip(window).zip(open).zip(&mut hidden)
             {
-                let args = [("time", Value::Num(time)), ("window", Value::Num(window))];
-                let left = self.library_number("exposed_time", &args)?;
+                let mut args = vec![("time", Value::Num(time)), ("window", Value::Num(window))];
+                args.extend(n.map(|n| ("n", Value::Num(n))));
+                let formula = if n.is_some() { "ring_exposed_time" } else { "exposed_time" };
+                let left = self.library_number(formula, &args)?;
                 *open = self.graph.add(*open, left);
                 let gone = self.graph.sub(time, left);
                 *hidden = self.graph.add(*hidden, gone);
             }
         }
-        let [first, between, last] = open;
-        let [hidden_first, _, hidden_last] = hidden;
-        // The first stage and the last, and as many between them as there are.
-        let one = self.counted(1.0, "1", place, "a single stage");
-        let two = self.counted(2.0, "2", place, "the first stage and the last");
-        let others = self.graph.sub(work.stages, two);
-        let others = self.graph.mul(between, others);
-        let ends = self.graph.add(first, last);
-        let several = self.graph.add(ends, others);
-        let single = self.graph.binary(Op::Eq, work.stages, one);
-        let total = self.graph.select(single, first, several);
-        Some(LeftOpen { first, last, hidden_first, hidden_last, total })
+        Some(LeftOpen { forward: before, backward: after, hidden })
     }
 
     fn on_slowest(
         &mut self,
-        slowest: &Slowest,
+        slowest: Most,
         parts: [Option<ExprId>; 3],
         work: &Workload,
         dimension: Dimension,
         setting: &Setting<'_, 'p>,
     ) -> ExprId {
-        let [first, last] = self.first_and_last(parts, work, dimension, setting.place);
-        self.graph.select(slowest.is_last, last, first)
+        let stages = self.on_stages(parts, work, dimension, setting.place);
+        self.there(slowest, stages)
+    }
+
+    /// Kernels, collectives in the open and what is left of hidden ones: each kind of stage, in some
+    /// passes of one micro-batch.
+    fn passes(
+        &mut self,
+        parts: &Parts,
+        passes: &[Pass],
+        open: [ExprId; 3],
+        work: &Workload,
+        place: Place,
+    ) -> [ExprId; 3] {
+        let mut sums = [None; 3];
+        for pass in passes {
+            for table in [&parts.kernels, &parts.comm] {
+                let row = table.get(*pass as usize).copied().unwrap_or_default();
+                for (sum, part) in sums.iter_mut().zip(row) {
+                    *sum = self.plus(*sum, part);
+                }
+            }
+        }
+        let mut stages = self.on_stages(sums, work, Dimension::TIME, place);
+        for (stage, open) in stages.iter_mut().zip(open) {
+            *stage = self.graph.add(*stage, open);
+        }
+        stages
+    }
+
+    /// How long the slowest stage waits for the others, by the formula of the schedule.
+    fn waiting(
+        &mut self,
+        work: &Workload,
+        [forward, backward, of_weights]: [[ExprId; 3]; 3],
+        slowest: Most,
+    ) -> Option<ExprId> {
+        let [forward_first, forward_between, forward_last] = forward;
+        let [backward_first, backward_between, backward_last] = backward;
+        let [f, b, w] = [forward, backward, of_weights].map(|t| self.there(slowest, t));
+        let args = [
+            ("forward_first", forward_first),
+            ("backward_first", backward_first),
+            ("forward_between", forward_between),
+            ("backward_between", backward_between),
+            ("forward_last", forward_last),
+            ("backward_last", backward_last),
+            ("forward", f),
+            ("backward", b),
+            ("of_weights", w),
+            ("stages", work.stages),
+            ("micro_batches", work.micro_batches),
+            ("chunks", work.chunks),
+        ];
+        let args = args.map(|(name, id)| (name, Value::Num(id)));
+        self.library_number(&format!("{}_bubble", work.schedule), &args)
     }
 
     /// `step.*` and what follows from it.
@@ -106,21 +154,16 @@ impl<'p> Checker<'p> {
         let place = setting.place;
         // The stage whose micro-batch takes longest, and the sum over all stages.
         let open = self.left_open(&parts, work, setting)?;
-        let rows = parts.kernels.iter().chain(&parts.comm);
-        let mut all = [None; 3];
-        for row in rows {
-            for (cell, part) in all.iter_mut().zip(row) {
-                *cell = self.plus(*cell, *part);
-            }
+        let forward = self.passes(&parts, &[Pass::Forward], open.forward, work, place);
+        let back = [Pass::Recompute, Pass::Backward];
+        let backward = self.passes(&parts, &back, open.backward, work, place);
+        let of_weights = self.on_stages(parts.of_weights, work, Dimension::TIME, place);
+        let mut each = forward;
+        for (sum, part) in each.iter_mut().zip(backward) {
+            *sum = self.graph.add(*sum, part);
         }
-        let total = self.graph.sum(all.into_iter().flatten())?;
-        let total = self.graph.add(total, open.total);
-        let [first, last] = self.first_and_last(all, work, Dimension::TIME, place);
-        let first = self.graph.add(first, open.first);
-        let last = self.graph.add(last, open.last);
-        let is_last = self.graph.binary(Op::Lt, first, last);
-        let slowest = Slowest { is_last };
-        let longest = self.graph.select(is_last, last, first);
+        let slowest = self.most(each);
+        let longest = self.there(slowest, each);
         let m = work.micro_batches;
         let mut put = |checker: &mut Self, path: &str, id: ExprId, rule: &'static str| {
             let id = checker.result_node(path, id, place, rule);
@@ -135,11 +178,10 @@ impl<'p> Checker<'p> {
         ];
         for (pass, path, rule) in passes {
             let row = parts.kernels.get(pass as usize).copied()?;
-            let one = self.on_slowest(&slowest, row, work, Dimension::TIME, setting);
+            let one = self.on_slowest(slowest, row, work, Dimension::TIME, setting);
             let mut all = self.graph.mul(one, m);
             if pass == Pass::Backward {
-                let [first, last] = kept.gradients;
-                let gradients = self.graph.select(slowest.is_last, last, first);
+                let gradients = self.there(slowest, kept.gradients);
                 let added = self.accumulation(setting, gradients, m)?;
                 all = self.graph.add(all, added);
             }
@@ -156,11 +198,15 @@ impl<'p> Checker<'p> {
                 *cell = self.plus(*cell, *part);
             }
         }
-        let inside = self.on_slowest(&slowest, comm, work, Dimension::TIME, setting);
-        let left = self.graph.select(is_last, open.last, open.first);
+        let inside = self.on_slowest(slowest, comm, work, Dimension::TIME, setting);
+        let mut left = open.forward;
+        for (sum, part) in left.iter_mut().zip(open.backward) {
+            *sum = self.graph.add(*sum, part);
+        }
+        let left = self.there(slowest, left);
         let inside = self.graph.add(inside, left);
         let mut exposed = self.graph.mul(inside, m);
-        let gone = self.graph.select(is_last, open.hidden_last, open.hidden_first);
+        let gone = self.there(slowest, open.hidden);
         let mut hidden = self.graph.mul(gone, m);
         // Once in a step: gradients behind the last backward pass, weights behind the next forward.
         for (what, pass) in [("gradients", Pass::Backward), ("weights", Pass::Forward)] {
@@ -174,14 +220,14 @@ impl<'p> Checker<'p> {
             }
             let Some(time) = behind else { continue };
             let row = parts.kernels.get(pass as usize).copied()?;
-            let window = self.on_slowest(&slowest, row, work, Dimension::TIME, setting);
+            let window = self.on_slowest(slowest, row, work, Dimension::TIME, setting);
             let args = [("time", Value::Num(time)), ("window", Value::Num(window))];
             let open = self.library_number("exposed_time", &args)?;
             exposed = self.graph.add(exposed, open);
             let gone = self.graph.sub(time, open);
             hidden = self.graph.add(hidden, gone);
         }
-        let mut bytes = self.on_slowest(&slowest, parts.bytes, work, Dimension::BYTES, setting);
+        let mut bytes = self.on_slowest(slowest, parts.bytes, work, Dimension::BYTES, setting);
         bytes = self.graph.mul(bytes, m);
         for c in reductions {
             bytes = self.graph.add(bytes, c.bytes);
@@ -203,8 +249,7 @@ impl<'p> Checker<'p> {
         put(self, "step.communication.hidden", hidden, "collectives behind compute");
         put(self, "step.communication.bytes", bytes, "logical bytes that a device sends");
         // The schedule.
-        let args = [("total", Value::Num(total)), ("slowest", Value::Num(longest)), chunks];
-        let bubble = self.library_number(&format!("{}_bubble", work.schedule), &args)?;
+        let bubble = self.waiting(work, [forward, backward, of_weights], slowest)?;
         let bubble = put(self, "step.bubble", bubble, "the slowest stage waits for others");
         let time = self.graph.sum([busy, update, exposed, bubble])?;
         let time = put(
