@@ -53,7 +53,10 @@ impl<'p> Checker<'p> {
                     return Value::Error;
                 }
                 let value = self.graph.unary(op, x);
-                self.guards.push(super::Guard::Finite(value));
+                // Rounding what is finite stays finite.
+                if matches!(op, Op::Sqrt | Op::Log2) {
+                    self.guards.push(super::Guard::Finite(value));
+                }
                 if self.graph.known(x).is_some_and(f64::is_finite)
                     && self.graph.known(value).is_none_or(f64::is_infinite)
                 {

@@ -119,9 +119,11 @@ fn human(plan: &Planned, name: &str) -> String {
 
 /// The part of the time that is the largest, and its share of all parts.
 fn largest<'a>(layouts: &'a Layouts, plan: &Planned) -> Option<(&'a str, f64)> {
-    let value = |part: &String| plan.result(part).filter(|v| v.is_finite());
+    let value = |(part, times): &(String, f64)| {
+        plan.result(part).filter(|v| v.is_finite()).map(|v| v * times)
+    };
     let all: f64 = layouts.parts.iter().filter_map(value).sum();
-    let best = layouts.parts.iter().filter_map(|p| Some((p.as_str(), value(p)?)));
+    let best = layouts.parts.iter().filter_map(|p| Some((p.0.as_str(), value(p)?)));
     let (part, most) = best.max_by(|a, b| a.1.total_cmp(&b.1))?;
     (all > 0.0).then_some((part, most / all))
 }
@@ -140,12 +142,12 @@ fn lost_on(layouts: &Layouts, winner: &Planned, plan: &Planned) -> String {
             "as good".to_owned()
         };
     }
-    let grew = layouts.parts.iter().filter_map(|part| {
+    let grew = layouts.parts.iter().filter_map(|(part, times)| {
         let more = plan.result(part)? - winner.result(part)?;
-        (more > 0.0).then_some((part, more))
+        (more > 0.0).then_some((part, more, more * times))
     });
-    match grew.max_by(|a, b| a.1.total_cmp(&b.1)) {
-        Some((part, more)) => {
+    match grew.max_by(|a, b| a.2.total_cmp(&b.2)) {
+        Some((part, more, _)) => {
             let dimension = crate::quantity::Dimension::TIME;
             format!("{part} +{}", Figure::number(part, more, dimension).human())
         }

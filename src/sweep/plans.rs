@@ -44,8 +44,8 @@ pub struct Layouts {
     pub maximize: bool,
     /// What the scenario expects, as written.
     pub expectations: Vec<String>,
-    /// Results that tell two plans apart.
-    pub parts: Vec<String>,
+    /// Results that tell two plans apart, and how often each counts.
+    pub parts: Vec<(String, f64)>,
 }
 
 /// Where time goes, by workload; the names are those of results.
@@ -116,6 +116,13 @@ pub fn layouts(
             expectations.push(program.sources.text(place).to_owned());
         }
     }
+    // A decoding step is taken for every token after the first.
+    let steps = match checker.field_path(&object, &["serve", "output"]) {
+        Some(Value::Num(id)) => (checker.graph.value(id) - 1.0).max(1.0),
+        _ => 1.0,
+    };
+    let times = |part: &str| if part.starts_with("decode") { steps } else { 1.0 };
+    let parts: &[&str] = if trains { &TRAINING } else { &SERVING };
     let default = if trains { ("step.time", false) } else { ("latency", false) };
     let (goal, maximize) = goal.unwrap_or(default);
     let mut found = Layouts {
@@ -128,10 +135,7 @@ pub fn layouts(
         goal: goal.to_owned(),
         maximize,
         expectations,
-        parts: if trains { TRAINING.to_vec() } else { SERVING.to_vec() }
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
+        parts: parts.iter().map(|p| ((*p).to_owned(), times(p))).collect(),
     };
     let setting = Setting { scenario, system, trains, devices, batch };
     found.own(checker, &object, &setting);

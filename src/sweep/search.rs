@@ -113,7 +113,7 @@ fn try_layout(
             return;
         }
     };
-    for part in &layouts.parts {
+    for (part, _) in &layouts.parts {
         if !definition.columns.contains(part) {
             definition.columns.push(part.clone());
         }

@@ -22,6 +22,8 @@ pub struct Space {
     families: u64,
     /// Draws of the random axes.
     draws: Option<u64>,
+    /// Values of the columns that are listed; nothing for those that are drawn.
+    lists: Vec<Vec<f64>>,
 }
 
 /// Points taken from all at random.
@@ -59,7 +61,14 @@ impl Space {
         });
         let inner = columns.iter().map(listed).product::<u64>() * draws.unwrap_or(1);
         let families = choices.iter().map(listed).product();
-        Self { axes, choices, columns, inner, families, draws }
+        let lists = columns.iter().map(|at| match axes.get(*at).map(|a| &a.values) {
+            Some(Values::List(list)) => {
+                list.iter().map(|s| s.number.unwrap_or(f64::NAN)).collect()
+            }
+            _ => Vec::new(),
+        });
+        let lists = lists.collect();
+        Self { axes, choices, columns, inner, families, draws, lists }
     }
 
     /// How many points there are.
@@ -105,23 +114,30 @@ impl Space {
             }
             None => 0,
         };
-        for (column, at) in self.columns.iter().enumerate().rev() {
-            let value = match self.axes.get(*at).map(|a| &a.values) {
-                Some(Values::List(list)) => {
-                    let size = (list.len() as u64).max(1);
-                    let digit = rest % size;
-                    rest /= size;
-                    list.get(digit as usize).and_then(|s| s.number)
+        let columns = self.lists.iter().zip(&self.columns).zip(out).rev();
+        for ((list, at), out) in columns {
+            let value = match (list.len() as u64, self.axes.get(*at).map(|a| &a.values)) {
+                (0, Some(Values::Drawn(drawn))) => {
+                    drawn.scale.scale(literal(drawn, *at as u64, draw))
                 }
-                Some(Values::Drawn(drawn)) => {
-                    let literal = literal(drawn, *at as u64, draw);
-                    Some(drawn.scale.scale(literal))
+                (size, _) => {
+                    let size = size.max(1);
+                    // Most spaces are small enough for the faster division.
+                    let digit = match (u32::try_from(rest), u32::try_from(size)) {
+                        (Ok(few), Ok(size)) => {
+                            rest = u64::from(few / size);
+                            few % size
+                        }
+                        _ => {
+                            let digit = rest % size;
+                            rest /= size;
+                            digit as u32
+                        }
+                    };
+                    list.get(digit as usize).copied().unwrap_or(f64::NAN)
                 }
-                None => None,
             };
-            if let Some(out) = out.get_mut(column) {
-                out.push(value.unwrap_or(f64::NAN));
-            }
+            out.push(value);
         }
     }
 
@@ -133,22 +149,13 @@ impl Space {
         }
         let mut rest = from % self.inner.max(1);
         let mut digits = vec![0_usize; self.columns.len()];
-        let lists: Vec<&[crate::check::Setting]> = self
-            .columns
-            .iter()
-            .map(|at| match self.axes.get(*at).map(|a| &a.values) {
-                Some(Values::List(list)) => list.as_slice(),
-                _ => &[],
-            })
-            .collect();
-        for (digit, list) in digits.iter_mut().zip(&lists).rev() {
+        let lists = &self.lists;
+        for (digit, list) in digits.iter_mut().zip(lists).rev() {
             let size = (list.len() as u64).max(1);
             *digit = (rest % size) as usize;
             rest /= size;
         }
-        let value = |list: &[crate::check::Setting], digit: usize| {
-            list.get(digit).and_then(|s| s.number).unwrap_or(f64::NAN)
-        };
+        let value = |list: &[f64], digit: usize| list.get(digit).copied().unwrap_or(f64::NAN);
         let mut left = count;
         while left > 0 {
             // As far as the last digit goes, the others stay.
@@ -159,14 +166,14 @@ impl Space {
                 let Some(out) = out.get_mut(column) else { continue };
                 if column + 1 == lists.len() {
                     let values = list.get(start..start + run).unwrap_or_default();
-                    out.extend(values.iter().map(|s| s.number.unwrap_or(f64::NAN)));
+                    out.extend_from_slice(values);
                 } else {
                     out.resize(out.len() + run, value(list, *digit));
                 }
             }
             left -= run as u64;
             let mut carry = run;
-            for (digit, list) in digits.iter_mut().zip(&lists).rev() {
+            for (digit, list) in digits.iter_mut().zip(lists).rev() {
                 *digit += carry;
                 carry = 0;
                 if *digit >= list.len() {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use crate::check::Guard;
 use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
 use crate::name::Name;
@@ -72,7 +74,13 @@ impl Columns<'_> {
     /// 1 where everything that was relied on is as it was.
     pub fn holds(&mut self, guards: &[Guard]) -> Arc<Batch> {
         let mut all = self.number(1.0);
+        let mut seen = FxHashSet::default();
         for guard in guards {
+            // Functions rely on the same things again and again.
+            let key = (std::mem::discriminant(guard), self.graph.unnamed(guard.node()));
+            if !seen.insert(key) {
+                continue;
+            }
             let node = guard.node();
             let condition = match *guard {
                 Guard::Noticed(..) => continue,
