@@ -60,6 +60,8 @@ pub struct Sparse {
     pub present: ExprId,
     /// The axes along which that is so: the tokens.
     pub along: Rc<[AxisId]>,
+    /// From how many groups of its elements are picked, where that is limited.
+    pub reach: Option<ExprId>,
     /// The axis that is picked from, if its length is set by a phase: keys.
     pub keys: Option<AxisId>,
 }
