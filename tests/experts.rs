@@ -214,7 +214,8 @@ fn latent_attention_keeps_one_vector_for_all_heads_on_every_device() {
 #[test]
 fn each_phase_takes_the_cheaper_form_of_latent_attention() {
     let out = eval("DeepSeek_V3", 4, "Ep(ep: 32)", 32, 8192);
-    let time = |kernel: &str, phase: &str| out.get(&format!("layers.attention.{kernel}.{phase}.time"));
+    let time =
+        |kernel: &str, phase: &str| out.get(&format!("layers.attention.{kernel}.{phase}.time"));
     assert_eq!(time("latent_attention", "prefill"), 0.0);
     assert!(time("flash_attention", "prefill") > 0.0 && time("expand", "prefill") > 0.0);
     assert_eq!(time("flash_attention", "decode.mid"), 0.0);
@@ -251,8 +252,45 @@ fn layers_with_a_window_keep_only_that() {
 fn experts_that_do_not_divide_are_an_error_of_their_own() {
     let run = Run::of(&text("Mixtral_8x7B", 2, "Ep(ep: 16)", 32, 64));
     let error = run.finding("E0530");
-    assert!(error.title.contains("8 `expert`") && error.title.contains("ep = 16"), "{}", error.title);
+    assert!(
+        error.title.contains("8 `expert`") && error.title.contains("ep = 16"),
+        "{}",
+        error.title
+    );
     assert!(error.files.iter().any(|f| f.contains("models/mixtral")), "{:?}", error.files);
-    assert!(error.notes.iter().any(|n| n == "values that work for ep: 1 2 4 8"), "{:?}", error.notes);
+    assert!(
+        error.notes.iter().any(|n| n == "values that work for ep: 1 2 4 8"),
+        "{:?}",
+        error.notes
+    );
     assert_eq!(error.edits[0], "8");
+}
+
+fn train(model: &str, nodes: u64, plan: &str, extra: &str, batch: u64) -> Outcome {
+    let text = format!(
+        "{USES}\nuse std.models.{{DeepSeek_V2_Lite, Mixtral_8x22B}}\n{extra}\nscenario s {{\n  \
+         model = {model}\n  system = DGX_H100(nodes: {nodes})\n  plan = {plan}\n  \
+         train {{ batch = {batch}, seq = 1024, tokens = 1e9, optimizer = adam }}\n}}\n"
+    );
+    Run::of(&text).scenarios.remove("s").unwrap()
+}
+
+#[test]
+fn training_sends_tokens_to_experts_and_back_on_both_ways() {
+    let out = train("Mixtral_8x7B", 2, "Replicas(dp: 2, ep: 8)", "", 16);
+    let copies = 7.0 / 8.0 * (1024 * 2 * 4096 * 2) as f64;
+    for phase in ["forward", "backward"] {
+        assert_eq!(out.count_of(phase, "all-to-all"), 64.0, "{phase}");
+        assert_eq!(each(&out, phase, "all-to-all"), copies, "{phase}");
+    }
+    // Experts are reduced over their replicas only, everything else over all devices.
+    let expert = 3 * 4096 * 14336_u64;
+    let others = 46_702_792_704 - 32 * 8 * expert;
+    let found = out.real("step");
+    let volume = |axis: &str| {
+        let of = found.iter().filter(|c| c.kind == "all-reduce" && c.axis == axis);
+        of.map(|c| c.bytes * c.count).sum::<f64>()
+    };
+    close(volume("dp"), 2.0 / 2.0 * (32 * expert * 2) as f64);
+    close(volume("dp,ep"), 2.0 * 15.0 / 16.0 * (others * 2) as f64);
 }

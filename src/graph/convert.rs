@@ -245,6 +245,9 @@ impl Walk<'_> {
         layouts.push(after);
         let to = layouts.len();
         self.available.entry(way.tensor).or_default().push(to);
+        if kind == Kind::AllToAll {
+            self.moved.entry(way.tensor).or_default().push(to);
+        }
         out.push(LaidStep::Convert(Conversion {
             kind,
             tensor: way.tensor,

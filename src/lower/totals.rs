@@ -194,7 +194,12 @@ impl<'p> Checker<'p> {
         }
         if let (Some(weights), false) = (weights, self.brief) {
             let w = whole(self, Some(weights), Dimension::BYTES);
-            put(self, "weights_read", w, "weights that are read, each once; of experts the touched");
+            put(
+                self,
+                "weights_read",
+                w,
+                "weights that are read, each once; of experts the touched",
+            );
         }
         let c = whole(self, compute, Dimension::TIME);
         put(
