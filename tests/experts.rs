@@ -294,3 +294,46 @@ fn training_sends_tokens_to_experts_and_back_on_both_ways() {
     close(volume("dp"), 2.0 / 2.0 * (32 * expert * 2) as f64);
     close(volume("dp,ep"), 2.0 * 15.0 / 16.0 * (others * 2) as f64);
 }
+
+#[test]
+fn layers_that_differ_are_trained_as_often_as_they_run() {
+    let mixed = train("DeepSeek_V2_Lite", 1, "Ep(ep: 8)", "", 8);
+    // 26 of 27 layers have experts; each kind costs two products backward for one forward.
+    assert_eq!(mixed.count_of("forward", "all-to-all"), 52.0);
+    assert_eq!(mixed.count_of("backward", "all-to-all"), 52.0);
+    let more = "model Deeper = DeepSeek_V2_Lite with { layers = 28 }\n\
+                model Denser = DeepSeek_V2_Lite with { layers = 28, dense_first = 2 }";
+    let deeper = train("Deeper", 1, "Ep(ep: 8)", more, 8);
+    let denser = train("Denser", 1, "Ep(ep: 8)", more, 8);
+    assert_eq!(deeper.count_of("backward", "all-to-all"), 54.0);
+    assert_eq!(denser.count_of("backward", "all-to-all"), 52.0);
+    // Work of the step: six operations for each active weight of what was added, and a token.
+    let saved = |o: &Outcome| o.get("memory.activations.saved");
+    assert!(saved(&deeper) > saved(&denser) && saved(&denser) > saved(&mixed));
+    let attention = |o: &Outcome| o.get("layers.attention.backward.flops");
+    close((attention(&deeper) - attention(&mixed)) * 27.0, attention(&mixed));
+    close(attention(&deeper), attention(&denser));
+}
+
+#[test]
+fn what_is_made_again_is_sent_again_once() {
+    let plan = "plan Again(ep: Count) {\n  mesh ep\n  shard batch, expert over ep\n  \
+                recompute = full\n}";
+    for (model, experts) in [("Mixtral_8x7B", 32.0), ("DeepSeek_V2_Lite", 26.0)] {
+        let out = train(model, 1, "Again(ep: 8)", plan, 8);
+        for phase in ["forward", "recompute", "backward"] {
+            assert_eq!(out.count_of(phase, "all-to-all"), 2.0 * experts, "{model} {phase}");
+        }
+    }
+}
+
+#[test]
+fn a_fold_is_the_product_of_its_axes() {
+    let fold = "plan Folded(dp: Count, tp: Count) {\n  mesh dp, tp\n  fold ep = dp * tp\n  \
+                shard batch over dp\n  shard heads, vocab over tp\n  shard expert over ep\n}";
+    let (one, other) = (
+        train("Mixtral_8x7B", 1, "Folded(dp: 4, tp: 2)", fold, 8),
+        train("Mixtral_8x7B", 1, "Across(dp: 4, tp: 2)", "", 8),
+    );
+    assert_eq!(one.get("step.time"), other.get("step.time"));
+}

@@ -110,7 +110,13 @@ impl Walk<'_> {
                     let mut inner = Vec::new();
                     let saved = self.available.clone();
                     self.steps(body, &mut inner);
-                    self.available = saved;
+                    // What is made in an arm is read there only: on the way back it may be again.
+                    let made = |t: &TensorId| {
+                        let producer = self.model.tensors[*t].producer;
+                        producer.is_some_and(|p| holds(body, p))
+                    };
+                    let inside = std::mem::replace(&mut self.available, saved);
+                    self.available.extend(inside.into_iter().filter(|(t, _)| made(t)));
                     let way = branch.cheapest.then_some(branch.choice);
                     out.push(LaidStep::Some { count: *count, body: inner, way });
                 }
@@ -469,6 +475,17 @@ impl Walk<'_> {
         let need = Need { place: t.place, scope: &scope, residual: false };
         self.convert(tensor, &wanted, &need, out);
     }
+}
+
+/// Whether an op is among some steps.
+fn holds(steps: &[Step], op: OpId) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Op(id) => *id == op,
+        Step::Fuse(fuse) => fuse.ops.contains(&op),
+        Step::Repeat(repeat) => holds(&repeat.body, op),
+        Step::Some { body, .. } => holds(body, op),
+        Step::Join { .. } => false,
+    })
 }
 
 /// The body of an arm, if it holds the op.
