@@ -337,3 +337,14 @@ fn a_fold_is_the_product_of_its_axes() {
     );
     assert_eq!(one.get("step.time"), other.get("step.time"));
 }
+
+#[test]
+fn attention_over_picked_keys_can_be_trained() {
+    let out = train("DeepSeek_V3_2", 16, "Ep(ep: 128)", "", 128);
+    assert_eq!(out.count_of("backward", "all-to-all"), 116.0);
+    // 1024 positions are fewer than the indexer picks: queries see half of them.
+    let products = 2 * 61 * 128 * 128 * 1024 * (512 + 64 + 512_u64);
+    let flops = out.get("layers.attention.sparse_attention.forward.flops");
+    let seen = products as f64 * 1025.0 / 2.0;
+    assert!(flops > seen && flops < 1.02 * seen, "{flops} {seen}");
+}
