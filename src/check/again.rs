@@ -7,7 +7,7 @@
 use rustc_hash::FxHashSet;
 
 use super::Checker;
-use super::backward::{Adjoints, Forward, first_place, only_op};
+use super::backward::{Adjoints, Forward, only_op};
 use crate::graph::scope_matches;
 use crate::ir::{Fuse, Model, OpId, Pass, Recompute, RecomputeLevel, Step, TensorId};
 use crate::name::Name;
@@ -168,11 +168,21 @@ impl<'p> Checker<'p> {
                     return self
                         .not_yet("recomputing a repeat inside of a repeat", Some(inner.place));
                 }
-                Step::Some { body, .. } => {
-                    let place = first_place(body, &self.builder.built.model);
-                    return self.not_yet("layers that differ", place);
+                Step::Some { count, body, branch } => {
+                    self.builder.steps.push(Vec::new());
+                    let done = self.body_again(body, adjoints);
+                    let body = self.builder.steps.pop().unwrap_or_default();
+                    done?;
+                    self.builder.push_step(Step::Some { count: *count, body, branch: *branch });
                 }
-                Step::Join { .. } => {}
+                Step::Join { arms, result } => {
+                    let now = |t: &TensorId| adjoints.again.get(t).copied().unwrap_or(*t);
+                    let arms = arms.iter().map(now).collect();
+                    let model = &mut self.builder.built.model;
+                    let new = model.tensors.push(model.tensors[*result].clone());
+                    adjoints.again.insert(*result, new);
+                    self.builder.push_step(Step::Join { arms, result: new });
+                }
             }
         }
         Some(())

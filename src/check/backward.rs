@@ -7,11 +7,12 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::arms::{Joined, pass_through};
 use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::ir::model::Carried;
-use crate::ir::{AxisId, Model, OpId, Pass, Recompute, Repeat, Role, Step, TensorId};
+use crate::ir::{AxisId, OpId, Pass, Recompute, Repeat, Role, Step, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{Expr, Ident, StmtKind};
@@ -200,22 +201,35 @@ impl<'p> Checker<'p> {
         forward: &Forward,
         adjoints: &mut Adjoints,
     ) -> Option<()> {
-        for step in steps.iter().rev() {
+        let mut joins: Vec<Joined<'_>> = Vec::new();
+        let mut end = steps.len();
+        while let Some(last) = end.checked_sub(1) {
+            let Some(step) = steps.get(last) else { break };
+            end = last;
+            match step {
+                Step::Join { arms, result } => {
+                    joins.push(Joined { arms, result: *result });
+                    continue;
+                }
+                Step::Some { branch, .. } => {
+                    let same = |s: &&Step| matches!(s, Step::Some { branch: b, .. } if b.choice == branch.choice);
+                    let before = steps.get(..last).unwrap_or_default();
+                    end = last - before.iter().rev().take_while(same).count();
+                    let arms = steps.get(end..=last).unwrap_or_default();
+                    self.backward_arms(arms, *branch, &joins, forward, adjoints)?;
+                    joins.clear();
+                    continue;
+                }
+                _ => pass_through(std::mem::take(&mut joins), adjoints),
+            }
             match step {
                 Step::Op(op) => self.backward_op(*op, forward, adjoints)?,
                 Step::Fuse(fuse) => self.backward_fuse(fuse, forward, adjoints)?,
                 Step::Repeat(repeat) => self.backward_repeat(repeat, forward, adjoints)?,
-                Step::Some { body, .. } => {
-                    let place = first_place(body, &self.builder.built.model);
-                    return self.not_yet("layers that differ", place);
-                }
-                Step::Join { arms, result } => {
-                    if let Some(&gradient) = adjoints.of.get(result) {
-                        adjoints.of.extend(arms.iter().map(|arm| (*arm, gradient)));
-                    }
-                }
+                Step::Some { .. } | Step::Join { .. } => {}
             }
         }
+        pass_through(joins, adjoints);
         Some(())
     }
 
@@ -279,7 +293,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Ops made since `first` belong to the backward pass, and are said to stand at `place`.
-    fn mark_backward(&mut self, first: usize, place: Place) {
+    pub(super) fn mark_backward(&mut self, first: usize, place: Place) {
         let model = &mut self.builder.built.model;
         let new: Vec<OpId> = model.ops.iter().map(|(id, _)| id).skip(first).collect();
         for id in new {
@@ -292,7 +306,7 @@ impl<'p> Checker<'p> {
     }
 
     /// A gradient beside what is known of it already.
-    fn accumulated(
+    pub(super) fn accumulated(
         &mut self,
         operand: TensorId,
         gradient: TensorId,
@@ -476,7 +490,8 @@ pub(super) fn only_op(step: Step) -> Option<OpId> {
     }
 }
 
-fn ops_of(steps: &[Step], out: &mut FxHashSet<OpId>) {
+/// The ops of some steps.
+pub(super) fn ops_of(steps: &[Step], out: &mut FxHashSet<OpId>) {
     for step in steps {
         match step {
             Step::Op(op) => {
@@ -488,11 +503,4 @@ fn ops_of(steps: &[Step], out: &mut FxHashSet<OpId>) {
             Step::Join { .. } => {}
         }
     }
-}
-
-/// Where the first op of some steps stands.
-pub(super) fn first_place(steps: &[Step], model: &Model) -> Option<Place> {
-    let mut ops = FxHashSet::default();
-    ops_of(steps, &mut ops);
-    ops.into_iter().min().map(|op| model.ops[op].place)
 }

@@ -7,7 +7,7 @@ use super::weights::join;
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::{ExprId, Op, Origin, OriginKind};
-use crate::ir::model::Carried;
+use crate::ir::model::{Branch, Carried};
 use crate::ir::{AxisSize, Repeat, Step, TensorId};
 use crate::name::Name;
 use crate::source::Place;
@@ -184,14 +184,15 @@ impl<'p> Checker<'p> {
             return;
         }
         let once = self.counted(1.0, "once", place, "runs once in a round");
-        let way = Some(self.builder.built.model.ops.len());
+        let choice = self.builder.built.model.ops.len();
         let mut results = Vec::new();
-        for body in bodies {
+        for (arm, body) in bodies.into_iter().enumerate() {
+            let branch = Branch { choice, arm, arms: 2, cheapest: true };
             let inner = env.names();
             self.builder.steps.push(Vec::new());
             self.block_stmts(&body.stmts, &inner, outputs);
             let steps = self.builder.steps.pop().unwrap_or_default();
-            self.builder.push_step(Step::Some { count: once, body: steps, way });
+            self.builder.push_step(Step::Some { count: once, body: steps, branch });
             results.push((Some(body), inner));
         }
         self.join_arms(&results, env);
@@ -212,7 +213,9 @@ impl<'p> Checker<'p> {
         let which = self.arms_by_round(&conditions, index, rounds, env);
         let bodies = arms.iter().map(|(_, b)| Some(b)).chain([otherwise]);
         let mut results = Vec::new();
+        let (choice, all) = (self.builder.built.model.ops.len(), arms.len() + 1);
         for (arm, (body, count)) in bodies.zip(counts).enumerate() {
+            let branch = Branch { choice, arm, arms: all, cheapest: false };
             let inner = env.names();
             self.builder.only = which.as_ref().map(|which| {
                 let rounds = (0u32..).zip(which).filter(|(_, a)| **a == arm).map(|(i, _)| i);
@@ -231,7 +234,7 @@ impl<'p> Checker<'p> {
             }
             let steps = self.builder.steps.pop().unwrap_or_default();
             if !steps.is_empty() {
-                self.builder.push_step(Step::Some { count, body: steps, way: None });
+                self.builder.push_step(Step::Some { count, body: steps, branch });
             }
             results.push((body, inner));
         }

@@ -149,8 +149,12 @@ impl<'p> Checker<'p> {
             };
             let axes = &self.builder.built.model.axes;
             let keys = over.into_iter().find(|a| axes[*a].renamed_from.is_some());
+            let reach = match self.op_attribute(item, "reach", env) {
+                Some(Value::Num(reach)) => Some(reach),
+                _ => None,
+            };
             for &axis in &sparse {
-                let found = Sparse { present, along: Rc::clone(&along), keys };
+                let found = Sparse { present, along: Rc::clone(&along), reach, keys };
                 self.builder.built.model.axes[axis].sparse = Some(found);
             }
         }

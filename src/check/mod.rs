@@ -5,6 +5,7 @@
 
 mod again;
 mod arithmetic;
+mod arms;
 mod axes;
 mod backward;
 mod block;

@@ -22,6 +22,8 @@ use crate::syntax::ast::{Body, Expr, ExprKind, Ident, StmtKind, Type};
 #[derive(Clone, Copy, PartialEq)]
 enum Holds {
     Number,
+    /// A number, or none.
+    Maybe,
     Bytes,
     /// One of these words.
     Word(&'static [&'static str]),
@@ -46,6 +48,7 @@ const ATTRIBUTES: &[(&str, Holds)] = &[
     ("batches", Holds::Number),
     ("seen", Holds::Number),
     ("present", Holds::Number),
+    ("reach", Holds::Maybe),
     ("sparse", Holds::Axes),
     ("local", Holds::Axes),
     ("keeps", Holds::Axes),
@@ -210,6 +213,12 @@ impl<'p> Checker<'p> {
             Holds::Number => {
                 let value = self.eval(value, env);
                 self.expect_type(value, Ty::Quantity(Dimension::NONE), place, &what);
+            }
+            Holds::Maybe => {
+                let value = self.eval(value, env);
+                if !matches!(value, Value::None) {
+                    self.expect_type(value, Ty::Quantity(Dimension::NONE), place, &what);
+                }
             }
             Holds::Bytes => {
                 let value = self.eval(value, env);

@@ -17,10 +17,10 @@ use super::screen::Screen;
 use super::{Outcome, eval, input};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::miette::Outer;
+use crate::report::Look;
 use crate::report::sweep::parquet::{Kind, Values, Writer as Parquet};
 use crate::report::sweep::rows::{self, Rows};
 use crate::report::sweep::{self as written, Summary};
-use crate::report::Look;
 use crate::sweep::{
     Block, Compiler, Options, Part, Progress, Ran, Sample, Space, Standing, Stop, define, run,
     standing,
@@ -254,7 +254,10 @@ fn ended(args: &Args, screen: &Screen, ran: &Ran) -> Result<Outcome, Outer> {
         }
         None => {
             let of = ran.end - ran.from;
-            screen.complain(&format!("stopped after {} of {of} points: {again}\n", ran.to - ran.from));
+            screen.complain(&format!(
+                "stopped after {} of {of} points: {again}\n",
+                ran.to - ran.from
+            ));
             Ok(Outcome::Findings)
         }
     }
@@ -325,7 +328,8 @@ fn all_rows(
     let kinds = parquet_columns(space, &columns);
     let mut parquet = Parquet::new(kinds);
     let start = parquet.start();
-    out.write_all(&start).map_err(|error| Outer::new("the output cannot be written").cause(error))?;
+    out.write_all(&start)
+        .map_err(|error| Outer::new("the output cannot be written").cause(error))?;
     // Threads hand over rows; the main one makes row groups of them.
     let write = |numbers: &[u64], block: &Block, rows: &mut Vec<u8>| {
         for (at, point) in numbers.iter().enumerate() {

@@ -247,6 +247,9 @@ impl Walk<'_> {
         self.available.entry(way.tensor).or_default().push(to);
         let passes = matches!(kind, Kind::AllGather | Kind::ReduceScatter);
         let context = passes && self.is_context(way.tensor);
+        if kind == Kind::AllToAll {
+            self.moved.entry(way.tensor).or_default().push(to);
+        }
         out.push(LaidStep::Convert(Conversion {
             kind,
             tensor: way.tensor,

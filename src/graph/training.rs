@@ -2,7 +2,8 @@
 //!
 //! In: a model with a backward pass. Out: the laid-out steps of both, and what it takes for each
 //! gradient to lie as its weight does. What forward converted is not there any more on the way
-//! back: a tensor is kept in the first layout in which it is whole.
+//! back: a tensor is kept in the first layout in which it is whole, or where an all-to-all has
+//! brought it: it takes as much memory there.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -25,7 +26,8 @@ impl Walk<'_> {
         }
     }
 
-    /// The conversions of forward that are kept: what ends partial sums.
+    /// The conversions of forward that are kept: what ends partial sums, and what went elsewhere
+    /// without getting larger.
     fn kept(&self) -> FxHashMap<TensorId, Vec<usize>> {
         let mut kept = FxHashMap::default();
         for (tensor, layouts) in &self.laid.converted {
@@ -35,6 +37,9 @@ impl Walk<'_> {
             }
             let whole = layouts.iter().position(|l| l.partial.is_empty());
             kept.extend(whole.map(|i| (*tensor, vec![i + 1])));
+        }
+        for (tensor, versions) in &self.moved {
+            kept.entry(*tensor).or_insert_with(Vec::new).extend(versions);
         }
         kept
     }

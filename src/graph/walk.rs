@@ -24,6 +24,7 @@ pub fn lay_out(model: &Model, plan: &Plan, graph: &mut Graph) -> Laid {
         rules: Rules::new(model, plan),
         laid: Laid::default(),
         available: FxHashMap::default(),
+        moved: FxHashMap::default(),
         consumers: consumers(model),
         leaving: leaving(model),
         pass: Pass::Forward,
@@ -84,6 +85,8 @@ pub(super) struct Walk<'a> {
     pub(super) laid: Laid,
     /// Conversions that exist where the walk stands: shared by all consumers that want the same.
     pub(super) available: FxHashMap<TensorId, Vec<usize>>,
+    /// Versions that an all-to-all has made.
+    pub(super) moved: FxHashMap<TensorId, Vec<usize>>,
     /// The part of a step of training where the walk stands.
     pub(super) pass: Pass,
     consumers: FxHashMap<TensorId, Vec<OpId>>,
@@ -110,12 +113,19 @@ impl Walk<'_> {
                     out.push(LaidStep::Fuse(fuse.clone(), ops));
                 }
                 Step::Repeat(repeat) => self.repeat(repeat, out),
-                Step::Some { count, body, way } => {
+                Step::Some { count, body, branch } => {
                     let mut inner = Vec::new();
                     let saved = self.available.clone();
                     self.steps(body, &mut inner);
-                    self.available = saved;
-                    out.push(LaidStep::Some { count: *count, body: inner, way: *way });
+                    // What is made in an arm is read there only: on the way back it may be again.
+                    let made = |t: &TensorId| {
+                        let producer = self.model.tensors[*t].producer;
+                        producer.is_some_and(|p| holds(body, p))
+                    };
+                    let inside = std::mem::replace(&mut self.available, saved);
+                    self.available.extend(inside.into_iter().filter(|(t, _)| made(t)));
+                    let way = branch.cheapest.then_some(branch.choice);
+                    out.push(LaidStep::Some { count: *count, body: inner, way });
                 }
                 Step::Join { arms, result } => self.join(arms, *result, out),
             }
@@ -499,6 +509,17 @@ impl Walk<'_> {
         let need = Need { place: t.place, scope: &scope, residual: false };
         self.convert(tensor, &wanted, &need, out);
     }
+}
+
+/// Whether an op is among some steps.
+fn holds(steps: &[Step], op: OpId) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Op(id) => *id == op,
+        Step::Fuse(fuse) => fuse.ops.contains(&op),
+        Step::Repeat(repeat) => holds(&repeat.body, op),
+        Step::Some { body, .. } => holds(body, op),
+        Step::Join { .. } => false,
+    })
 }
 
 /// The body of an arm, if it holds the op.

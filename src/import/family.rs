@@ -128,6 +128,8 @@ pub struct Rule {
     pub period: Option<String>,
     /// The positions of this word in a list, or of this letter in a text.
     pub indices: Option<String>,
+    /// How many elements at the start of a list are this word; no other may be.
+    pub leading: Option<String>,
     /// With `indices`: the positions of everything else.
     #[serde(default)]
     pub others: bool,

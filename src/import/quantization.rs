@@ -53,9 +53,10 @@ impl Format {
 }
 
 /// Weights of products, which all of these tools mean by `Linear`.
-const LINEAR: [&str; 20] = [
+const LINEAR: [&str; 26] = [
     "wq", "wk", "wv", "wo", "wg", "w_gate", "w_up", "w_down", "w_in", "w_out", "w_x", "w_z", "w_b",
-    "w_c", "w_dt", "w_step", "w_q", "w_k", "w_v", "w_a",
+    "w_c", "w_dt", "w_step", "w_q", "w_k", "w_v", "w_a", "w_q_a", "w_q_pe", "w_kv_a", "w_k_pe",
+    "w_uk", "w_uv",
 ];
 
 /// A number format to be: bits of an element, and of its scales and zeros.

@@ -270,6 +270,9 @@ impl Reader<'_> {
                 _ => Found::Value { text, number, why, span },
             };
         }
+        if let (Some(word), Kind::List(items)) = (&rule.leading, &member.value.kind) {
+            return self.leading(key, member, items, word);
+        }
         if let Some(word) = &rule.indices {
             return self.indices(key, member, word, rule.others);
         }
@@ -351,6 +354,23 @@ impl Reader<'_> {
         of("layers").or_else(|| of("depth"))
     }
 
+    /// How many elements at the start of a list are a word that does not come again.
+    fn leading(&mut self, key: &str, member: &Member, items: &[Node], word: &str) -> Found {
+        let count = items.iter().take_while(|n| plain(n) == word).count();
+        if items.iter().skip(count).any(|n| plain(n) == word) {
+            let title = format!("`{word}` comes again after others in `{key}`");
+            self.report(
+                codes::CONFIG_UNSUPPORTED,
+                title,
+                member.value.span,
+                "not only at the start",
+            );
+            return Found::Wrong;
+        }
+        let (why, span) = (format!("config.json: the first of {key}"), Some(member.span));
+        Found::Value { text: count.to_string(), number: Some(count as f64), why, span }
+    }
+
     /// The layers at which a word stands in a list, or a letter in a text.
     fn indices(&mut self, key: &str, member: &Member, word: &str, others: bool) -> Found {
         let at = member.value.span;
@@ -358,7 +378,10 @@ impl Reader<'_> {
         let is_word = |n: &Node| word.split('|').any(|w| plain(n) == w);
         let (length, found): (usize, Vec<f64>) = match &member.value.kind {
             // Numbers of layers, as they are.
-            Kind::List(items) if items.iter().all(|n| matches!(n.kind, Kind::Number(_))) => {
+            Kind::List(items)
+                if word.parse::<f64>().is_err()
+                    && items.iter().all(|n| matches!(n.kind, Kind::Number(_))) =>
+            {
                 let numbers = items.iter().filter_map(|n| match n.kind {
                     Kind::Number(n) => Some(n),
                     _ => None,

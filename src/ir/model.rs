@@ -60,6 +60,8 @@ pub struct Sparse {
     pub present: ExprId,
     /// The axes along which that is so: the tokens.
     pub along: Rc<[AxisId]>,
+    /// From how many groups of its elements are picked, where that is limited.
+    pub reach: Option<ExprId>,
     /// The axis that is picked from, if its length is set by a phase: keys.
     pub keys: Option<AxisId>,
 }
@@ -275,9 +277,8 @@ pub enum Step {
         count: ExprId,
         /// What runs.
         body: Vec<Step>,
-        /// Set where it is one of several ways to the same values, which stand one after another:
-        /// it runs in every round in which no other is cheaper.
-        way: Option<usize>,
+        /// Which arm of which `if` it is; arms stand one after another.
+        branch: Branch,
     },
     /// Values that leave the arms of an `if` under one name.
     Join {
@@ -286,6 +287,19 @@ pub enum Step {
         /// The value after.
         result: TensorId,
     },
+}
+
+/// One arm of an `if`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Tells one `if` from another.
+    pub choice: usize,
+    /// Which arm, and of how many.
+    pub arm: usize,
+    /// All arms, those without steps too.
+    pub arms: usize,
+    /// Whether the arms are ways to the same values, of which the cheapest runs.
+    pub cheapest: bool,
 }
 
 /// A checked model.

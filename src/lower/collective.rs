@@ -6,7 +6,7 @@ use super::frame::{Frame, View};
 use crate::arena::Ordered;
 use crate::check::{Checker, Machine, Object, Record, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
-use crate::graph::Conversion;
+use crate::graph::{Conversion, Kind};
 use crate::ir::{MeshId, Pass, Plan};
 use crate::name::Name;
 use crate::source::Place;
@@ -137,8 +137,18 @@ impl<'p> Checker<'p> {
         let mesh: Vec<&str> = conversion.group.iter().map(|m| plan.mesh[*m].name.text()).collect();
         let rule = plan.rules.get(conversion.rule)?;
         let kind = conversion.kind;
-        let args = [("bytes", Value::Num(message)), ("over", group.value.clone())];
-        let time = self.library_number(kind.function(), &args)?;
+        let mut args = vec![("bytes", Value::Num(message)), ("over", group.value.clone())];
+        let mut function = kind.function();
+        let axes = &frame.model.tensors[conversion.tensor].axes;
+        if let Some(sparse) = axes.iter().find_map(|a| frame.model.axes[*a].sparse.clone())
+            && kind == Kind::AllToAll
+        {
+            // What is sent are copies: one for each pick, or fewer.
+            function = "exchange";
+            args.push(("picks", Value::Num(sparse.present)));
+            args.extend(sparse.reach.map(|reach| ("reach", Value::Num(reach))));
+        }
+        let time = self.library_number(function, &args)?;
         let args = [("bytes", Value::Num(message)), ("n", Value::Num(conversion.count))];
         let volume = self.library_number(&format!("{}_volume", kind.function()), &args)?;
         let axis = mesh.join(",");

@@ -202,6 +202,7 @@ impl<'p> Checker<'p> {
             useful,
             even,
             local,
+            weights: traffic.weights,
             compute,
             memory,
             time,
@@ -320,6 +321,20 @@ impl<'p> Checker<'p> {
         let writes = if leaves { self.formula(setting, op, "writes", env) } else { None };
         let all = self.plus(reads, writes);
         moved.entered.extend(&entering);
+        if moved.view == View::Whole {
+            let mut weights = None;
+            for tensor in &entering {
+                if setting.model.tensors[*tensor].role == Role::Weights {
+                    let bytes = self.frame_number(*tensor, instance.place);
+                    weights = self.plus(weights, bytes);
+                }
+            }
+            // A table is read where it is looked up.
+            if let (Some(all), Some(read)) = (weights, reads) {
+                weights = Some(self.graph.binary(Op::Min, all, read));
+            }
+            moved.traffic.weights = self.plus(moved.traffic.weights, weights);
+        }
         if moved.view == View::Local {
             // Weights of few bits and what was cached are read at rates of their own.
             let find = |wanted: &dyn Fn(&Tensor) -> bool| {
@@ -328,7 +343,12 @@ impl<'p> Checker<'p> {
             let cached = find(&|t| t.role == Role::Cache).filter(|_| instance.stores.is_none());
             let narrow = find(&|t| t.role == Role::Weights && t.dtype.bits < 8.0);
             let narrow = narrow.filter(|_| self.engine(setting, op) == "matrix");
-            let cached = cached.and_then(|t| self.frame_number(t, instance.place));
+            // An op that looks for rows in it says itself what it reads.
+            let only = entering.iter().all(|t| setting.model.tensors[*t].role == Role::Cache);
+            let cached = match cached {
+                Some(_) if only => reads,
+                _ => cached.and_then(|t| self.frame_number(t, instance.place)),
+            };
             let narrow = narrow.and_then(|t| self.frame_number(t, instance.place));
             let mut rest = all;
             for part in [cached, narrow].into_iter().flatten() {
@@ -531,4 +551,6 @@ struct Traffic {
     plain: Option<ExprId>,
     cached: Option<ExprId>,
     narrow: Option<ExprId>,
+    /// Weights of the whole system, counted apart.
+    weights: Option<ExprId>,
 }

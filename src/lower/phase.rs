@@ -42,6 +42,8 @@ pub struct KernelCost {
     pub even: [Option<ExprId>; 3],
     /// Work of the fullest device.
     pub local: [Option<ExprId>; 3],
+    /// Bytes of weights that the whole system reads, each once.
+    pub weights: Option<ExprId>,
     /// Time on the engines.
     pub compute: Option<ExprId>,
     /// Time at the main memory.
@@ -99,6 +101,7 @@ impl PhaseCost {
             useful: all(k.useful),
             even: all(k.even),
             local: all(k.local),
+            weights: k.weights.map(f),
             compute: k.compute.map(f),
             memory: k.memory.map(f),
             time: f(k.time),

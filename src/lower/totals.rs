@@ -41,7 +41,7 @@ impl<'p> Checker<'p> {
         };
         // Sums over kernels.
         let mut time: [Option<ExprId>; 3] = [None; 3];
-        let (mut compute, mut memory) = (None, None);
+        let (mut compute, mut memory, mut weights) = (None, None, None);
         let mut sums: [[Option<ExprId>; 3]; 3] = [[None; 3]; 3];
         for kernel in &cost.kernels {
             let t = per_pass(self, kernel.time, kernel.rounds);
@@ -49,7 +49,12 @@ impl<'p> Checker<'p> {
             if let Some(cell) = time.get_mut(slot) {
                 *cell = self.plus(*cell, Some(t));
             }
-            for (part, sum) in [(kernel.compute, &mut compute), (kernel.memory, &mut memory)] {
+            let parts = [
+                (kernel.compute, &mut compute),
+                (kernel.memory, &mut memory),
+                (kernel.weights, &mut weights),
+            ];
+            for (part, sum) in parts {
                 if let Some(part) = part {
                     let part = per_pass(self, part, kernel.rounds);
                     *sum = self.plus(*sum, Some(part));
@@ -187,6 +192,15 @@ impl<'p> Checker<'p> {
             if i == 0 {
                 matrix = Some(u);
             }
+        }
+        if let (Some(weights), false) = (weights, self.brief) {
+            let w = whole(self, Some(weights), Dimension::BYTES);
+            put(
+                self,
+                "weights_read",
+                w,
+                "weights that are read, each once; of experts the touched",
+            );
         }
         let c = whole(self, compute, Dimension::TIME);
         put(

@@ -303,7 +303,7 @@ impl<'p> Checker<'p> {
         let place = setting.place;
         let mut made = FxHashMap::default();
         let forward = setting.laid.steps.get(..setting.laid.forward_steps?)?;
-        note_made(forward, &setting.model, self, &mut 0, None, &mut made);
+        note_made(forward, &setting.model, self, &mut 0, [None; 2], &mut made);
         let mut sums = [None; 3];
         let mut seen: FxHashSet<Version> = FxHashSet::default();
         for version in saved(setting.laid, &setting.model) {
@@ -486,7 +486,7 @@ fn note_made(
     model: &Model,
     checker: &mut Checker<'_>,
     stage: &mut usize,
-    rounds: Option<ExprId>,
+    [outer, rounds]: [Option<ExprId>; 2],
     out: &mut FxHashMap<Version, Made>,
 ) {
     let original = |tensor| Version { tensor, index: 0 };
@@ -505,14 +505,20 @@ fn note_made(
             LaidStep::Join { result, .. } => {
                 out.insert(original(*result), here);
             }
-            LaidStep::Some { body, .. } => note_made(body, model, checker, stage, rounds, out),
+            LaidStep::Some { count, body, .. } => {
+                let some = match outer {
+                    Some(outer) => checker.graph.mul(outer, *count),
+                    None => *count,
+                };
+                note_made(body, model, checker, stage, [outer, Some(some)], out);
+            }
             LaidStep::Repeat { repeat, body, .. } => {
                 let inner = match rounds {
                     Some(outer) => checker.graph.mul(outer, repeat.count),
                     None => repeat.count,
                 };
                 out.extend(repeat.carried.iter().map(|c| (original(c.start), (1, Some(inner)))));
-                note_made(body, model, checker, &mut 1, Some(inner), out);
+                note_made(body, model, checker, &mut 1, [rounds, Some(inner)], out);
                 if rounds.is_none() {
                     *stage = 2;
                 }

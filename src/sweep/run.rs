@@ -165,7 +165,8 @@ pub fn run(
         sample: options.sample,
         top: options.top,
         cloud: options.cloud,
-        outputs: 1 + definition.conditions.len()
+        outputs: 1
+            + definition.conditions.len()
             + definition.goals.len()
             + definition.columns.len()
             + EXPECTATIONS,

@@ -119,10 +119,8 @@ fn scale<'a>(summary: &'a Summary, at: usize, rows: &[&SummaryRow]) -> Option<Sc
 
 fn axes(out: &mut String, x: &Scale<'_>, y: &Scale<'_>) {
     let (bottom, right) = (HEIGHT - BOTTOM, WIDTH - RIGHT);
-    let _ = writeln!(
-        out,
-        "<path d=\"M{LEFT} {TOP}V{bottom}H{right}\" fill=\"none\" stroke=\"#444\"/>"
-    );
+    let _ =
+        writeln!(out, "<path d=\"M{LEFT} {TOP}V{bottom}H{right}\" fill=\"none\" stroke=\"#444\"/>");
     for tick in x.ticks() {
         let left = LEFT + x.share(tick) * (right - LEFT);
         let _ = writeln!(

@@ -152,7 +152,10 @@ impl Summary {
             point,
             equal,
             settings: space.settings(point),
-            values: shown.iter().map(|i| values.get(*i).copied().filter(|v| v.is_finite())).collect(),
+            values: shown
+                .iter()
+                .map(|i| values.get(*i).copied().filter(|v| v.is_finite()))
+                .collect(),
         };
         let sorted = ran.answer.front.sorted();
         let rows: Vec<SummaryRow> =

@@ -38,7 +38,15 @@ pub fn summary_rows(
     for row in list {
         let values: Vec<f64> = row.values.iter().map(|v| v.unwrap_or(f64::NAN)).collect();
         let equal = row.equal.to_string();
-        write_row(rows, &mut out, (axes, &names), row.point, &row.settings, &values, ("equal", &equal));
+        write_row(
+            rows,
+            &mut out,
+            (axes, &names),
+            row.point,
+            &row.settings,
+            &values,
+            ("equal", &equal),
+        );
     }
     String::from_utf8(out).unwrap_or_default()
 }

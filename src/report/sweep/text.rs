@@ -114,8 +114,7 @@ fn others(summary: &Summary) -> Table {
             Cell::tinted(example, Tint::Dim),
         ]
     };
-    let mut rows =
-        vec![row(summary.kept, "", "hold everything".to_owned(), String::new())];
+    let mut rows = vec![row(summary.kept, "", "hold everything".to_owned(), String::new())];
     for left in &summary.left_out {
         let settings: Vec<String> = summary
             .axes
