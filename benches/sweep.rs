@@ -28,8 +28,7 @@ sweep bench of full_recompute {
 ";
 
 fn main() -> std::io::Result<()> {
-    let example =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gpt3-175b-training.mesa");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gpt3-175b-training.mesa");
     let text = std::fs::read_to_string(&example)?;
     // A machine that all plans fit onto, so that what they ask of the model decides.
     let text = text.replace("DGX_A100(nodes: 8)", "DGX_A100(nodes: 1024)") + SWEEP;
@@ -53,7 +52,11 @@ fn main() -> std::io::Result<()> {
         rates.push(rate);
     }
     if let [random, random2, grid, grid2] = rates.as_slice() {
-        println!("scaling on two threads          {:.2} random, {:.2} grid", random2 / random, grid2 / grid);
+        println!(
+            "scaling on two threads          {:.2} random, {:.2} grid",
+            random2 / random,
+            grid2 / grid
+        );
     }
     cold(&text)
 }
@@ -148,6 +151,9 @@ fn cold(text: &str) -> std::io::Result<()> {
             .status()?;
         best = best.min(start.elapsed());
     }
-    println!("mesa sweep of 1,000,160 points {:9.0} ms, cold, with its output", best.as_secs_f64() * 1e3);
+    println!(
+        "mesa sweep of 1,000,160 points {:9.0} ms, cold, with its output",
+        best.as_secs_f64() * 1e3
+    );
     std::fs::remove_dir_all(&folder)
 }

@@ -200,9 +200,9 @@ fn brute_force(points: &[(u64, Vec<f64>)]) -> Vec<u64> {
         a.iter().zip(b).all(|(x, y)| x <= y) && a.iter().zip(b).any(|(x, y)| x < y)
     };
     let best = points.iter().filter(|(point, goals)| {
-        points.iter().all(|(other, theirs)| {
-            !beats(theirs, goals) && (theirs != goals || other >= point)
-        })
+        points
+            .iter()
+            .all(|(other, theirs)| !beats(theirs, goals) && (theirs != goals || other >= point))
     });
     best.map(|(point, _)| *point).collect()
 }
@@ -245,7 +245,8 @@ fn a_front_is_what_brute_force_finds() {
 /// 5,000 random points through the scalar tape of each structure against the front of the sweep.
 #[test]
 fn a_front_of_thousands_of_points_is_what_brute_force_finds() {
-    let text = example("chat-70b") + "
+    let text = example("chat-70b")
+        + "
 sweep many of chat {
   vary plan.tp      in [1, 2, 4, 8]
   vary serve.batch  in random(1 .. 300, 5000)
@@ -326,7 +327,8 @@ fn what_cannot_be_tried_is_said_before_anything_runs() {
         let text = format!("{base}\nsweep s of chat {{\n  {line}\n  minimize tpot\n}}\n");
         let program = Program::of_text("sweep.mesa", &text);
         let found = define(&program, program.roots[0], Some("s")).unwrap_err();
-        let said: Vec<String> = found.iter().map(|d| format!("{} {}", d.code.id(), d.title)).collect();
+        let said: Vec<String> =
+            found.iter().map(|d| format!("{} {}", d.code.id(), d.title)).collect();
         let is = |d: &mesa::Diagnostic| d.code.id() == code && d.title.contains(title);
         assert!(found.iter().any(is), "{line}: {said:?}");
     }
@@ -341,8 +343,7 @@ fn where_that_nothing_holds_and_ties_are_said_in_words() {
         let mut emit = |_: &[u8]| Ok(());
         let stop = Stop::default();
         let ran = run(&mut compiler, &space, &options, &stop, None, &mut emit, &mut |_| {});
-        let summary =
-            mesa::report::sweep::Summary::new(&mut compiler, &space, &ran.unwrap(), None);
+        let summary = mesa::report::sweep::Summary::new(&mut compiler, &space, &ran.unwrap(), None);
         mesa::report::sweep::text(&summary, look)
     };
     let none = text(

@@ -175,7 +175,8 @@ fn text(args: &Args, layouts: &Layouts, searched: &Searched, look: Look) -> Stri
     };
     let goal = layouts.goal.as_str();
     let mut columns: Vec<&str> = vec![goal];
-    let beside = ["ttft", "tpot", "throughput.device", "step.time", "mfu", "memory.total", "devices"];
+    let beside =
+        ["ttft", "tpot", "throughput.device", "step.time", "mfu", "memory.total", "devices"];
     let has = |name: &&&str| winner.result(name).is_some() && **name != goal;
     columns.extend(beside.iter().filter(has));
     let mut heads: Vec<&'static str> = vec![">", "plan"];
@@ -217,7 +218,10 @@ fn why(layouts: &Layouts, searched: &Searched, winner: &Planned) -> String {
     }
     out += ".\n";
     if !winner.missed.is_empty() {
-        out += &format!("No plan meets all that is expected: it misses {}.\n", winner.missed.join(" and "));
+        out += &format!(
+            "No plan meets all that is expected: it misses {}.\n",
+            winner.missed.join(" and ")
+        );
     }
     out
 }
@@ -245,7 +249,8 @@ fn use_it(layouts: &Layouts, winner: &Planned) -> String {
     let given: Vec<String> = given.map(|(n, v)| format!("{n}: {v}")).collect();
     let words = winner.settings.iter().filter(|(_, v)| is_word(v));
     let words: Vec<String> = words.map(|(n, v)| format!("{n} = {v}")).collect();
-    let with = if words.is_empty() { String::new() } else { format!(" with {{ {} }}", words.join(", ")) };
+    let with =
+        if words.is_empty() { String::new() } else { format!(" with {{ {} }}", words.join(", ")) };
     out + &format!("  plan = {}({}){with}\n", layout.name, given.join(", "))
 }
 

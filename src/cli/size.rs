@@ -112,7 +112,9 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
             Some(found) => sized.push(found),
             None => {
                 return Err(Outer::new(format!("`{system}` is no system that this file knows"))
-                    .help(format!("write `use std.systems.{system}` into it, or look at the spelling")));
+                    .help(format!(
+                        "write `use std.systems.{system}` into it, or look at the spelling"
+                    )));
             }
         }
     }

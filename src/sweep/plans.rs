@@ -225,7 +225,8 @@ impl Layouts {
 /// Degrees that a machine can have: what divides its devices, and powers of two.
 fn degrees(devices: f64) -> Vec<u64> {
     let devices = devices.clamp(1.0, 1e6) as u64;
-    let mut all: Vec<u64> = (1..=devices.min(4096)).filter(|d| devices.is_multiple_of(*d)).collect();
+    let mut all: Vec<u64> =
+        (1..=devices.min(4096)).filter(|d| devices.is_multiple_of(*d)).collect();
     all.extend(powers(devices as f64));
     all.push(devices);
     all.sort_unstable();

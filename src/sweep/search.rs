@@ -69,7 +69,9 @@ pub fn search(layouts: &Layouts, with: &dyn Fn(&str) -> Program) -> Searched {
     }
     searched.plans.sort_by(|a, b| {
         let order = a.rank.iter().zip(&b.rank).map(|(x, y)| x.total_cmp(y));
-        order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).then(a.layout.cmp(&b.layout))
+        order
+            .fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+            .then(a.layout.cmp(&b.layout))
     });
     // One plan under two names, such as two layouts that differ in what is done with tp = 1.
     let mut seen: Vec<(Vec<(String, String)>, Vec<u64>)> = Vec::new();
@@ -122,15 +124,8 @@ fn try_layout(
     let misses = usize::from(!layouts.expectations.is_empty());
     let mut compiler = Compiler::new(program, module, definition.clone(), Vec::new());
     let options = Options { top: Some(KEPT), ..Options::default() };
-    let ran = run(
-        &mut compiler,
-        &space,
-        &options,
-        &Stop::default(),
-        None,
-        &mut |_| Ok(()),
-        &mut |_| {},
-    );
+    let ran =
+        run(&mut compiler, &space, &options, &Stop::default(), None, &mut |_| Ok(()), &mut |_| {});
     let ran = match ran {
         Ok(ran) => ran,
         Err(found) => {

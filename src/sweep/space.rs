@@ -62,9 +62,7 @@ impl Space {
         let inner = columns.iter().map(listed).product::<u64>() * draws.unwrap_or(1);
         let families = choices.iter().map(listed).product();
         let lists = columns.iter().map(|at| match axes.get(*at).map(|a| &a.values) {
-            Some(Values::List(list)) => {
-                list.iter().map(|s| s.number.unwrap_or(f64::NAN)).collect()
-            }
+            Some(Values::List(list)) => list.iter().map(|s| s.number.unwrap_or(f64::NAN)).collect(),
             _ => Vec::new(),
         });
         let lists = lists.collect();
