@@ -527,6 +527,62 @@ fn mixed_precision_adam_takes_sixteen_bytes_for_a_parameter_or_eighteen() {
     assert_eq!(state("  precision { weights = fp32, gradients = fp32 }"), 16.0);
 }
 
+#[test]
+fn optimizers_keep_what_their_papers_say() {
+    let state = |optimizer: &str| {
+        let train = format!("batch = 64, seq = 1024, optimizer = {optimizer}");
+        let o = Run::one(&scenario(&llama(4), TP, "dp: 8", 1, &train, ""));
+        (o.get("memory.optimizer"), o.get("parameters.total"), o.get("step.optimizer"))
+    };
+    let (adam, n, adam_time) = state("adam");
+    assert_eq!(adam, 12.0 * n);
+    assert_eq!(state("sgd").0, 8.0 * n);
+    assert_eq!(state("adamw_8bit").0, 2.0 * (1.0 + 4.0 / 2048.0) * n);
+    // Matrices of a layer: q, k, v, out, gate, up, down; norms are vectors.
+    let matrices = [(H, H), (H, H / 2.0), (H, H / 2.0), (H, H)];
+    let all = matrices.iter().chain(&[(H, 4096.0), (H, 4096.0), (4096.0, H)]);
+    let inner: f64 = 4.0 * all.clone().map(|(a, b)| a * b).sum::<f64>();
+    let (muon, _, muon_time) = state("muon");
+    assert_eq!(muon, 8.0 * inner + 12.0 * (n - inner));
+    assert!(muon_time > adam_time / 2.0, "products beside less state");
+    // Rows and columns: [heads, head_dim, hidden] has the heads as rows.
+    let adafactor = state("adafactor").0;
+    let (rows, columns) = (H + 4096.0, 7.0 * H);
+    assert!(adafactor > 4.0 * n && adafactor < 4.0 * n + 4.0 * 40.0 * (rows + columns + 64000.0));
+}
+
+/// Weights that stay have no gradient, and nothing is kept for them.
+#[test]
+fn frozen_weights_have_no_gradients() {
+    let at = |frozen: &str| {
+        let train = format!("batch = 64, seq = 1024, optimizer = adam{frozen}");
+        Run::one(&scenario(&llama(4), TP, "dp: 8", 1, &train, ""))
+    };
+    let o = at(", frozen = true, frozen within GroupedQueryAttention = false");
+    let attention = 4.0 * 3.0 * H * H;
+    assert_eq!(o.get("memory.gradients"), 2.0 * attention);
+    assert_eq!(o.get("memory.optimizer"), 12.0 * attention);
+    assert_eq!(o.get("memory.weights"), 2.0 * o.get("parameters.total"));
+    let all = 2.0 * 7.0 / 8.0 * 2.0 * attention;
+    assert_eq!(o.of_kind("step", "all-reduce"), [(1.0, all)]);
+    // Gradients of what goes in are wanted all the same: the products of the other weights are
+    // made twice and not three times, and the embedding not at all.
+    let less = at("").get("step.flops.model") - o.get("step.flops.model");
+    assert_eq!(less, 2.0 * 64.0 * S * (4.0 * 3.0 * H * 4096.0 + H * 32000.0));
+    let text = scenario(&llama(2), TP, "dp: 8", 1, "batch = 64, seq = 1024, frozen = true", "");
+    Run::of(&text).finding("E0518");
+}
+
+#[test]
+fn clipping_sums_one_number_over_all_devices() {
+    let train = "batch = 64, seq = 1024, optimizer = adam, clip = 1";
+    let o = Run::one(&scenario(&llama(4), TP, "dp: 2, pp: 2, tp: 2", 1, train, ""));
+    let norm: Vec<_> =
+        o.real("step").into_iter().filter(|c| c.tensor == "norm of gradients").cloned().collect();
+    assert_eq!(norm.len(), 1);
+    assert_eq!((norm[0].devices, norm[0].message, norm[0].count), (8.0, 4.0, 1.0));
+}
+
 /// Stages that are almost equal: a small vocabulary, so that its ends weigh nothing.
 fn equal_stages(schedule: &str) -> Outcome {
     let model = "Llama(layers: 16, hidden: 4096, heads: 32, ffn: 16384, vocab: 128)";

@@ -12,7 +12,7 @@ use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::ir::model::Carried;
-use crate::ir::{AxisId, OpId, Pass, Recompute, Repeat, Role, Step, TensorId};
+use crate::ir::{AxisId, OpId, Pass, Recompute, Repeat, Role, Step, TensorId, Training};
 use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{Expr, Ident, StmtKind};
@@ -42,12 +42,21 @@ pub(super) struct Forward {
 impl<'p> Checker<'p> {
     /// Adds the loss and the backward pass to the model being built. `None` where an op cannot be
     /// differentiated (reported).
-    pub(super) fn build_backward(&mut self, recompute: &Recompute) -> Option<()> {
+    pub(super) fn build_backward(&mut self, training: &Training) -> Option<()> {
         let errors = self.errors();
         let losses = self.losses()?;
         let steps = self.builder.steps.first().cloned().unwrap_or_default();
         self.builder.built.model.forward_steps = Some(steps.len());
-        let forward = self.look_at_forward(&steps, &losses, recompute);
+        let forward = self.look_at_forward(&steps, &losses, training);
+        if forward.active.is_empty() {
+            let place = self.builder.scope.place;
+            let title = "every weight is frozen, so nothing is trained";
+            let finding = Diagnostic::new(codes::NOTHING_TRAINED, title, place, "all of this");
+            self.report(finding.note(
+                "say which blocks learn: `frozen = true`, then `frozen within Block = false`",
+            ));
+            return None;
+        }
         self.builder.backward = true;
         let mut adjoints = Adjoints::default();
         for loss in losses {
@@ -99,18 +108,21 @@ impl<'p> Checker<'p> {
         Some(targets)
     }
 
-    fn look_at_forward(
-        &self,
-        steps: &[Step],
-        losses: &[TensorId],
-        recompute: &Recompute,
-    ) -> Forward {
+    fn look_at_forward(&self, steps: &[Step], losses: &[TensorId], training: &Training) -> Forward {
         let model = &self.builder.built.model;
+        let trains = |weight: TensorId| {
+            let t = &model.tensors[weight];
+            let mut rules = training.frozen_within.iter().rev();
+            let rule = rules.find(|(within, _)| {
+                within.iter().any(|w| super::scope_matches(&t.scope, w, Some(t.name)))
+            });
+            !rule.map_or(training.frozen, |(_, frozen)| *frozen)
+        };
         let mut forward = Forward {
-            active: model.weights.iter().map(|(t, _)| *t).collect(),
+            active: model.weights.iter().map(|(t, _)| *t).filter(|t| trains(*t)).collect(),
             readers: FxHashMap::default(),
             leaving: model.outputs.iter().chain(losses).copied().collect(),
-            recompute: recompute.clone(),
+            recompute: training.recompute.clone(),
         };
         for (id, op) in model.ops.iter() {
             for (_, tensor) in &op.operands {

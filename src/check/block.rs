@@ -113,7 +113,7 @@ impl<'p> Checker<'p> {
         &mut self,
         object: &Rc<Object<'p>>,
         precision: Precision<'p>,
-        training: Option<&crate::ir::Recompute>,
+        training: Option<&crate::ir::Training>,
     ) -> Option<BuiltModel<'p>> {
         let block = object.block?;
         let mut builder = Builder::new();
@@ -140,7 +140,7 @@ impl<'p> Checker<'p> {
             self.drop_unread_joins();
         }
         let differentiated = match training {
-            Some(recompute) if self.errors() == before => self.build_backward(recompute).is_some(),
+            Some(training) if self.errors() == before => self.build_backward(training).is_some(),
             _ => true,
         };
         let mut builder = std::mem::replace(&mut self.builder, outer);

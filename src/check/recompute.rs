@@ -10,7 +10,7 @@ use super::value::Value;
 use super::{Checker, Object, closest, codes, schema, show_rule};
 use crate::diagnostic::Diagnostic;
 use crate::graph::scope_matches;
-use crate::ir::{Model, Recompute, RecomputeLevel};
+use crate::ir::{Model, Recompute, RecomputeLevel, Training};
 use crate::name::Name;
 use crate::syntax::ast::{ExprKind, ItemKind};
 
@@ -32,7 +32,7 @@ impl<'p> Checker<'p> {
             Some(_) => return None,
         };
         let mut recompute = Recompute { general, scoped: Vec::new() };
-        for entry in scoped(plan) {
+        for entry in scoped(plan, &["recompute"]) {
             let Some(expr) = entry.value else { continue };
             let word = match &expr.kind {
                 ExprKind::Name(word) => Value::Word(*word),
@@ -53,18 +53,49 @@ impl<'p> Checker<'p> {
         Some(recompute)
     }
 
+    /// What a scenario and its plan say of training beside the workload.
+    pub(crate) fn training_rules(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        plan: Option<&Rc<Object<'p>>>,
+    ) -> Option<Training> {
+        let recompute = match plan {
+            Some(plan) => self.recompute(plan)?,
+            None => Recompute::default(),
+        };
+        let all = self.field_path(scenario, &["train", "frozen"]);
+        let frozen = matches!(all, Some(Value::Truth(true)));
+        let mut training = Training { recompute, frozen, frozen_within: Vec::new() };
+        for entry in scoped(scenario, &["train", "frozen"]) {
+            let Some(expr) = entry.value else { continue };
+            let value = self.eval(expr, &entry.outer);
+            let place = entry.outer.site().place(expr.span);
+            let value = schema::check_field(self, ItemKind::Scenario, &entry.path, value, place);
+            let Value::Truth(frozen) = value else { return None };
+            let within = entry.within.iter().map(|w| w.iter().map(|i| i.name).collect());
+            training.frozen_within.push((within.collect(), frozen));
+        }
+        Some(training)
+    }
+
     /// Rules within blocks that the model does not have.
     pub(crate) fn check_recompute(
         &mut self,
         model: &Model,
+        scenario: &Rc<Object<'p>>,
         plan: Option<&Rc<Object<'p>>>,
     ) -> Option<()> {
         let mut good = Some(());
-        for entry in plan.into_iter().flat_map(|p| scoped(p)).collect::<Vec<_>>() {
+        let mut rules = scoped(scenario, &["train", "frozen"]);
+        rules.extend(plan.into_iter().flat_map(|p| scoped(p, &["recompute"])));
+        for entry in rules {
             for path in entry.within {
                 let names: Vec<Name> = path.iter().map(|i| i.name).collect();
                 let mut ops = model.ops.iter();
-                if ops.any(|(_, op)| scope_matches(&op.scope, &names, op.residual)) {
+                let weight = model.weights.iter().map(|(t, _)| &model.tensors[*t]);
+                let named =
+                    weight.into_iter().any(|t| matches!(&*names, [only] if *only == t.name));
+                if named || ops.any(|(_, op)| scope_matches(&op.scope, &names, op.residual)) {
                     continue;
                 }
                 good = None;
@@ -92,9 +123,12 @@ impl<'p> Checker<'p> {
     }
 }
 
-/// The settings that hold within some blocks only.
-fn scoped<'p>(plan: &Rc<Object<'p>>) -> Vec<Entry<'p>> {
-    let own =
-        |e: &&Entry<'p>| !e.within.is_empty() && matches!(&*e.path, [only] if *only == "recompute");
-    plan.entries.iter().filter(own).cloned().collect()
+/// The settings under a path that hold within some blocks only.
+fn scoped<'p>(object: &Rc<Object<'p>>, path: &[&str]) -> Vec<Entry<'p>> {
+    let own = |e: &&Entry<'p>| {
+        !e.within.is_empty()
+            && e.path.len() == path.len()
+            && e.path.iter().zip(path).all(|(a, b)| *a == *b)
+    };
+    object.entries.iter().filter(own).cloned().collect()
 }

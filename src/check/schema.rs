@@ -128,6 +128,8 @@ const SCENARIO: &[(&str, Field)] = &[
     ("train.seq", Field::AtLeastOne),
     ("train.tokens", Field::AtLeastOne),
     ("train.optimizer", Field::Is(Ty::Word)),
+    ("train.frozen", Field::Is(Ty::Bool)),
+    ("train.clip", Field::Is(NUMBER)),
     ("source", Field::Is(Ty::Text)),
 ];
 

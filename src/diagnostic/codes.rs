@@ -122,6 +122,7 @@ codes! {
     BAD_SCHEDULE = "E0515", "a pipeline schedule that the plan or the model cannot have";
     NOT_YET = "E0516", "training does not cost this yet";
     ZERO_WITHOUT_REPLICAS = "E0517", "`zero` over a mesh axis along which nothing is replicated";
+    NOTHING_TRAINED = "E0518", "every weight is frozen in training";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";

@@ -12,6 +12,6 @@ pub use model::{
     TensorId,
 };
 pub use plan::{
-    Kept, MeshAxis, MeshId, Plan, Recompute, RecomputeLevel, Schedule, ShardRule, Zero,
+    Kept, MeshAxis, MeshId, Plan, Recompute, RecomputeLevel, Schedule, ShardRule, Training, Zero,
 };
 pub use system::{Level, System};

@@ -94,6 +94,17 @@ pub struct Recompute {
     pub scoped: Vec<(Vec<Vec<Name>>, RecomputeLevel)>,
 }
 
+/// What a step of training is made of beside the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Training {
+    /// What the backward pass makes once more.
+    pub recompute: Recompute,
+    /// Whether weights stay as they are: where no rule holds.
+    pub frozen: bool,
+    /// Rules within blocks or instances; later ones win.
+    pub frozen_within: Vec<(Vec<Vec<Name>>, bool)>,
+}
+
 /// A checked plan.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {

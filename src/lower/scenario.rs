@@ -14,7 +14,7 @@ use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_nu
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Laid, lay_out};
-use crate::ir::{Plan, Recompute, Role};
+use crate::ir::{Plan, Role};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -101,12 +101,11 @@ pub fn lower<'p>(
     let general: Vec<(Role, Name)> = general.collect();
     let before = checker.errors();
     let formats = super::training::Formats::of(&precision);
-    let recompute = match (scenario.has(&[Name::new("train")]), &plan_object) {
-        (false, _) => None,
-        (true, None) => Some(Recompute::default()),
-        (true, Some(object)) => Some(checker.recompute(object)?),
+    let training = match scenario.has(&[Name::new("train")]) {
+        false => None,
+        true => Some(checker.training_rules(scenario, plan_object.as_ref())?),
     };
-    let built = checker.build_for(&model, precision, recompute.as_ref())?;
+    let built = checker.build_for(&model, precision, training.as_ref())?;
     if built.model.outputs.is_empty() || checker.errors() > before {
         return None;
     }
@@ -129,7 +128,7 @@ pub fn lower<'p>(
         model: model.name,
         system: system.name,
         plan: checker.describe_plan(&shape.plan),
-        trains: recompute.is_some(),
+        trains: training.is_some(),
         formats: super::formats::kept(&shape.built.model, &general),
         results: Results::default(),
         collectives: Vec::new(),
@@ -150,11 +149,11 @@ pub fn lower<'p>(
         place,
         escaping,
     };
-    match recompute {
+    match training {
         None => checker.serving(scenario, &setting, &mut lowered)?,
-        Some(recompute) => {
+        Some(training) => {
             let plan = plan_object.as_ref();
-            checker.training(scenario, plan, &setting, recompute, formats, &mut lowered)?;
+            checker.training(scenario, plan, &setting, training, formats, &mut lowered)?;
         }
     }
     if checker.errors() > errors {

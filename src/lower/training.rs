@@ -22,7 +22,7 @@ use crate::check::{Checker, Guard, Object, Precision, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Kind, Shard};
-use crate::ir::{Dtype, Pass, Recompute, RecomputeLevel, Role};
+use crate::ir::{Dtype, Pass, Recompute, RecomputeLevel, Role, Training};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -60,6 +60,8 @@ pub(super) struct Workload {
     pub(super) chunks: ExprId,
     pub(super) recompute: Recompute,
     pub(super) formats: Formats,
+    /// Whether gradients are scaled down by the norm of all of them.
+    pub(super) clips: bool,
 }
 
 /// A figure before, in and after the layers.
@@ -91,10 +93,11 @@ impl<'p> Checker<'p> {
         scenario: &Rc<Object<'p>>,
         plan: Option<&Rc<Object<'p>>>,
         setting: &Setting<'_, 'p>,
-        recompute: Recompute,
+        training: Training,
         formats: Formats,
         lowered: &mut Lowered,
     ) -> Option<()> {
+        let recompute = training.recompute;
         let work = self.workload_of_training(scenario, plan, setting, recompute, formats)?;
         let frame = self.training_frame(setting, &work);
         let steps = &setting.laid.steps;
@@ -151,7 +154,7 @@ impl<'p> Checker<'p> {
         formats: Formats,
     ) -> Option<Workload> {
         let place = setting.place;
-        self.check_recompute(&setting.model, plan)?;
+        self.check_recompute(&setting.model, scenario, plan)?;
         self.shares_updates(setting)?;
         let batch = self.train_field(scenario, "batch")?;
         let seq = self.train_field(scenario, "seq")?;
@@ -184,7 +187,9 @@ impl<'p> Checker<'p> {
         let schedule = setting.plan.schedule.as_ref().map_or(default, |s| s.name);
         let chunks = setting.plan.schedule.as_ref().and_then(|s| s.chunks).unwrap_or(one);
         let shares = pipeline.as_ref().map(|(shard, n)| self.shares(setting, shard, *n));
+        let clips = self.field_path(scenario, &["train", "clip"]).is_some();
         let work = Workload {
+            clips,
             shares,
             batch,
             seq,

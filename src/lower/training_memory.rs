@@ -27,6 +27,8 @@ pub(super) struct Kept {
     pub(super) updated_gradients: ExprId,
     pub(super) state: ExprId,
     pub(super) updated_weights: ExprId,
+    /// Matrix work of it.
+    pub(super) flops: ExprId,
     /// Gradients of the first stage, of one between, and of the last.
     pub(super) gradients: [ExprId; 3],
 }
@@ -65,6 +67,10 @@ impl<'p> Checker<'p> {
             let bytes = checker.weight_bytes(setting, frame, weight)?;
             checker.share_of(setting, weight, bytes, Shares::Optimizer)
         }));
+        let flops = lists(self.by_stage(setting, &mut |checker, weight| {
+            let flops = checker.update_flops(setting, work, frame, weight)?;
+            checker.share_of(setting, weight, flops, Shares::Optimizer)
+        }));
         let bytes = Dimension::BYTES;
         let stages = |checker: &mut Self, parts| checker.on_stages(parts, work, bytes, place);
         let mut model = [weights, gradients, state].map(|parts| stages(self, parts));
@@ -74,6 +80,7 @@ impl<'p> Checker<'p> {
             *part = self.graph.mul(*part, copies);
         }
         let updated = [updated, state, updated_weights].map(|parts| stages(self, parts));
+        let flops = self.on_stages(flops, work, Dimension::FLOP, place);
         let kept = self.saved_bytes(setting, work, frame)?;
         let working = self.working_bytes(setting, work, frame)?;
         // The fullest stage: the first holds most micro-batches, the last the logits.
@@ -129,7 +136,8 @@ impl<'p> Checker<'p> {
                 }
             }
         }
-        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw, gradients })
+        let flops = self.there(fullest, flops);
+        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw, flops, gradients })
     }
 
     fn memory_results(
@@ -195,6 +203,35 @@ impl<'p> Checker<'p> {
         None
     }
 
+    /// Elements of a weight on one device, and rows of it: its first axis.
+    fn extent_of(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        weight: TensorId,
+    ) -> Option<[ExprId; 2]> {
+        let shards = setting.laid.layouts.get(&weight).map(|l| l.shards.clone());
+        let shards = shards.unwrap_or_default();
+        let t = &setting.model.tensors[weight];
+        let inner = Frame { shards, view: View::Local, seen: None, ..frame.clone() };
+        let saved = self.frame.replace(inner);
+        let sizes = [t.axes.as_slice(), t.axes.get(..1).unwrap_or_default()]
+            .map(|axes| self.frame_size(axes, false, t.place));
+        self.frame = saved;
+        match sizes {
+            [Value::Num(elements), Value::Num(rows)] => Some([elements, rows]),
+            _ => None,
+        }
+    }
+
+    /// 1 for matrices of the layers, 0 for all else.
+    fn is_inner(&mut self, setting: &Setting<'_, 'p>, weight: TensorId) -> ExprId {
+        let t = &setting.model.tensors[weight];
+        let rounds = setting.model.weights.iter().find(|(w, _)| *w == weight).and_then(|w| w.1);
+        let inner = f64::from(u8::from(rounds.is_some() && t.axes.len() > 1));
+        self.counted(inner, "inner", t.place, "1 for matrices of the layers")
+    }
+
     fn state_bytes(
         &mut self,
         setting: &Setting<'_, 'p>,
@@ -203,18 +240,34 @@ impl<'p> Checker<'p> {
         weight: TensorId,
     ) -> Option<ExprId> {
         setting.model.gradients.iter().find(|(w, _)| *w == weight)?;
-        let shards = setting.laid.layouts.get(&weight).map(|l| l.shards.clone());
-        let shards = shards.unwrap_or_default();
-        let t = &setting.model.tensors[weight];
-        let inner = Frame { shards, view: View::Local, seen: None, ..frame.clone() };
-        let saved = self.frame.replace(inner);
-        let elements = self.frame_size(&t.axes, false, t.place);
-        self.frame = saved;
-        let Value::Num(elements) = elements else { return None };
+        let [elements, rows] = self.extent_of(setting, frame, weight)?;
+        let inner = self.is_inner(setting, weight);
         let moment = work.formats.optimizer.as_ref()?.width;
-        let args = [("weight", Value::Num(t.dtype.width)), ("moment", Value::Num(moment))];
+        let args = [
+            ("weight", Value::Num(setting.model.tensors[weight].dtype.width)),
+            ("moment", Value::Num(moment)),
+            ("elements", Value::Num(elements)),
+            ("rows", Value::Num(rows)),
+            ("inner", Value::Num(inner)),
+        ];
         let each = self.library_number(&format!("{}_state_bytes", work.optimizer), &args)?;
         Some(self.graph.mul(elements, each))
+    }
+
+    fn update_flops(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+        weight: TensorId,
+    ) -> Option<ExprId> {
+        setting.model.gradients.iter().find(|(w, _)| *w == weight)?;
+        let [elements, rows] = self.extent_of(setting, frame, weight)?;
+        let columns = self.graph.div(elements, rows);
+        let inner = self.is_inner(setting, weight);
+        let args = [("rows", rows), ("columns", columns), ("inner", inner)];
+        let args = args.map(|(name, id)| (name, Value::Num(id)));
+        self.library_number(&format!("{}_update_flops", work.optimizer), &args)
     }
 
     fn weight_bytes(

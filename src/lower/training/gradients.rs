@@ -65,6 +65,9 @@ impl<'p> Checker<'p> {
         }
         let tied = self.tied_over_stages(setting, work, frame, &used);
         out.extend(tied);
+        if work.clips {
+            out.extend(self.norm_of_all(setting, work));
+        }
         out
     }
 
@@ -139,6 +142,15 @@ impl<'p> Checker<'p> {
         let n = self.graph.select(several, two, one);
         let (group, rule) = (shard.group.clone(), shard.rule);
         self.bucket(setting, Kind::AllReduce, &group, n, bytes?, "tied gradients", rule)
+    }
+
+    /// One number over all devices: the sum of the squares of all gradients.
+    fn norm_of_all(&mut self, setting: &Setting<'_, 'p>, work: &Workload) -> Option<CollectiveUse> {
+        let group: Rc<[MeshId]> = setting.plan.mesh.iter().map(|(id, _)| id).collect();
+        let n = setting.plan.mesh.iter().map(|(_, axis)| axis.size).collect::<Vec<_>>();
+        let n = self.graph.product(n)?;
+        let wide = work.formats.wide.as_ref()?.width;
+        self.bucket(setting, Kind::AllReduce, &group, n, wide, "norm of gradients", 0)
     }
 
     #[allow(clippy::too_many_arguments)]

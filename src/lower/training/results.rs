@@ -189,7 +189,7 @@ impl<'p> Checker<'p> {
         }
         let busy = self.graph.sum(times.clone())?;
         // The update.
-        let update = self.update_time(setting, kept)?;
+        let update = self.update_time(setting, costs, kept)?;
         let update = put(self, "step.optimizer", update, "the update of the weights");
         // Collectives in the passes, between stages, and once in a step.
         let mut comm = [None; 3];
@@ -212,7 +212,7 @@ impl<'p> Checker<'p> {
         for (what, pass) in [("gradients", Pass::Backward), ("weights", Pass::Forward)] {
             let mut behind = None;
             for c in reductions.iter().filter(|c| c.moves == what) {
-                if hides(setting, c) && !c.tensor.starts_with("tied") {
+                if hides(setting, c) && (c.tensor == what) {
                     behind = self.plus(behind, Some(c.total));
                 } else {
                     exposed = self.graph.add(exposed, c.total);
@@ -291,13 +291,22 @@ impl<'p> Checker<'p> {
         self.library_number("accumulation_time", &args)
     }
 
-    fn update_time(&mut self, setting: &Setting<'_, 'p>, kept: &Kept) -> Option<ExprId> {
+    fn update_time(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        costs: [&PhaseCost; 2],
+        kept: &Kept,
+    ) -> Option<ExprId> {
+        let mut kernels = costs.into_iter().flat_map(|c| &c.kernels);
+        let peak = kernels.find_map(|k| k.peak)?;
         let (_, bandwidth) = self.main_memory(&setting.machine.chip)?;
         let args = [
             ("gradients", Value::Num(kept.updated_gradients)),
             ("state", Value::Num(kept.state)),
             ("weights", Value::Num(kept.updated_weights)),
             ("bandwidth", Value::Num(bandwidth)),
+            ("flops", Value::Num(kept.flops)),
+            ("peak", Value::Num(peak)),
         ];
         self.library_number("optimizer_time", &args)
     }
