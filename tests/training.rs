@@ -776,7 +776,79 @@ fn what_training_cannot_cost_is_said() {
         run.findings.iter().map(|f| f.code).collect::<Vec<_>>()
     };
     assert_eq!(code(&format!("{TP}\n  zero optimizer over tp"), TRAIN), ["E0517"]);
+    let two = "  shard batch over dp, pp\n  zero optimizer over dp, pp\n  zero weights over pp";
+    assert_eq!(code(two, TRAIN), ["E0519"]);
+    assert_eq!(code(&format!("{TP}\n  first_stage = 9"), TRAIN), ["E0520"]);
+    assert_eq!(code("  shard batch over dp\n  last_stage = 2", TRAIN), ["E0520"]);
+    assert_eq!(code(&format!("{TP}\n  context = ring"), TRAIN), ["E0521"]);
+    let odd = "batch = 64, seq = 1028, optimizer = adam";
+    assert_eq!(code("  shard seq over dp", odd), ["E0522"]);
+    let dual = TP.replace("over pp", "over pp schedule dual_pipe");
+    let text = scenario(&llama(6), &dual, "dp: 2, pp: 3", 1, TRAIN, "");
+    let found: Vec<_> = Run::of(&text).findings.iter().map(|f| f.code).collect();
+    assert!(found.contains(&"E0515"), "{found:?}");
     assert_eq!(code(TP, "batch = 60, seq = 1024, optimizer = adam"), ["E0514"]);
     assert_eq!(code(TP, "batch = 64, seq = 1024, optimizer = adem"), ["E0201"]);
     assert_eq!(code(TP, "batch = 64, optimizer = adam"), ["E0213"]);
+}
+
+/// Plans at random: the work of a model does not depend on them, nothing is negative, and the same
+/// plan in other words costs the same.
+#[test]
+fn plans_conserve_work_and_cost_the_same_however_they_are_written() {
+    let mut seed = 7_u64;
+    let mut random = |n: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % n
+    };
+    for _ in 0..24 {
+        let pp = 1 << random(3);
+        let tp = 1 << random(if pp == 4 { 2 } else { 3 });
+        let dp = 8 / pp / tp;
+        let model = if random(2) == 0 { llama(8) } else { megatron(8) };
+        let mut rules = vec!["shard batch over dp", "shard heads, ffn, vocab over tp"];
+        let schedule = ["", " schedule one_f_one_b", " schedule gpipe", " schedule zero_bubble_h1"];
+        let layers = format!("shard layers over pp{}", schedule[random(4) as usize]);
+        rules.push(&layers);
+        let sequence = "shard seq over tp within LayerNorm, RmsNorm, Dropout, DropoutAdd, residual";
+        if random(2) == 0 {
+            rules.push(sequence);
+        }
+        let shared = ["optimizer", "gradients", "weights"][random(3) as usize];
+        let zero = format!("zero {shared} over dp");
+        if random(2) == 0 {
+            rules.push(&zero);
+        }
+        let more = ["", "recompute = selective", "recompute = full"][random(3) as usize];
+        let hidden = ["", "overlap gradients, weights", "overlap activations"][random(3) as usize];
+        rules.extend([more, hidden].into_iter().filter(|r| !r.is_empty()));
+        let call = format!("dp: {dp}, pp: {pp}, tp: {tp}");
+        let plan = rules.iter().map(|r| format!("  {r}")).collect::<Vec<_>>().join("\n");
+        let o = run(&model, &plan, &call, 1);
+        // In another order, with what holds anyway said.
+        rules.reverse();
+        if more.is_empty() {
+            rules.push("recompute = none");
+        }
+        rules.extend(["micro_batch = 1", "keep_gathered = false"]);
+        let other = rules.iter().map(|r| format!("  {r}")).collect::<Vec<_>>().join("\n");
+        let same = run(&model, &other.replace("schedule one_f_one_b", ""), &call, 1);
+        for (path, value) in &o.numbers {
+            let other = same.get(path);
+            let near = (value - other).abs() <= 1e-12 * value.abs();
+            assert!(near, "{path}: {value} is not {other} in\n{plan}");
+            assert!(*value >= 0.0, "{path} is {value} in\n{plan}");
+        }
+        let work = if more.is_empty() { "step.flops.hardware" } else { "step.flops.model" };
+        let whole = run(&model, "  shard batch over dp", "dp: 8", 1);
+        assert_eq!(o.get("step.flops.model"), whole.get("step.flops.model"), "{plan}");
+        assert!(o.get(work) >= o.get("step.flops.model"), "{plan}");
+        for phase in ["forward", "recompute", "backward", "step"] {
+            assert!(o.real(phase).iter().all(|c| c.bytes >= 0.0 && c.time >= 0.0), "{plan}");
+        }
+        let parts =
+            ["forward", "backward", "recompute", "communication.exposed", "bubble", "optimizer"];
+        let sum: f64 = parts.iter().map(|p| o.get(&format!("step.{p}"))).sum();
+        assert!((sum / o.get("step.time") - 1.0).abs() < 1e-12, "{plan}");
+    }
 }

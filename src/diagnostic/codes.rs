@@ -123,6 +123,10 @@ codes! {
     NOT_YET = "E0516", "training does not cost this yet";
     ZERO_WITHOUT_REPLICAS = "E0517", "`zero` over a mesh axis along which nothing is replicated";
     NOTHING_TRAINED = "E0518", "every weight is frozen in training";
+    ZERO_TWICE = "E0519", "two `zero` share among different devices";
+    STAGE_LAYERS = "E0520", "stages are given layers that are not there";
+    SEQUENCE_WHOLE = "E0521", "the plan says how a sequence is cut, and does not cut it";
+    SEQUENCE_CHUNKS = "E0522", "a sequence cannot be cut into even chunks";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";

@@ -159,6 +159,7 @@ impl<'p> Checker<'p> {
                 AxisSize::Fixed(id) | AxisSize::Composite(id) => id,
                 AxisSize::Phase(_) => continue,
             };
+            let whole = size;
             let (mut size, mut parts) = (size, divisor.parts);
             for own in plan.ends.into_iter().flatten().filter(|_| axis.repeats) {
                 // What the first stage or the last has of its own is not dealt out.
@@ -180,6 +181,10 @@ impl<'p> Checker<'p> {
                 constraints.push((name, even));
             }
             let (s, n) = (self.graph.value(size), self.graph.value(parts));
+            if size != whole && s < n {
+                // Training says so, with the stages that were given layers.
+                continue;
+            }
             let size_place = self.graph.origin_of(size).map_or(axis.place, |o| o.place);
             if done.contains(&(divisor.rule, size_place, s as u64)) {
                 continue;

@@ -5,6 +5,7 @@
 //! `run.*`, `memory.*`. Schedules and updates are formulas of the library; their names are put
 //! together from the words of the plan and the scenario.
 
+mod checks;
 mod gradients;
 mod results;
 mod stages;
@@ -206,6 +207,7 @@ impl<'p> Checker<'p> {
             formats,
         };
         self.check_chunks(&work, setting)?;
+        self.check_training(setting, plan, &work)?;
         Some(work)
     }
 
