@@ -292,6 +292,25 @@ fn a_padded_vocabulary_is_a_warning_with_its_price() {
     assert!(run.finding("E0501").title.contains("12 `heads`"));
 }
 
+/// Each device has a part of the keys; their weighted sums are put together with the greatest score
+/// and the sum of exponentials of each query head: head_dim + 2 values.
+#[test]
+fn a_cache_over_devices_is_finished_by_a_log_sum_exp() {
+    let model = "Llama3_8B";
+    let kv = text(model, "DGX_H100", "Kv(cp: 8)", 16, 4096);
+    let kv = Run::one(&format!("{kv}plan Kv(cp: Count) {{\n  mesh cp\n  shard ctx over cp\n}}\n"));
+    let alone = eval(model, "DGX_H100", "Tp(tp: 1)", 16, 4096);
+    let each = 2.0 * 7.0 / 8.0 * 16.0 * 32.0 * (128.0 + 2.0) * 2.0;
+    assert_eq!(kv.of_kind("decode.mid", "all-reduce"), [(32.0, each)]);
+    assert_eq!(kv.real("decode.mid").len(), 1);
+    // Each device holds an eighth of all positions, rounded up.
+    let whole = alone.get("memory.cache");
+    close(kv.get("memory.cache"), whole / 4098.0 * f64::ceil(4098.0 / 8.0));
+    assert_eq!(kv.get("memory.weights"), alone.get("memory.weights"));
+    // Useful work is that of one device; the rest of the layer is replicated.
+    assert_eq!(kv.get("decode.mid.flops.matrix"), alone.get("decode.mid.flops.matrix"));
+}
+
 #[test]
 fn one_device_makes_every_collective_exactly_nothing() {
     for plan in ["Tp(tp: 1)", "Sp(tp: 1)", "Dp(dp: 1)", "Pp(pp: 1)", "Mix(dp: 1, pp: 1, tp: 1)"] {

@@ -188,6 +188,10 @@ impl Walk<'_> {
             shards.retain(|s| s.axis != from);
             shards.extend(target.map(|s| Shard { axis: from, ..s }));
         }
+        // Serving finishes a softmax over cut keys from what each device has of it.
+        if op.combines && self.model.forward_steps.is_none() {
+            return shards;
+        }
         for &axis in &op.whole {
             if let Some(shard) = shards.iter().find(|s| s.axis == axis) {
                 self.laid.whole.push((id, axis, shard.rule));

@@ -215,6 +215,9 @@ pub struct OpInstance {
     pub stores: Option<Role>,
     /// Whether the result is the operand under other axes: nothing moves.
     pub view: bool,
+    /// Whether parts of it are finished from a greatest value and a sum for each row: the axis that
+    /// it needs whole may be cut.
+    pub combines: bool,
     /// Axes of what must be kept so that the op can be made again inside of a fused kernel.
     pub keeps: Option<Vec<AxisId>>,
     /// The part of a step of training that it belongs to.

@@ -7,7 +7,7 @@ use crate::arena::Ordered;
 use crate::check::{Checker, Machine, Object, Record, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Conversion, Kind};
-use crate::ir::{MeshId, Pass, Plan};
+use crate::ir::{AxisId, MeshId, Model, Pass, Plan};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -130,8 +130,20 @@ impl<'p> Checker<'p> {
         frame: &Frame,
         count: ExprId,
     ) -> Option<CollectiveUse> {
-        let message =
-            self.tensor_bytes(frame, conversion.tensor, &conversion.message.shards, View::Local)?;
+        let shards = &conversion.message.shards;
+        let mut message = self.tensor_bytes(frame, conversion.tensor, shards, View::Local)?;
+        if let Some(rows) = rows_combined(&frame.model, conversion) {
+            // A greatest value and a sum go along for every row.
+            let outer = self.frame.replace(frame.with(shards, View::Local, None));
+            let size = self.frame_size(&rows, false, frame.place);
+            self.frame = outer;
+            if let Value::Num(rows) = size {
+                let width = frame.model.tensors[conversion.tensor].dtype.width;
+                let bytes = self.graph.mul(rows, width);
+                message = self.graph.add(message, bytes);
+                message = self.graph.add(message, bytes);
+            }
+        }
         let group = self.group(plan, machine, &conversion.group, conversion.count)?;
         let tensor = frame.model.tensors[conversion.tensor].path();
         let mesh: Vec<&str> = conversion.group.iter().map(|m| plan.mesh[*m].name.text()).collect();
@@ -225,4 +237,17 @@ impl<'p> Checker<'p> {
             _ => {}
         }
     }
+}
+
+/// The rows of a softmax over cut keys whose weighted sums a reduction puts together.
+fn rows_combined(model: &Model, conversion: &Conversion) -> Option<Vec<AxisId>> {
+    if !matches!(conversion.kind, Kind::AllReduce | Kind::ReduceScatter) {
+        return None;
+    }
+    let sum = &model.ops[model.tensors[conversion.tensor].producer?];
+    sum.operands.iter().find_map(|(_, factor)| {
+        let op = &model.ops[model.tensors[*factor].producer?];
+        let over = op.whole.iter().any(|axis| sum.sums.contains(axis));
+        (op.combines && over).then(|| op.keeps.clone()).flatten()
+    })
 }
