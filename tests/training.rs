@@ -573,6 +573,25 @@ fn frozen_weights_have_no_gradients() {
     Run::of(&text).finding("E0518");
 }
 
+/// Only the adapters learn: their gradients, their state, their products.
+#[test]
+fn low_rank_adapters_learn_beside_frozen_matrices() {
+    let model = llama(4).replace("Llama(", "LoraLlama(").replace(')', ", rank: 16)");
+    let train = "batch = 64, seq = 1024, optimizer = adam, frozen = true, \
+                 frozen within down_q, up_q, down_v, up_v = false";
+    let text = scenario(&model, TP, "dp: 8", 1, train, "").replace("{Gpt,", "{Gpt, LoraLlama,");
+    let o = Run::one(&text);
+    // Down and up for queries (1,024) and for values (512), in four layers.
+    let adapters = 4.0 * 16.0 * (H + H + H + H / 2.0);
+    assert_eq!(o.get("memory.gradients"), 2.0 * adapters);
+    assert_eq!(o.get("memory.optimizer"), 12.0 * adapters);
+    let whole = run(&llama(4), TP, "dp: 8", 1);
+    assert_eq!(o.get("parameters.total"), whole.get("parameters.total") + adapters);
+    let volume = 2.0 * 7.0 / 8.0 * 2.0 * adapters;
+    assert_eq!(o.of_kind("step", "all-reduce"), [(1.0, volume)]);
+    assert!(o.get("step.flops.model") < 0.75 * whole.get("step.flops.model"));
+}
+
 #[test]
 fn clipping_sums_one_number_over_all_devices() {
     let train = "batch = 64, seq = 1024, optimizer = adam, clip = 1";
