@@ -168,6 +168,28 @@ fn one_device_sends_nothing() {
 }
 
 #[test]
+fn a_token_crosses_to_each_node_once() {
+    let run = |model: &str, once: u64| {
+        let text = format!(
+            "use std.models.Llama4_Scout\nruntime Now {{\n  dispatch_once = {once} \
+             source \"said so\"\n}}\n{}",
+            text(model, 2, "Ep(ep: 16)", 64, 1024).replace("  plan =", "  runtime = Now\n  plan =")
+        );
+        let out = Run::of(&text).scenarios.remove("s").unwrap();
+        let sent: Vec<_> = out.real("prefill").into_iter().cloned().collect();
+        let sent: Vec<_> = sent.into_iter().filter(|c| c.kind == "all-to-all").collect();
+        (sent[0].time, sent[0].bytes)
+    };
+    // With one pick for each token there is nothing to save.
+    let ((plain, _), (once, _)) = (run("Llama4_Scout", 0), run("Llama4_Scout", 1));
+    close(plain, once);
+    // Eight picks lie in two nodes: 2 (1 - 1/2^8) copies across instead of eight.
+    let ((plain, sent), (once, logical)) = (run("DeepSeek_V3", 0), run("DeepSeek_V3", 1));
+    assert_eq!(sent, logical);
+    assert!(once < plain * 0.4, "{once} {plain}");
+}
+
+#[test]
 fn a_token_reads_the_experts_that_it_picks_and_many_tokens_nearly_all() {
     let expert = (3 * 7168 * 2048_u64) as f64;
     let table = (129_280 * 7168_u64) as f64;
