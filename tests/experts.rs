@@ -168,6 +168,28 @@ fn one_device_sends_nothing() {
 }
 
 #[test]
+fn a_token_crosses_to_each_node_once() {
+    let run = |model: &str, once: u64| {
+        let text = format!(
+            "use std.models.Llama4_Scout\nruntime Now {{\n  dispatch_once = {once} \
+             source \"said so\"\n}}\n{}",
+            text(model, 2, "Ep(ep: 16)", 64, 1024).replace("  plan =", "  runtime = Now\n  plan =")
+        );
+        let out = Run::of(&text).scenarios.remove("s").unwrap();
+        let sent: Vec<_> = out.real("prefill").into_iter().cloned().collect();
+        let sent: Vec<_> = sent.into_iter().filter(|c| c.kind == "all-to-all").collect();
+        (sent[0].time, sent[0].bytes)
+    };
+    // With one pick for each token there is nothing to save.
+    let ((plain, _), (once, _)) = (run("Llama4_Scout", 0), run("Llama4_Scout", 1));
+    close(plain, once);
+    // Eight picks lie in two nodes: 2 (1 - 1/2^8) copies across instead of eight.
+    let ((plain, sent), (once, logical)) = (run("DeepSeek_V3", 0), run("DeepSeek_V3", 1));
+    assert_eq!(sent, logical);
+    assert!(once < plain * 0.4, "{once} {plain}");
+}
+
+#[test]
 fn a_token_reads_the_experts_that_it_picks_and_many_tokens_nearly_all() {
     let expert = (3 * 7168 * 2048_u64) as f64;
     let table = (129_280 * 7168_u64) as f64;
@@ -347,4 +369,42 @@ fn attention_over_picked_keys_can_be_trained() {
     let flops = out.get("layers.attention.sparse_attention.forward.flops");
     let seen = products as f64 * 1025.0 / 2.0;
     assert!(flops > seen && flops < 1.02 * seen, "{flops} {seen}");
+}
+
+#[test]
+fn useful_work_does_not_depend_on_the_plan() {
+    let plans = [
+        "Ep(ep: 8)",
+        "Replicas(dp: 2, ep: 4)",
+        "Outside(ep: 2, dp: 4)",
+        "TpExperts(tp: 8)",
+        "Tp(tp: 8)",
+        "Across(dp: 4, tp: 2)",
+        "Sliced(dp: 2, tp: 4)",
+        "EpTp(ep: 2, tp: 4)",
+    ];
+    let runs: Vec<Outcome> =
+        plans.iter().map(|plan| eval("Mixtral_8x7B", 1, plan, 64, 256)).collect();
+    for (plan, out) in plans.iter().zip(&runs) {
+        for phase in ["prefill", "decode.mid"] {
+            for what in ["flops.matrix", "flops.vector", "bytes", "weights_read"] {
+                let path = format!("{phase}.{what}");
+                close(out.get(&path), runs[0].get(&path));
+            }
+            // What a device does beyond its share is said apart, and never below nothing.
+            for what in ["padded", "replicated"] {
+                assert!(out.get(&format!("{phase}.{what}.bytes")) >= 0.0, "{plan}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_report_says_how_much_of_a_model_a_token_uses() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mesa"));
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/deepseek-v3.mesa");
+    let output = command.args(["eval", example, "deepseek"]).output().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let line = "671,026,419,200 parameters, of which a token uses 37,552,297,472";
+    assert!(shown.contains(line), "{shown}");
 }

@@ -1,7 +1,7 @@
 //! For documents: Markdown with a table for each part.
 
 use super::Report;
-use super::sections::{formats, headline, tables, workload};
+use super::sections::{formats, headline, parameters, tables, workload};
 use super::table::escaped;
 
 /// The document.
@@ -13,7 +13,8 @@ pub fn markdown(report: &Report) -> String {
             out.push('\n');
         }
         out += &format!("## {}\n\n", escaped(&scenario.name));
-        let lines = [headline(scenario), workload(scenario), formats(scenario)];
+        let lines =
+            [headline(scenario), parameters(scenario), workload(scenario), formats(scenario)];
         let lines = lines.iter().filter(|l| !l.is_empty()).map(|l| escaped(l));
         out += &(lines.collect::<Vec<_>>().join("; ") + "\n");
         for change in &scenario.overrides {

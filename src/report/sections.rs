@@ -72,6 +72,18 @@ pub fn headline(scenario: &Scenario) -> String {
     format!("{} on {}, plan {}", scenario.model, scenario.system, scenario.plan)
 }
 
+/// One line: how large a model with experts is, and how much of it one token uses.
+#[must_use]
+pub fn parameters(scenario: &Scenario) -> String {
+    let all = value(scenario, "parameters.total");
+    if all == value(scenario, "parameters.active") {
+        return String::new();
+    }
+    let shown = |path| shown(scenario, path);
+    let (all, active) = (shown("parameters.total"), shown("parameters.active"));
+    format!("{all} parameters, of which a token uses {active}")
+}
+
 /// One line: the workload.
 #[must_use]
 pub fn workload(scenario: &Scenario) -> String {

@@ -1,7 +1,7 @@
 //! For people: one screen for each scenario.
 
 use super::Report;
-use super::sections::{formats, headline, tables, workload};
+use super::sections::{formats, headline, parameters, tables, workload};
 use super::table::Tint;
 
 /// How the report looks.
@@ -23,7 +23,7 @@ pub fn text(report: &Report, look: Look) -> String {
         }
         out += &Tint::Strong.paint(&scenario.name, look.color);
         out += &format!("  {}\n", headline(scenario));
-        for line in [workload(scenario), formats(scenario)] {
+        for line in [parameters(scenario), workload(scenario), formats(scenario)] {
             if !line.is_empty() {
                 out += &format!("  {line}\n");
             }
