@@ -104,7 +104,7 @@ pub(super) fn read(
         Ok(found) => found,
         Err(finding) => return (None, vec![finding]),
     };
-    let Some(family) = families.iter().map(|f| Family::clone(f)).reduce(Family::over) else {
+    let Some(family) = families.iter().copied().cloned().reduce(Family::over) else {
         return (None, Vec::new());
     };
     let mut within = family.within.clone();

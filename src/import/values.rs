@@ -352,7 +352,7 @@ impl Reader<'_> {
 
     /// A key with the object that it stands in, where that is one for this block alone.
     fn full_path(&self, key: &str) -> String {
-        let inner = |at: &&String| !self.family.wraps.as_ref().is_some_and(|w| w == *at);
+        let inner = |at: &&String| self.family.wraps.as_ref().is_none_or(|w| w != *at);
         let nested = self.within.first().filter(|at| !at.is_empty() && self.nested).filter(inner);
         match (key.strip_prefix('/'), nested) {
             (Some(key), _) => key.to_owned(),
