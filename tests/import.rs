@@ -336,6 +336,64 @@ const GEMMA: &str = r#"{
 }
 "#;
 
+const VISION: &str = r#"{
+  "architectures": ["Mistral3ForConditionalGeneration"],
+  "model_type": "mistral3",
+  "image_token_index": 10,
+  "multimodal_projector_bias": false,
+  "projector_hidden_act": "gelu",
+  "spatial_merge_size": 2,
+  "text_config": {
+    "head_dim": 16,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "model_type": "mistral",
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+    "num_key_value_heads": 2,
+    "sliding_window": null,
+    "vocab_size": 1000
+  },
+  "torch_dtype": "bfloat16",
+  "vision_config": {
+    "head_dim": 8,
+    "hidden_act": "silu",
+    "hidden_size": 32,
+    "image_size": 112,
+    "intermediate_size": 64,
+    "model_type": "pixtral",
+    "num_attention_heads": 4,
+    "num_hidden_layers": 3,
+    "patch_size": 14
+  }
+}
+"#;
+
+const HYBRID: &str = r#"{
+  "architectures": ["JambaForCausalLM"],
+  "model_type": "jamba",
+  "attn_layer_offset": 1,
+  "attn_layer_period": 4,
+  "expert_layer_offset": 1,
+  "expert_layer_period": 2,
+  "hidden_act": "silu",
+  "hidden_size": 64,
+  "intermediate_size": 128,
+  "mamba_d_conv": 4,
+  "mamba_d_state": 16,
+  "mamba_dt_rank": "auto",
+  "mamba_expand": 2,
+  "num_attention_heads": 4,
+  "num_experts": 4,
+  "num_experts_per_tok": 2,
+  "num_hidden_layers": 8,
+  "num_key_value_heads": 2,
+  "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 64, "modules_to_not_convert": ["mamba"]},
+  "torch_dtype": "bfloat16",
+  "vocab_size": 1000
+}
+"#;
+
 const FALCON: &str = r#"{
   "architectures": ["FalconForCausalLM"],
   "model_type": "falcon",
@@ -366,6 +424,8 @@ fn a_model_reads_as_if_a_person_had_written_it() {
     insta::assert_snapshot!("llama", seen("Meta-Llama-3.1-8B", LLAMA));
     insta::assert_snapshot!("gemma", seen("config", GEMMA));
     insta::assert_snapshot!("falcon", seen("falcon-40b", FALCON));
+    insta::assert_snapshot!("vision", seen("tiny-mistral3", VISION));
+    insta::assert_snapshot!("hybrid", seen("tiny-jamba", HYBRID));
     assert_eq!(total(&weights(&imported("x", LLAMA).0.text.unwrap())), 8_030_261_248.0);
 }
 
@@ -421,7 +481,7 @@ fn each_problem_of_a_config_is_said_at_its_key() {
 
 #[test]
 fn importing_and_formatting_again_changes_nothing() {
-    for text in [LLAMA, GEMMA, FALCON] {
+    for text in [LLAMA, GEMMA, FALCON, VISION, HYBRID] {
         let (first, _) = imported("model", text);
         let (second, sources) = imported("model", text);
         assert_eq!(first.text, second.text);
@@ -482,7 +542,7 @@ fn mutated_configs_are_imported_soundly_or_refused_with_a_place() {
     ];
     let mut rng = Rng(0x5eed_cafe);
     for round in 0..400 {
-        let mut text = [LLAMA, GEMMA, FALCON][round % 3].to_owned();
+        let mut text = [LLAMA, GEMMA, FALCON, VISION, HYBRID][round % 5].to_owned();
         for _ in 0..=rng.below(3) {
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
             let line = rng.below(lines.len());
@@ -528,6 +588,30 @@ fn mutated_configs_are_imported_soundly_or_refused_with_a_place() {
             let place = finding.place().unwrap();
             let length = sources.file(place.file).text.len() as u32;
             assert!(place.span.start <= place.span.end && place.span.end <= length, "{text}");
+        }
+    }
+}
+
+#[test]
+fn real_configs_with_a_key_changed_are_imported_soundly_or_refused() {
+    let Some(shared) = shared() else { return };
+    let values = ["null", "0", "-1", "1e300", "\"32\"", "[]", "{}", "true", "0.5", "NaN"];
+    let mut rng = Rng(0xfeed_f00d);
+    for (name, text) in corpus(&shared) {
+        for _ in 0..4 {
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let line = rng.below(lines.len());
+            if let Some((key, _)) = lines[line].clone().split_once(':') {
+                lines[line] = format!("{key}: {},", values[rng.below(values.len())]);
+            } else {
+                lines.remove(line);
+            }
+            let (imported, _) = imported(&name, &lines.join("\n"));
+            let errors = codes(&imported).iter().any(|c| c.starts_with('E'));
+            assert_ne!(imported.text.is_some(), errors, "{name}, line {line}");
+            if let Some(model) = &imported.text {
+                weights(model);
+            }
         }
     }
 }

@@ -72,7 +72,7 @@ impl<'p> Checker<'p> {
                 precision.model.insert(role, dtype);
             }
         }
-        precision.model_scoped = self.scoped_rules(model, "precision", Some(()));
+        precision.model_scoped = self.scoped_rules(model, "precision");
         let Some(scenario) = scenario else { return precision };
         for role in Role::ALL {
             if let Some(dtype) = self.dtype_field(scenario, role.word()) {
@@ -90,18 +90,13 @@ impl<'p> Checker<'p> {
             }
         }
         precision.compute = self.dtype_field(scenario, "compute");
-        precision.scoped = self.scoped_rules(scenario, "precision", Some(()));
+        precision.scoped = self.scoped_rules(scenario, "precision");
         precision
     }
 
     /// The rules `weights within … = …` in the section of a scenario or a model; without roles,
     /// `format within … = …` of a number format.
-    fn scoped_rules(
-        &mut self,
-        object: &Rc<Object<'p>>,
-        section: &str,
-        roles: Option<()>,
-    ) -> Vec<ScopedRule> {
+    fn scoped_rules(&mut self, object: &Rc<Object<'p>>, section: &str) -> Vec<ScopedRule> {
         let mut rules = Vec::new();
         let scoped: Vec<_> = object
             .entries
@@ -110,13 +105,10 @@ impl<'p> Checker<'p> {
             .cloned()
             .collect();
         for entry in scoped {
-            let role = match roles {
+            // Another word is reported where the names of settings are checked.
+            let role = match entry.path.get(1) {
                 None => Some(Role::Weights),
-                // Another word is reported where the names of settings are checked.
-                Some(()) => entry
-                    .path
-                    .get(1)
-                    .and_then(|word| Role::ALL.into_iter().find(|r| *word == r.word())),
+                Some(word) => Role::ALL.into_iter().find(|r| *word == r.word()),
             };
             let (Some(role), Some(expr)) = (role, entry.value) else { continue };
             let place = entry.outer.site().place(expr.span);
@@ -186,7 +178,7 @@ impl<'p> Checker<'p> {
         }
         let width = self.library_number("bytes_per_element", &args)?;
         let bits = self.graph.value(bits);
-        let parts = self.scoped_rules(object, "format", None);
+        let parts = self.scoped_rules(object, "format");
         let parts = parts.into_iter().map(|(_, within, dtype, _)| (within, dtype)).collect();
         let dtype = Rc::new(Dtype { name: object.name, width, bits, parts, place });
         self.dtypes.insert(key, (object.clone(), dtype.clone()));

@@ -12,6 +12,7 @@ use super::screen::Screen;
 use super::{Outcome, output};
 use crate::diagnostic::miette::{Outer, narrate};
 use crate::diagnostic::render::{self, render};
+use crate::import::update::update;
 use crate::import::{Imported, import_with};
 
 const EXAMPLES: &str = "\
@@ -19,6 +20,7 @@ Examples:
   mesa import Llama-3.1-8B                 write Llama_3_1_8B.mesa from Llama-3.1-8B/config.json
   mesa import config.json --print          show the model and write nothing
   mesa import config.json -o mine.mesa     write it there
+  mesa import config.json --update         bring a file of before up to the config
   curl -sL URL | mesa import - > m.mesa    from standard input to standard output
 
 Exit codes: 0 fine, 1 a config that cannot be imported, 2 wrong usage or a file that cannot be read
@@ -45,6 +47,9 @@ pub(super) struct Args {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
+    /// Bring a file that was imported before up to the config; what was edited by hand stays
+    #[arg(long, conflicts_with_all = ["force", "print"])]
+    update: bool,
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
@@ -76,9 +81,33 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
         Some(path) => path.clone(),
         None => PathBuf::from(format!("{}.mesa", imported.name)),
     };
+    if args.update && target.exists() {
+        return renew(&target, &model, screen);
+    }
     save(&target, &model, args.force)?;
     let name = shown(&target);
     screen.print(&format!("Wrote {name}: model {}. Next: mesa check {name}\n", imported.name))?;
+    Ok(Outcome::Fine)
+}
+
+/// Brings a file up to what import says now, and says what changed.
+fn renew(path: &Path, model: &str, screen: &Screen) -> Result<Outcome, Outer> {
+    let name = shown(path);
+    let old = fs::read_to_string(path)
+        .map_err(|e| Outer::new(format!("`{name}` cannot be read")).cause(e))?;
+    let Some(updated) = update(&old, model) else {
+        return Err(Outer::new(format!("`{name}` holds no model to bring up to date"))
+            .help("replace it with --force, or write elsewhere with -o FILE"));
+    };
+    for change in &updated.changes {
+        screen.print(&format!("{change}\n"))?;
+    }
+    if updated.text == old {
+        screen.print(&format!("{name} is up to date\n"))?;
+        return Ok(Outcome::Fine);
+    }
+    output::replace(path, &updated.text)?;
+    screen.print(&format!("Updated {name}. Next: mesa check {name}\n"))?;
     Ok(Outcome::Fine)
 }
 

@@ -18,6 +18,7 @@ mod limits;
 mod quantization;
 mod read;
 mod sum;
+pub mod update;
 mod values;
 mod write;
 

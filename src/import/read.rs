@@ -78,6 +78,8 @@ pub(super) struct Reader<'c> {
     pub family: Family,
     /// Objects in which keys are looked up, in order; the empty path is the config itself.
     pub within: Vec<String>,
+    /// Whether a block reads an object of its own.
+    pub nested: bool,
     /// Families whose defaults hold, in order.
     pub defaults: Vec<&'static Family>,
     pub used: BTreeSet<String>,
@@ -102,7 +104,7 @@ pub(super) fn read(
         Ok(found) => found,
         Err(finding) => return (None, vec![finding]),
     };
-    let Some(family) = families.iter().map(|f| Family::clone(f)).reduce(Family::over) else {
+    let Some(family) = families.iter().copied().cloned().reduce(Family::over) else {
         return (None, Vec::new());
     };
     let mut within = family.within.clone();
@@ -119,6 +121,7 @@ pub(super) fn read(
         library,
         family,
         within,
+        nested: false,
         defaults: families,
         used: BTreeSet::new(),
         opened,

@@ -151,10 +151,13 @@ impl Reader<'_> {
         if rule.within.is_none() {
             self.defaults.push(family);
         }
+        let outer_nested = self.nested;
+        self.nested |= rule.within.is_some();
         let outer_numbers = self.numbers.clone();
         let inner = self.arguments();
         self.only();
         self.numbers = outer_numbers;
+        self.nested = outer_nested;
         self.defaults = outer_defaults;
         self.within = outer_within;
         self.family = outer;
@@ -246,8 +249,10 @@ impl Reader<'_> {
         member: &Member,
     ) -> Found {
         let defaulted = self.defaulted.contains_key(key);
-        let left = if defaulted { "no " } else { "" };
-        let why = format!("config.json: {left}{key}");
+        let why = match defaulted {
+            true => format!("config.json: no {key}"),
+            false => format!("config.json: {}", self.full_path(key)),
+        };
         let span = (!defaulted).then_some(member.span);
         if rule.set {
             let text = is_set(&member.value).to_string();
@@ -342,6 +347,17 @@ impl Reader<'_> {
                 self.report(codes::CONFIG_UNSUPPORTED, title, at, "no period");
                 Found::Wrong
             }
+        }
+    }
+
+    /// A key with the object that it stands in, where that is one for this block alone.
+    fn full_path(&self, key: &str) -> String {
+        let inner = |at: &&String| self.family.wraps.as_ref().is_none_or(|w| w != *at);
+        let nested = self.within.first().filter(|at| !at.is_empty() && self.nested).filter(inner);
+        match (key.strip_prefix('/'), nested) {
+            (Some(key), _) => key.to_owned(),
+            (None, Some(at)) => format!("{at}.{key}"),
+            (None, None) => key.to_owned(),
         }
     }
 
@@ -452,13 +468,20 @@ impl Reader<'_> {
 
 /// A list of layers as a value.
 fn list(layers: &[f64], why: String, span: Option<Span>) -> Found {
+    if layers.is_empty() {
+        return Found::Default;
+    }
     let shown: Vec<String> = layers.iter().map(|n| format!("{n:.0}")).collect();
     Found::Value { text: format!("[{}]", shown.join(", ")), number: None, why, span }
 }
 
-/// Whether a text is another, or ends in what follows its star.
+/// Whether a text is another, ends in what follows a star, or has what stands between two.
 fn is_like(text: &str, wanted: &str) -> bool {
-    wanted.strip_prefix('*').map_or(text == wanted, |end| text.ends_with(end))
+    match (wanted.strip_prefix('*'), wanted.strip_suffix('*')) {
+        (Some(_), Some(_)) => text.contains(wanted.trim_matches('*')),
+        (Some(end), None) => text.ends_with(end),
+        _ => text == wanted,
+    }
 }
 
 /// A scalar as it stands in the table.

@@ -44,10 +44,13 @@ pub(super) fn write(reading: &Reading, root: &Node, title: &str) -> Model {
     imports.insert(&family.block);
     imports.extend(reading.blocks.iter().map(String::as_str));
     let imports: Vec<&str> = imports.into_iter().collect();
-    let _ = match imports.as_slice() {
-        [one] => writeln!(text, "use std.layers.{one}\n"),
-        all => writeln!(text, "use std.layers.{{{}}}\n", all.join(", ")),
-    };
+    for imports in rows(&imports, 70) {
+        let _ = match imports.as_slice() {
+            [one] => writeln!(text, "use std.layers.{one}"),
+            all => writeln!(text, "use std.layers.{{{}}}", all.join(", ")),
+        };
+    }
+    text.push('\n');
     let architecture = reading.architecture.as_deref().map_or_else(
         || format!("A {} model", plain(&reading.model_type)),
         |a| format!("{} ({})", plain(a), plain(&reading.model_type)),
@@ -70,7 +73,10 @@ pub(super) fn write(reading: &Reading, root: &Node, title: &str) -> Model {
     let format = reading.format.clone().unwrap_or_default();
     for (names, format, why) in &format.rules {
         let format = if format.is_empty() { dtype } else { format };
-        let _ = writeln!(text, "    weights within {} = {format} // {why}", names.join(", "));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for names in rows(&names, 50) {
+            let _ = writeln!(text, "    weights within {} = {format} // {why}", names.join(", "));
+        }
     }
     let _ = writeln!(text, "    activations = {dtype}");
     if let Some((format, why)) = &format.cache {
@@ -82,6 +88,23 @@ pub(super) fn write(reading: &Reading, root: &Node, title: &str) -> Model {
     Model { name, text }
 }
 
+/// Words in rows of about so many characters.
+fn rows<'t>(words: &[&'t str], width: usize) -> Vec<Vec<&'t str>> {
+    let mut rows: Vec<Vec<&str>> = Vec::new();
+    let mut left = 0;
+    for word in words {
+        match rows.last_mut() {
+            Some(row) if word.len() + 2 <= left => row.push(word),
+            _ => {
+                rows.push(vec![word]);
+                left = width;
+            }
+        }
+        left = left.saturating_sub(word.len() + 2);
+    }
+    rows
+}
+
 /// The arguments of a block, one a line; those that the whole family has come last.
 fn arguments(text: &mut String, all: &[Argument], model_type: &str, depth: usize) {
     let indent = "  ".repeat(depth);
@@ -90,6 +113,15 @@ fn arguments(text: &mut String, all: &[Argument], model_type: &str, depth: usize
     for argument in said {
         let Argument { name, value, why, .. } = argument;
         match &argument.inner {
+            None if value.len() + why.len() > 80 && value.starts_with('[') => {
+                let items: Vec<&str> =
+                    value.trim_matches(['[', ']']).split(", ").filter(|i| !i.is_empty()).collect();
+                let _ = writeln!(text, "{indent}// {why}\n{indent}{name}: [");
+                for row in rows(&items, 80) {
+                    let _ = writeln!(text, "{indent}  {},", row.join(", "));
+                }
+                let _ = writeln!(text, "{indent}],");
+            }
             None => _ = writeln!(text, "{indent}{name}: {value}, // {why}"),
             Some(inner) => {
                 let _ = writeln!(text, "{indent}{name}: {value}(");

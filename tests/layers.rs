@@ -1,0 +1,122 @@
+//! What layers keep of a request, and what pictures cost, against hand formulas.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may fail
+
+mod common;
+
+use common::Run;
+
+/// Bytes kept for one request, at the end of a prompt and one token of output.
+fn kept(model: &str, prompt: u64, rest: &str) -> f64 {
+    let text = format!(
+        "use std.models.{model}\nuse std.systems.MI355X_1\n\n\
+         scenario s {{\n  model = {model}\n  system = MI355X_1\n  serve {{ batch = \
+         1, prompt = {prompt}, output = 1{rest} }}\n}}\n"
+    );
+    Run::one(&text).get("memory.cache")
+}
+
+fn bytes(parts: &[u64]) -> f64 {
+    parts.iter().product::<u64>() as f64
+}
+
+#[test]
+fn a_cache_grows_with_heads_and_context() {
+    let per_token = |model: &str| kept(model, 3000, "") - kept(model, 2999, "");
+    // Keys and values, layers, heads of keys, width of a head, two bytes.
+    assert_eq!(per_token("Llama3_8B"), bytes(&[2, 32, 8, 128, 2]));
+    assert_eq!(per_token("Falcon_7B"), bytes(&[2, 32, 1, 64, 2]));
+    assert_eq!(per_token("Qwen3_8B"), bytes(&[2, 36, 8, 128, 2]));
+    // Attention in 6 of 16 layers; in 4 of 32; in 12 of 48.
+    assert_eq!(per_token("LFM2_1_2B"), bytes(&[2, 6, 8, 64, 2]));
+    assert_eq!(per_token("Jamba_1_5_Mini"), bytes(&[2, 4, 8, 128, 2]));
+    assert_eq!(per_token("Qwen3_Next_80B_A3B"), bytes(&[2, 12, 2, 256, 2]));
+    // 5 of 6 layers of Gemma 3 keep a window of 1024: 29 of 34 do not grow.
+    assert_eq!(per_token("Gemma3_4B_Vision"), bytes(&[2, 5, 4, 256, 2]));
+}
+
+#[test]
+fn a_window_keeps_no_more_than_it_sees() {
+    // 5 layers keep all 4001 positions, 29 the last 1024.
+    let all = bytes(&[2, 5, 4, 256, 2, 4000]) + bytes(&[2, 29, 4, 256, 2, 1024]);
+    let have = kept("Gemma3_4B_Vision", 4000, "");
+    // One position more or less: where the last token is kept is the library's to say.
+    assert!((have - all).abs() <= bytes(&[2, 34, 4, 256, 2]), "{have} {all}");
+}
+
+#[test]
+fn a_state_does_not_grow() {
+    for model in ["Codestral_Mamba_7B", "Mamba_2_8B", "Falcon_Mamba_7B"] {
+        assert_eq!(kept(model, 100, ""), kept(model, 100_000, ""), "{model}");
+    }
+    // Mamba 2: 128 heads of 64 channels with 128 numbers each, and three positions of the
+    // convolution over the channels and two couplings of 8 groups.
+    let layer = bytes(&[128, 64, 128]) + 3.0 * (bytes(&[128, 64]) + bytes(&[2, 8, 128]));
+    assert_eq!(kept("Codestral_Mamba_7B", 100, ""), 64.0 * layer * 2.0);
+    // Mamba: 5120 channels with 16 numbers each, and three positions.
+    assert_eq!(kept("Mamba_2_8B", 100, ""), bytes(&[64, 5120, 16 + 3, 2]));
+    // The delta rule: 32 heads of 128 by 128, three positions of queries, keys and values.
+    let grows = bytes(&[2, 12, 2, 256, 2]);
+    let state = 36.0 * 2.0 * (bytes(&[32, 128, 128]) + 3.0 * bytes(&[16 + 16 + 32, 128]));
+    let have = kept("Qwen3_Next_80B_A3B", 1000, "");
+    assert_eq!((have - state) % grows, 0.0, "{have} {state}");
+}
+
+/// The results of a model with pictures.
+fn seen(model: &str, images: u64) -> common::Outcome {
+    let text = format!(
+        "use std.models.{model}\nuse std.systems.H100_SXM_1\n\nscenario s {{\n  model = {model}\n  \
+         system = H100_SXM_1\n  serve {{ batch = 2, prompt = 2048, output = 8, images = {images} \
+         }}\n}}\n"
+    );
+    Run::one(&text)
+}
+
+#[test]
+fn pictures_cost_prefill_alone() {
+    let (none, one, three) =
+        (seen("Llava_1_5_7B", 0), seen("Llava_1_5_7B", 1), seen("Llava_1_5_7B", 3));
+    assert_eq!(none.get("decode.mid.time"), three.get("decode.mid.time"));
+    assert_eq!(none.get("memory.cache"), three.get("memory.cache"));
+    // Matrix work of two pictures, by hand: patches, 24 layers, the projector.
+    let (patches, width, ffn) = (577.0, 1024.0, 4096.0);
+    let layer = 4.0 * 2.0 * patches * width * width
+        + 2.0 * 2.0 * patches * width * ffn
+        + 2.0 * 2.0 * patches * patches * width;
+    let tower = 2.0 * patches * 588.0 * width + 24.0 * layer;
+    let projector = 2.0 * 576.0 * (1024.0 * 4096.0 + 4096.0 * 4096.0);
+    let work = |out: &common::Outcome| out.get("prefill.flops.matrix");
+    let each = (work(&three) - work(&none)) / 6.0;
+    assert!((each / (tower + projector) - 1.0).abs() < 1e-9, "{each} {}", tower + projector);
+    let first = (work(&one) - work(&none)) / 2.0;
+    assert!((first / each - 1.0).abs() < 1e-9, "{first} {each}");
+}
+
+#[test]
+fn layers_that_look_at_pictures_keep_what_they_saw() {
+    let model = "Llama3_2_11B_Vision";
+    let (none, one) = (seen(model, 0), seen(model, 1));
+    // Two requests, 8 layers, keys and values of 8 heads over four tiles of 1601 patches.
+    let each = bytes(&[2, 8, 2, 8, 128, 4 * 1601, 2]);
+    assert_eq!(one.get("memory.cache") - none.get("memory.cache"), each);
+    assert!(one.get("decode.mid.time") > none.get("decode.mid.time"));
+}
+
+#[test]
+fn layers_that_propose_tokens_are_stored_and_do_not_run() {
+    let text = |drafter: &str| {
+        format!(
+            "use std.layers.{{Drafter, Llama}}\nuse std.systems.H100_SXM_1\n\n/// Small.\nmodel M = \
+             Llama(layers: 2, hidden: 64, heads: 4, ffn: 128, vocab: 1000{drafter}) {{\n  source = \
+             \"a test\"\n}}\n\nscenario s {{\n  model = M\n  system = H100_SXM_1\n  serve {{ batch \
+             = 1, prompt = 64, output = 8 }}\n}}\n"
+        )
+    };
+    let without = Run::one(&text(""));
+    let with = Run::one(&text(", drafter: Drafter(heads: 4, head_dim: 16, ffn: 128)"));
+    let layer = 2 * 64 * 64 + 4 * 64 * 64 + 3 * 64 * 128 + 5 * 64;
+    let stored = with.get("parameters.total") - without.get("parameters.total");
+    assert_eq!(stored, f64::from(layer));
+    for path in ["ttft", "decode.mid.time", "memory.cache"] {
+        assert_eq!(with.get(path), without.get(path), "{path}");
+    }
+}
