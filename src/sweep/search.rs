@@ -9,6 +9,7 @@ use super::plans::{Layout, Layouts};
 use super::run::{Options, Stop, run};
 use super::space::Space;
 use crate::check::Program;
+use crate::diagnostic::Severity;
 use crate::quantity::Dimension;
 
 /// A plan and what came of it.
@@ -109,7 +110,8 @@ fn try_layout(
     let mut definition = match define(&program, module, Some(&layout.sweep)) {
         Ok(definition) => definition,
         Err(found) => {
-            if let Some(first) = found.first() {
+            let error = found.iter().find(|d| d.severity == Severity::Error);
+            if let Some(first) = error {
                 refuse(Some(first.code.id()), format!("{}: {}", layout.name, first.title), 1);
             }
             return;
@@ -129,7 +131,8 @@ fn try_layout(
     let ran = match ran {
         Ok(ran) => ran,
         Err(found) => {
-            if let Some(first) = found.first() {
+            let error = found.iter().find(|d| d.severity == Severity::Error);
+            if let Some(first) = error {
                 refuse(Some(first.code.id()), format!("{}: {}", layout.name, first.title), 1);
             }
             return;
