@@ -1,6 +1,6 @@
 //! Sweeps against evaluation: at every point the same results, or the same error.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers are tests
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers are tests
 
 use std::collections::BTreeMap;
 

@@ -75,15 +75,16 @@ pub fn search(layouts: &Layouts, with: &dyn Fn(&str) -> Program) -> Searched {
             .then(a.layout.cmp(&b.layout))
     });
     // One plan under two names, such as two layouts that differ in what is done with tp = 1.
-    let mut seen: Vec<(Vec<(String, String)>, Vec<u64>)> = Vec::new();
+    let mut seen = Vec::new();
     searched.plans.retain(|plan| {
         let degrees = |(name, value): &(String, String)| {
             !["micro", "micro_batch", "chunks"].contains(&name.as_str()) && value != "1"
         };
         let settings: Vec<_> = plan.settings.iter().filter(|s| degrees(s)).cloned().collect();
-        let results = plan.results.iter().map(|(_, v, _)| v.to_bits()).collect();
-        let new = !seen.contains(&(settings.clone(), Vec::clone(&results)));
-        seen.push((settings, results));
+        let results = plan.results.iter().map(|(_, v, _)| v.to_bits());
+        let this = (settings, results.collect::<Vec<u64>>());
+        let new = !seen.contains(&this);
+        seen.push(this);
         new
     });
     searched.refused.sort_by(|a, b| b.count.cmp(&a.count).then(a.reason.cmp(&b.reason)));
