@@ -4,6 +4,8 @@
 //! Points at random and points of the grid, on one thread and on two; one point on the scalar tape;
 //! and the command itself, cold, from the file to a finished front.
 
+#![allow(clippy::panic)] // a bench without its sweep measures nothing
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use mesa::diagnostic::{Code, codes};
 use mesa::source::{Origin, SourceFile, Sources};
 
 /// Codes whose examples are commands; `tests/cli.rs` runs them.
-const COMMANDS: [Code; 16] = [
+const COMMANDS: [Code; 18] = [
     codes::NOT_TEXT,
     codes::TOO_LARGE,
     codes::CANNOT_READ,
@@ -17,6 +17,8 @@ const COMMANDS: [Code; 16] = [
     codes::UNKNOWN_RESULT,
     codes::NOT_SETTABLE,
     codes::UNKNOWN_PATH,
+    codes::UNKNOWN_SWEEP,
+    codes::TOO_MANY_POINTS,
     codes::NOT_A_CONFIG,
     codes::UNKNOWN_ARCHITECTURE,
     codes::CONFIG_KEY_MISSING,

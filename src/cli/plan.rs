@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::screen::Screen;
 use super::{Outcome, eval, input};
+use crate::check::{Checker, Program, check_module};
+use crate::diagnostic::Severity;
 use crate::diagnostic::miette::Outer;
 use crate::evaluation::unknown_scenario;
 use crate::name::Name;
@@ -73,15 +75,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
         (None, None) => None,
     };
     let mut program = loaded.program();
-    let Some(&module) = program.roots.first() else {
-        eval::complain(screen, &program.sources, &loaded.findings);
-        return Ok(Outcome::Findings);
-    };
-    let known = crate::scenarios(&program, module);
-    if !known.iter().any(|s| s.item.name.name == args.scenario.as_str()) {
-        let mut found = program.syntax_diagnostics(module);
-        found.push(unknown_scenario(&program, module, &args.scenario));
-        eval::complain(screen, &program.sources, &found);
+    if !is_sound(screen, &loaded, &program, &args.scenario) {
         return Ok(Outcome::Findings);
     }
     let Some(tried) = layouts(&mut program, &args.scenario, args.system.as_deref(), goal) else {
@@ -99,6 +93,31 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     };
     screen.print(&out)?;
     Ok(if searched.plans.is_empty() { Outcome::Findings } else { Outcome::Fine })
+}
+
+/// Whether the items of a file are sound and a scenario is among them; what is not is said. What is
+/// wrong with the scenario's own plan is not asked: others are tried.
+pub(super) fn is_sound(
+    screen: &Screen,
+    loaded: &input::Loaded,
+    program: &Program,
+    scenario: &str,
+) -> bool {
+    let mut found = loaded.findings.clone();
+    found.extend(program.load_diagnostics.iter().cloned());
+    if let Some(&module) = program.roots.first() {
+        found.extend(program.syntax_diagnostics(module));
+        let mut checker = Checker::new(program);
+        check_module(&mut checker, module);
+        found.append(&mut checker.diagnostics);
+        let known = crate::scenarios(program, module);
+        if !known.iter().any(|s| s.item.name.name == scenario) {
+            found.push(unknown_scenario(program, module, scenario));
+        }
+    }
+    found.retain(|d| d.severity == Severity::Error);
+    eval::complain(screen, &program.sources, &found);
+    found.is_empty() && !program.roots.is_empty()
 }
 
 /// `Tensor(pp: 2, tp: 8)`: what is 1 is left out.

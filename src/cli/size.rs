@@ -10,7 +10,6 @@ use clap::ValueEnum;
 use super::screen::Screen;
 use super::{Outcome, eval, input, plan};
 use crate::diagnostic::miette::Outer;
-use crate::evaluation::unknown_scenario;
 use crate::quantity::Dimension;
 use crate::quantity::figure::Figure;
 use crate::report::{Cell, Table, Tint, ascii};
@@ -84,15 +83,7 @@ impl Sized {
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     let loaded = input::load(std::slice::from_ref(&args.file))?;
     let mut program = loaded.program();
-    let Some(&module) = program.roots.first() else {
-        eval::complain(screen, &program.sources, &loaded.findings);
-        return Ok(Outcome::Findings);
-    };
-    let known = crate::scenarios(&program, module);
-    if !known.iter().any(|s| s.item.name.name == args.scenario.as_str()) {
-        let mut found = program.syntax_diagnostics(module);
-        found.push(unknown_scenario(&program, module, &args.scenario));
-        eval::complain(screen, &program.sources, &found);
+    if !plan::is_sound(screen, &loaded, &program, &args.scenario) {
         return Ok(Outcome::Findings);
     }
     let mut systems = args.systems.clone();
@@ -142,11 +133,10 @@ fn try_system(args: &Args, loaded: &input::Loaded, system: &str) -> Option<Sized
         return one(system);
     }
     let mut last = one(system)?;
-    let nodes = |n: u32| format!("{system}(nodes: {n})");
     // Without a number of nodes there is only one size.
-    let single = one(&nodes(1));
-    let Some(first) = single else { return Some(last) };
-    last = first;
+    let Some(size) = last.layouts.size.clone() else { return Some(last) };
+    let nodes = |n: u32| format!("{system}({size}: {n})");
+    last = one(&nodes(1))?;
     let (mut low, mut n) = (1, 1);
     while !last.meets && n < args.most {
         low = n;

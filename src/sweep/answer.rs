@@ -80,7 +80,8 @@ pub fn standing(definition: &Definition, block: &Block, point: usize) -> Standin
     let conditions = definition.conditions.len();
     for condition in 0..conditions {
         // What is unknown does not hold.
-        if !(value(condition + 1).abs() > 0.0) {
+        let holds = value(condition + 1);
+        if holds.is_nan() || holds == 0.0 {
             return Standing::LeftOut(condition);
         }
     }

@@ -34,6 +34,8 @@ pub struct Layouts {
     pub price: Option<f64>,
     /// What a chip draws at most, in watts, if that is known.
     pub power: Option<f64>,
+    /// The parameter that says how many of its parts the machine has: `nodes`, `gpus`.
+    pub size: Option<String>,
     /// The model.
     pub model: String,
     /// The machine.
@@ -95,6 +97,7 @@ pub fn layouts(
     let machine = checker.machine(&machine)?;
     let devices = checker.graph.value(machine.devices);
     let system_name = machine.object.name.to_string();
+    let size = machine.object.slots.first().map(|s| s.param.name.name.to_string());
     let chip = machine.chip.clone();
     let mut figure = |path: &[&str]| match checker.field_path(&chip, path) {
         Some(Value::Num(id)) => Some(checker.graph.value(id)),
@@ -130,6 +133,7 @@ pub fn layouts(
         devices,
         price,
         power,
+        size,
         model,
         system: system.map_or(system_name, str::to_owned),
         goal: goal.to_owned(),

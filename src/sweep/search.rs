@@ -9,6 +9,7 @@ use super::plans::{Layout, Layouts};
 use super::run::{Options, Stop, run};
 use super::space::Space;
 use crate::check::Program;
+use crate::diagnostic::Severity;
 use crate::quantity::Dimension;
 
 /// A plan and what came of it.
@@ -74,15 +75,16 @@ pub fn search(layouts: &Layouts, with: &dyn Fn(&str) -> Program) -> Searched {
             .then(a.layout.cmp(&b.layout))
     });
     // One plan under two names, such as two layouts that differ in what is done with tp = 1.
-    let mut seen: Vec<(Vec<(String, String)>, Vec<u64>)> = Vec::new();
+    let mut seen = Vec::new();
     searched.plans.retain(|plan| {
         let degrees = |(name, value): &(String, String)| {
             !["micro", "micro_batch", "chunks"].contains(&name.as_str()) && value != "1"
         };
         let settings: Vec<_> = plan.settings.iter().filter(|s| degrees(s)).cloned().collect();
-        let results = plan.results.iter().map(|(_, v, _)| v.to_bits()).collect();
-        let new = !seen.contains(&(settings.clone(), Vec::clone(&results)));
-        seen.push((settings, results));
+        let results = plan.results.iter().map(|(_, v, _)| v.to_bits());
+        let this = (settings, results.collect::<Vec<u64>>());
+        let new = !seen.contains(&this);
+        seen.push(this);
         new
     });
     searched.refused.sort_by(|a, b| b.count.cmp(&a.count).then(a.reason.cmp(&b.reason)));
@@ -109,7 +111,8 @@ fn try_layout(
     let mut definition = match define(&program, module, Some(&layout.sweep)) {
         Ok(definition) => definition,
         Err(found) => {
-            if let Some(first) = found.first() {
+            let error = found.iter().find(|d| d.severity == Severity::Error);
+            if let Some(first) = error {
                 refuse(Some(first.code.id()), format!("{}: {}", layout.name, first.title), 1);
             }
             return;
@@ -129,7 +132,8 @@ fn try_layout(
     let ran = match ran {
         Ok(ran) => ran,
         Err(found) => {
-            if let Some(first) = found.first() {
+            let error = found.iter().find(|d| d.severity == Severity::Error);
+            if let Some(first) = error {
                 refuse(Some(first.code.id()), format!("{}: {}", layout.name, first.title), 1);
             }
             return;

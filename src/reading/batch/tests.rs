@@ -65,6 +65,9 @@ proptest! {
     ) {
         let (graph, ids, params) = graph_of(&list);
         let columns = params.len().min(64);
+        if columns == 0 {
+            return Ok(());
+        }
         // All but the last stay.
         let uniform = (1_u64 << columns.saturating_sub(1)) - 1;
         let tape = Tape::compile(&graph, &ids);

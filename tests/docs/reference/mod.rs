@@ -30,6 +30,7 @@ const PAGES: &[(&str, &str, &str)] = &[
     ("links", "Links", "Use them from `std.links`. Per direction and device."),
     ("systems", "Systems", "Use them from `std.systems`."),
     ("runtimes", "Runtimes", "Use them from `std.runtimes`."),
+    ("plans", "Plans", "What `mesa plan` tries. Use them from `std.plans`."),
 ];
 
 /// Every page by its path.
