@@ -1,40 +1,30 @@
 //! The `mesa-lsp` binary: the language server protocol over standard input and output.
 //!
-//! In: requests of an editor. Out: answers. It starts, says who it is and ends properly, and claims
-//! no features: those belong to `mesa::ide` and come with it.
+//! In: requests of an editor. Out: answers. `pipe` takes messages in the order in which they come
+//! and hands them to one thread, `worker`, that owns the state of the session; `aside` evaluates
+//! scenarios on a thread of its own, so that no answer to typing waits for it. What is answered is
+//! found in `mesa::ide`; here it is only written as the protocol wants it.
 
+mod answer;
+mod aside;
+mod capabilities;
+mod client;
+mod convert;
 mod exit;
+mod pipe;
+mod session;
+mod worker;
 
 use std::process::ExitCode;
 
-use tokio::runtime::Runtime;
-use tower_lsp::jsonrpc::Result;
-use tower_lsp::lsp_types::{InitializeParams, InitializeResult, ServerCapabilities, ServerInfo};
-use tower_lsp::{LanguageServer, LspService, Server, async_trait};
+use tokio::runtime::Builder;
+use tower_lsp::{LspService, Server};
 
 use exit::{Exit, UntilExit, Watched};
-
-/// Answers requests.
-struct Mesa;
-
-#[async_trait]
-impl LanguageServer for Mesa {
-    async fn initialize(&self, _: InitializeParams) -> Result<InitializeResult> {
-        let version = Some(env!("CARGO_PKG_VERSION").to_owned());
-        let info = ServerInfo { name: env!("CARGO_PKG_NAME").to_owned(), version };
-        Ok(InitializeResult {
-            capabilities: ServerCapabilities::default(),
-            server_info: Some(info),
-        })
-    }
-
-    async fn shutdown(&self) -> Result<()> {
-        Ok(())
-    }
-}
+use pipe::{Lifecycle, Pipe};
 
 fn main() -> ExitCode {
-    let runtime = match Runtime::new() {
+    let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("mesa-lsp cannot start: {error}");
@@ -49,7 +39,16 @@ fn main() -> ExitCode {
 }
 
 async fn serve(exit: Exit) {
-    let (service, socket) = LspService::new(|_| Mesa);
+    let mut client = None;
+    let (service, socket) = LspService::new(|c| {
+        client = Some(c);
+        Lifecycle
+    });
+    let Some(client) = client else { return };
+    let outbox = client::start(client);
+    let pipe = Pipe::new(service, worker::start(outbox));
     let input = UntilExit::new(tokio::io::stdin(), exit.clone());
-    Server::new(input, tokio::io::stdout(), socket).serve(Watched::new(service, exit)).await;
+    // Answers wait for the worker, never for each other: any number may be under way.
+    let server = Server::new(input, tokio::io::stdout(), socket).concurrency_level(100_000);
+    server.serve(Watched::new(pipe, exit)).await;
 }
