@@ -1,88 +1,92 @@
-//! Messages to the editor that answer nothing: notifications and requests, in order.
+//! Messages to the editor: answers, notifications and requests, written in the order of sending.
 
-use std::time::Duration;
+use std::io::{BufWriter, Write};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
 
-use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tower_lsp::Client;
-use tower_lsp::lsp_types::notification::Notification;
-use tower_lsp::lsp_types::request::Request;
-
-/// How long an editor may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc::Response;
 
 /// Something to say to the editor.
 pub(crate) enum Out {
+    Answer(Response),
     Diagnostics(Value),
     Evaluated(Value),
     Log(Value),
     Progress(Value),
-    /// `textDocument/…/refresh`, `workspace/applyEdit` and the like: nothing waits for the answer.
+    /// Requests: nothing waits for their answers.
     Register(Value),
     ApplyEdit(Value),
     RefreshDiagnostics,
     RefreshHints,
     RefreshLenses,
+    /// Nothing more will be said.
+    End,
 }
 
 /// Where to put what is to be said.
-pub(crate) type Outbox = UnboundedSender<Out>;
+pub(crate) type Outbox = Sender<Out>;
 
-macro_rules! messages {
-    ($($trait:ident $name:ident = $method:literal $($result:ty)?;)*) => {
-        $(
-            enum $name {}
-            impl $trait for $name {
-                type Params = Value;
-                $(type Result = $result;)?
-                const METHOD: &'static str = $method;
+/// Starts to write.
+pub(crate) fn start(output: impl Write + Send + 'static) -> (Outbox, JoinHandle<()>) {
+    let (sender, receiver) = channel();
+    let writer = std::thread::spawn(move || write(output, &receiver));
+    (sender, writer)
+}
+
+/// Ends what is being written, and waits until all of it is.
+pub(crate) fn finish(pipe: crate::pipe::Pipe, writer: JoinHandle<()>) {
+    pipe.end();
+    let _ = writer.join();
+}
+
+fn write(output: impl Write, messages: &Receiver<Out>) {
+    let mut output = BufWriter::with_capacity(1 << 16, output);
+    let mut requests = 0u64;
+    loop {
+        let message = match messages.try_recv() {
+            Ok(message) => message,
+            Err(TryRecvError::Disconnected) => break,
+            Err(TryRecvError::Empty) => {
+                if output.flush().is_err() {
+                    return;
+                }
+                match messages.recv() {
+                    Ok(message) => message,
+                    Err(_) => break,
+                }
             }
-        )*
-    };
-}
-
-messages! {
-    Notification PublishDiagnostics = "textDocument/publishDiagnostics";
-    Notification Evaluated = "mesa/evaluated";
-    Notification LogMessage = "window/logMessage";
-    Notification Progress = "$/progress";
-    Request Register = "client/registerCapability" Value;
-    Request ApplyEdit = "workspace/applyEdit" Value;
-    Request RefreshDiagnostics = "workspace/diagnostic/refresh" Value;
-    Request RefreshHints = "workspace/inlayHint/refresh" Value;
-    Request RefreshLenses = "workspace/codeLens/refresh" Value;
-}
-
-/// Starts to deliver.
-pub(crate) fn start(client: Client) -> Outbox {
-    let (sender, receiver) = unbounded_channel();
-    tokio::spawn(deliver(client, receiver));
-    sender
-}
-
-async fn deliver(client: Client, mut messages: UnboundedReceiver<Out>) {
-    while let Some(message) = messages.recv().await {
-        match message {
-            Out::Diagnostics(v) => client.send_notification::<PublishDiagnostics>(v).await,
-            Out::Evaluated(v) => client.send_notification::<Evaluated>(v).await,
-            Out::Log(v) => client.send_notification::<LogMessage>(v).await,
-            Out::Progress(v) => client.send_notification::<Progress>(v).await,
-            Out::Register(v) => ask::<Register>(&client, v),
-            Out::ApplyEdit(v) => ask::<ApplyEdit>(&client, v),
-            Out::RefreshDiagnostics => ask::<RefreshDiagnostics>(&client, Value::Null),
-            Out::RefreshHints => ask::<RefreshHints>(&client, Value::Null),
-            Out::RefreshLenses => ask::<RefreshLenses>(&client, Value::Null),
+        };
+        let mut ask = |method: &str, params: Value| {
+            requests += 1;
+            let id = format!("mesa-{requests}");
+            json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+        };
+        let tell = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "method": method, "params": params });
+        let message = match message {
+            Out::End => break,
+            Out::Answer(answer) => serde_json::to_vec(&answer),
+            Out::Diagnostics(v) => serde_json::to_vec(&tell("textDocument/publishDiagnostics", v)),
+            Out::Evaluated(v) => serde_json::to_vec(&tell("mesa/evaluated", v)),
+            Out::Log(v) => serde_json::to_vec(&tell("window/logMessage", v)),
+            Out::Progress(v) => serde_json::to_vec(&tell("$/progress", v)),
+            Out::Register(v) => serde_json::to_vec(&ask("client/registerCapability", v)),
+            Out::ApplyEdit(v) => serde_json::to_vec(&ask("workspace/applyEdit", v)),
+            Out::RefreshDiagnostics => {
+                serde_json::to_vec(&ask("workspace/diagnostic/refresh", Value::Null))
+            }
+            Out::RefreshHints => {
+                serde_json::to_vec(&ask("workspace/inlayHint/refresh", Value::Null))
+            }
+            Out::RefreshLenses => {
+                serde_json::to_vec(&ask("workspace/codeLens/refresh", Value::Null))
+            }
+        };
+        let Ok(body) = message else { continue };
+        let head = format!("Content-Length: {}\r\n\r\n", body.len());
+        if output.write_all(head.as_bytes()).and_then(|()| output.write_all(&body)).is_err() {
+            return; // nobody reads any more
         }
     }
-}
-
-/// Asks the editor for something; an editor that never answers holds nothing up.
-fn ask<R>(client: &Client, params: Value)
-where
-    R: Request<Params = Value, Result = Value> + 'static,
-{
-    let client = client.clone();
-    tokio::spawn(async move {
-        let _ = tokio::time::timeout(PATIENCE, client.send_request::<R>(params)).await;
-    });
+    let _ = output.flush();
 }

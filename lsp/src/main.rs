@@ -1,54 +1,34 @@
 //! The `mesa-lsp` binary: the language server protocol over standard input and output.
 //!
-//! In: requests of an editor. Out: answers. `pipe` takes messages in the order in which they come
+//! In: requests of an editor. Out: answers. `pipe` reads messages in the order in which they come
 //! and hands them to one thread, `worker`, that owns the state of the session; `aside` evaluates
-//! scenarios on a thread of its own, so that no answer to typing waits for it. What is answered is
-//! found in `mesa::ide`; here it is only written as the protocol wants it.
+//! scenarios on a thread of its own, so that no answer to typing waits for it; `client` writes.
+//! What is answered is found in `mesa::ide`; here it is only put as the protocol wants it.
+//!
+//! tower-lsp knows the protocol: its messages, its errors, and how a session begins and ends. Its
+//! own loop is not used: it starts handlers in order but lets them race from their first wait on,
+//! blocks everything behind a few slow ones, cannot be cancelled while it does, and waits for more
+//! input after `exit`.
 
 mod answer;
 mod aside;
 mod capabilities;
 mod client;
 mod convert;
-mod exit;
 mod pipe;
 mod session;
 mod worker;
 
+use std::io;
 use std::process::ExitCode;
 
-use tokio::runtime::Builder;
-use tower_lsp::{LspService, Server};
-
-use exit::{Exit, UntilExit, Watched};
-use pipe::{Lifecycle, Pipe};
+use pipe::Pipe;
 
 fn main() -> ExitCode {
-    let runtime = match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("mesa-lsp cannot start: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    let exit = Exit::default();
-    runtime.block_on(serve(exit.clone()));
-    // a read of standard input may still be waiting; nobody will answer it
-    runtime.shutdown_background();
-    exit.code()
-}
-
-async fn serve(exit: Exit) {
-    let mut client = None;
-    let (service, socket) = LspService::new(|c| {
-        client = Some(c);
-        Lifecycle
-    });
-    let Some(client) = client else { return };
-    let outbox = client::start(client);
-    let pipe = Pipe::new(service, worker::start(outbox));
-    let input = UntilExit::new(tokio::io::stdin(), exit.clone());
-    // Answers wait for the worker, never for each other: any number may be under way.
-    let server = Server::new(input, tokio::io::stdout(), socket).concurrency_level(100_000);
-    server.serve(Watched::new(pipe, exit)).await;
+    let (outbox, writer) = client::start(io::stdout());
+    let mut pipe = Pipe::new(worker::start(outbox.clone()), outbox);
+    let code = pipe.run(&mut io::stdin().lock());
+    // Whatever was answered is written; questions that are still open are not waited for.
+    client::finish(pipe, writer);
+    code
 }
