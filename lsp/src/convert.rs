@@ -72,7 +72,8 @@ impl Writer<'_> {
         let place = d.place();
         let range = place.map_or(Value::Null, |p| self.range_of(p));
         let mut message = d.title.clone();
-        if let Some(label) = d.labels.first().filter(|l| !l.text.is_empty()) {
+        let said = |text: &str| text.is_empty() || d.title.contains(text) || text == "not known";
+        if let Some(label) = d.labels.first().filter(|l| !said(&l.text)) {
             message += &format!("\n{}", label.text);
         }
         let others = d.labels.get(1..).unwrap_or_default();

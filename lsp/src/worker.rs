@@ -234,7 +234,7 @@ impl Worker {
 
     /// Sends the findings of every document that is not as it was.
     fn publish(&mut self) {
-        for name in self.session.workspace.unchecked() {
+        for name in self.session.workspace.news() {
             let done = catch_unwind(AssertUnwindSafe(|| self.publish_one(&name)));
             if done.is_err() {
                 self.session.workspace.give_up(&name);

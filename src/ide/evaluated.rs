@@ -46,6 +46,9 @@ pub fn values(view: &View<'_>, hover: &Hover, facts: &[&Facts]) -> String {
     for scenario in facts {
         let value = match &hover.target {
             Some(Target::Result(path)) => result(scenario, path),
+            Some(Target::Field(ItemKind::Scenario, path)) => {
+                input(scenario, path).or_else(|| value_at(view, hover, scenario))
+            }
             _ => value_at(view, hover, scenario),
         };
         lines.extend(value.map(|value| (scenario.name.clone(), value)));
@@ -62,6 +65,12 @@ pub fn values(view: &View<'_>, hover: &Hover, facts: &[&Facts]) -> String {
 fn result(facts: &Facts, path: &str) -> Option<String> {
     let figure = facts.report.as_ref()?.results.get(path)?;
     Some(figure.human())
+}
+
+/// An input as the scenario has it, whoever set it.
+fn input(facts: &Facts, path: &[Name]) -> Option<String> {
+    let path = super::resolve::dotted(path);
+    Some(facts.report.as_ref()?.inputs.get(&*path)?.human())
 }
 
 /// The value of the smallest place that the hover's span stands in, on its own line.
@@ -348,9 +357,16 @@ fn expect_hints(view: &View<'_>, facts: &[&Facts], out: &mut Vec<Hint>) {
 }
 
 fn margin(figure: &Figure, bound: &Figure) -> String {
+    let percent = figure.human().ends_with('%');
     let (Some(figure), Some(bound)) = (figure.value(), bound.value()) else { return String::new() };
     if bound == 0.0 || figure == bound {
         return String::new();
+    }
+    if percent {
+        // A share of a share would be read as the share itself.
+        let points = (figure - bound) * 100.0;
+        let word = if points < 0.0 { "below" } else { "above" };
+        return format!(", {:.1} points {word}", points.abs());
     }
     let share = (figure - bound) / bound.abs() * 100.0;
     let word = if share < 0.0 { "below" } else { "above" };

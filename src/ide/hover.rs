@@ -39,11 +39,13 @@ pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
     };
     let about = about(view, &target);
     let mut text = markdown(&about);
-    if let Target::Item(module, name, true) = &target
+    if let Target::Item(_, name, true) = &target
         && let Some(unit) = view.program.unit(*name)
     {
-        let _ = module;
-        text += &format!("\n\n{} · {}", crate::check::show_number(unit.factor), unit.dimension);
+        let base = unit.dimension.unit();
+        if base != name.text() {
+            text += &format!("\n\n1 {name} = {} {base}", crate::check::show_number(unit.factor));
+        }
     }
     if let (Target::Item(module, name, false), false) = (&target, about.head.is_empty()) {
         text += &value_of(&mut checker, *module, *name).unwrap_or_default();

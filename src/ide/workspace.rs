@@ -106,6 +106,8 @@ pub struct Document {
     kept: Kept,
     program: Option<(Program, ModuleId)>,
     found: Option<Arc<Vec<Diagnostic>>>,
+    /// Whether its findings, as they are now, were handed out by [`Workspace::news`].
+    told: bool,
     /// Names of the files of its program.
     files: Vec<String>,
 }
@@ -181,11 +183,15 @@ impl Workspace {
         names.sort();
         names
     }
-    /// The names of open documents without findings for what they are now, sorted.
-    #[must_use]
-    pub fn unchecked(&self) -> Vec<String> {
-        let open = self.documents.iter().filter(|(_, d)| d.found.is_none());
-        let mut names: Vec<String> = open.map(|(name, _)| name.clone()).collect();
+    /// The names of open documents that changed since this was asked last, sorted.
+    pub fn news(&mut self) -> Vec<String> {
+        let changed = self.documents.iter_mut().filter(|(_, d)| !d.told);
+        let mut names: Vec<String> = changed
+            .map(|(name, document)| {
+                document.told = true;
+                name.clone()
+            })
+            .collect();
         names.sort();
         names
     }
@@ -199,6 +205,7 @@ impl Workspace {
                 document.stamp = self.stamps;
                 document.program = None;
                 document.found = None;
+                document.told = false;
             }
         }
     }
@@ -253,6 +260,7 @@ impl Document {
             kept: Kept::default(),
             program: None,
             found: None,
+            told: false,
             files: Vec::new(),
         }
     }

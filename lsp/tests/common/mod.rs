@@ -49,7 +49,8 @@ pub fn position(text: &str, needle: &str) -> Value {
 impl Client {
     /// A server that was told nothing yet.
     pub fn process() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mesa-lsp"));
+        let server = std::env::var("MESA_LSP").unwrap_or(env!("CARGO_BIN_EXE_mesa-lsp").to_owned());
+        let mut command = Command::new(server);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
