@@ -36,16 +36,14 @@ scenario chat {
 
 scenario chat_fp8 = chat with { precision.weights = fp8 }
 "#;
-const BLOCK: &str = r#"use std.layers.RmsNorm
-use std.layers.SwiGlu
-use std.systems.DGX_H100
+const BLOCK: &str = r#"use std.systems.DGX_H100
 
 const size = 4096
 
-block Tiny(layers: Count, hidden: Count, ffn: Count, vocab: Count) {
+block Tiny(hidden: Count, ffn: Count, vocab: Count) {
   input tokens[batch, seq]
   weight table[vocab, hidden] from "embed.weight"
-  x[batch, seq, hidden] = gather(tokens, table)
+  x[batch, seq, hidden] = lookup(table, tokens)
   weight up[hidden, ffn]
   weight down[ffn, hidden]
   wide = x * up
@@ -155,7 +153,7 @@ fn hovers_say_what_a_name_is_and_its_value_in_every_scenario() {
 #[test]
 fn hovers_in_a_block_know_shapes_and_constants() {
     let text = BLOCK.to_owned()
-        + "\nmodel Small = Tiny(layers: 2, hidden: size, ffn: 4 * size, vocab: 32000)\n\
+        + "\nmodel Small = Tiny(hidden: size, ffn: 4 * size, vocab: 32000)\n\
            \nplan Tp(tp: Count = 2) {\n  mesh tp\n  shard ffn over tp\n}\n\
            \nscenario run {\n  model = Small\n  system = DGX_H100\n  plan = Tp()\n  \
            serve { batch = 4, prompt = 128, output = 8 }\n}\n";

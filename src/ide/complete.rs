@@ -309,9 +309,28 @@ impl<'p> Offer<'p> {
     }
 
     /// What the value being written should measure.
-    fn wanted_dimension(&self) -> Option<crate::quantity::Dimension> {
-        match self.wanted()? {
-            Ty::Quantity(dimension) => Some(dimension),
+    fn wanted_dimension(&mut self) -> Option<crate::quantity::Dimension> {
+        match self.wanted() {
+            Some(Ty::Quantity(dimension)) => Some(dimension),
+            Some(_) => None,
+            None => self.compared(),
+        }
+    }
+
+    /// What the left side of a comparison measures: `expect ttft < 4 |`.
+    fn compared(&mut self) -> Option<crate::quantity::Dimension> {
+        let statement = self.context.statement.clone();
+        let sign = |t: &String| matches!(t.as_str(), "<" | ">" | "<=" | ">=" | "==" | "!=");
+        let at = statement.iter().rposition(sign)?;
+        let before = statement.get(..at)?.iter().rev();
+        let is_path = |t: &&String| {
+            *t == "." || t.starts_with(|c: char| c.is_ascii_alphabetic()) && *t != "expect"
+        };
+        let mut path: Vec<&str> = before.take_while(is_path).map(String::as_str).collect();
+        path.reverse();
+        let outline = self.checker.outline_for(self.view.module);
+        match outline.get(&path.concat())? {
+            crate::lower::Leaf::Number(id) => Some(self.checker.graph.dimension(*id)),
             _ => None,
         }
     }

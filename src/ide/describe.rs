@@ -43,7 +43,7 @@ pub fn about(view: &View<'_>, target: &Target) -> About {
         Target::Field(kind, path) => about_field(*kind, path),
         Target::Result(path) => about_result(view, path),
         Target::Module(path) => About {
-            head: format!("std.{}", path.replace('/', ".")),
+            head: format!("std.{}", path.replace('/', ".")).trim_end_matches('.').to_owned(),
             what: "part of the library".into(),
             docs: module_docs(program, path),
             place: program.std_modules(path).next().map(|m| start_of(program, m)),
@@ -193,7 +193,7 @@ fn line_at(program: &Program, place: Place) -> &str {
 
 fn about_field(kind: ItemKind, path: &[Name]) -> About {
     let what = match schema_type(kind, path) {
-        Some(ty) => format!("{} of {}", ty.describe(), crate::check::with_article(kind)),
+        Some(ty) => format!("{}, a field of {}", ty.describe(), crate::check::with_article(kind)),
         None => format!("settings of {}", crate::check::with_article(kind)),
     };
     let words = crate::check::field_words(kind, path);
@@ -243,6 +243,15 @@ pub fn builtin(name: &str) -> &'static str {
         "optimizer" => "the role of the optimizer's state",
         "serve" => "the workload of answering requests: `batch`, `prompt`, `output`",
         "train" => "the workload of training: `batch`, `seq`, `tokens`, `optimizer`",
+        "Chip" => "a device",
+        "Link" => "what joins devices",
+        "System" => "chips joined by links",
+        "Model" => "a block with sizes",
+        "Plan" => "how a model is spread over devices",
+        "gcd" => "the greatest common divisor",
+        "extent" => "the length of an axis",
+        "window" => "how many positions of an axis are ever looked at",
+        "origin" => "the axis that an axis was before it was renamed",
         _ => {
             if Dimension::base(name).is_some() {
                 "a dimension of the language"
