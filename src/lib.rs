@@ -11,6 +11,7 @@
 //! 7. [`reading`], [`report`]: what that graph says, to people and to programs
 //! 8. [`sweep`]: scenarios at many points, fronts, plans and sizes
 //!
+//! [`ide`] answers what an editor asks, one question a file.
 //! [`import`] writes models from the configs of Hugging Face. [`diagnostic`] is what all of them say
 //! of a mistake; [`cli`] is the command.
 
@@ -21,6 +22,7 @@ pub mod diagnostic;
 pub mod evaluation;
 pub mod expr;
 pub mod graph;
+pub mod ide;
 pub mod import;
 pub mod ir;
 pub mod lower;

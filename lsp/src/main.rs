@@ -1,55 +1,34 @@
 //! The `mesa-lsp` binary: the language server protocol over standard input and output.
 //!
-//! In: requests of an editor. Out: answers. It starts, says who it is and ends properly, and claims
-//! no features: those belong to `mesa::ide` and come with it.
+//! In: requests of an editor. Out: answers. `pipe` reads messages in the order in which they come
+//! and hands them to one thread, `worker`, that owns the state of the session; `aside` evaluates
+//! scenarios on a thread of its own, so that no answer to typing waits for it; `client` writes.
+//! What is answered is found in `mesa::ide`; here it is only put as the protocol wants it.
+//!
+//! tower-lsp knows the protocol: its messages, its errors, and how a session begins and ends. Its
+//! own loop is not used: it starts handlers in order but lets them race from their first wait on,
+//! blocks everything behind a few slow ones, cannot be cancelled while it does, and waits for more
+//! input after `exit`.
 
-mod exit;
+mod answer;
+mod aside;
+mod capabilities;
+mod client;
+mod convert;
+mod pipe;
+mod session;
+mod worker;
 
+use std::io;
 use std::process::ExitCode;
 
-use tokio::runtime::Runtime;
-use tower_lsp::jsonrpc::Result;
-use tower_lsp::lsp_types::{InitializeParams, InitializeResult, ServerCapabilities, ServerInfo};
-use tower_lsp::{LanguageServer, LspService, Server, async_trait};
-
-use exit::{Exit, UntilExit, Watched};
-
-/// Answers requests.
-struct Mesa;
-
-#[async_trait]
-impl LanguageServer for Mesa {
-    async fn initialize(&self, _: InitializeParams) -> Result<InitializeResult> {
-        let version = Some(env!("CARGO_PKG_VERSION").to_owned());
-        let info = ServerInfo { name: env!("CARGO_PKG_NAME").to_owned(), version };
-        Ok(InitializeResult {
-            capabilities: ServerCapabilities::default(),
-            server_info: Some(info),
-        })
-    }
-
-    async fn shutdown(&self) -> Result<()> {
-        Ok(())
-    }
-}
+use pipe::Pipe;
 
 fn main() -> ExitCode {
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("mesa-lsp cannot start: {error}");
-            return ExitCode::from(2);
-        }
-    };
-    let exit = Exit::default();
-    runtime.block_on(serve(exit.clone()));
-    // a read of standard input may still be waiting; nobody will answer it
-    runtime.shutdown_background();
-    exit.code()
-}
-
-async fn serve(exit: Exit) {
-    let (service, socket) = LspService::new(|_| Mesa);
-    let input = UntilExit::new(tokio::io::stdin(), exit.clone());
-    Server::new(input, tokio::io::stdout(), socket).serve(Watched::new(service, exit)).await;
+    let (outbox, writer) = client::start(io::stdout());
+    let mut pipe = Pipe::new(worker::start(outbox.clone()), outbox);
+    let code = pipe.run(&mut io::stdin().lock());
+    // Whatever was answered is written; questions that are still open are not waited for.
+    client::finish(pipe, writer);
+    code
 }

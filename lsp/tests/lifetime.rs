@@ -1,95 +1,128 @@
-//! The server as an editor starts and ends it.
-#![allow(clippy::unwrap_used)] // helpers of tests are tests
+//! The server as an editor starts and ends it, and what holds of all messages.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+mod common;
+
 use std::time::{Duration, Instant};
 
-/// A running server, with its input kept open.
-struct Server {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
+use common::Client;
+use serde_json::json;
 
-impl Server {
-    fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mesa-lsp"));
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, input, output }
-    }
-    fn send(&mut self, message: &str) {
-        write!(self.input, "Content-Length: {}\r\n\r\n{message}", message.len()).unwrap();
-        self.input.flush().unwrap();
-    }
-    fn receive(&mut self) -> String {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            self.output.read_line(&mut line).unwrap();
-            match line.trim_end() {
-                "" => break,
-                header => {
-                    if let Some(value) = header.strip_prefix("Content-Length: ") {
-                        length = value.parse().unwrap();
-                    }
-                }
-            }
-        }
-        let mut body = vec![0; length];
-        self.output.read_exact(&mut body).unwrap();
-        String::from_utf8(body).unwrap()
-    }
-    /// The exit code, if the process ends by itself within ten seconds.
-    fn code(mut self) -> Option<i32> {
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(10) {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.child.kill().unwrap();
-        None
-    }
-}
-
-const INITIALIZE: &str =
-    r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"capabilities":{}}}"#;
-const SHUTDOWN: &str = r#"{"jsonrpc":"2.0","id":2,"method":"shutdown"}"#;
-const EXIT: &str = r#"{"jsonrpc":"2.0","method":"exit"}"#;
+const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn says_who_it_is_and_claims_nothing() {
-    let mut server = Server::start();
-    server.send(INITIALIZE);
-    let answer = server.receive();
-    assert!(answer.contains(r#""capabilities":{}"#), "{answer}");
-    let info = format!(r#""name":"mesa-lsp","version":"{}""#, env!("CARGO_PKG_VERSION"));
-    assert!(answer.contains(&info), "{answer}");
-    server.send(EXIT);
-    assert_eq!(server.code(), Some(1));
+fn says_who_it_is() {
+    let mut client = Client::process();
+    let id = client.ask("initialize", json!({ "capabilities": {} }));
+    let answer = client.answer(id).unwrap();
+    assert_eq!(answer["serverInfo"]["name"], "mesa-lsp");
+    assert_eq!(answer["serverInfo"]["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(answer["capabilities"]["positionEncoding"], "utf-16");
+    client.notify("exit", json!(null));
+    assert_eq!(client.code(SECOND), Some(1));
 }
 
 #[test]
-fn ends_after_shutdown_and_exit_while_its_input_is_open() {
-    let mut server = Server::start();
-    server.send(INITIALIZE);
-    server.receive();
-    server.send(SHUTDOWN);
-    assert_eq!(server.receive(), r#"{"jsonrpc":"2.0","result":null,"id":2}"#);
-    server.send(EXIT);
-    assert_eq!(server.code(), Some(0));
+fn takes_utf_8_where_it_is_offered() {
+    let mut client = Client::process();
+    let general = json!({ "general": { "positionEncodings": ["utf-16", "utf-8"] } });
+    let answer = client.request("initialize", json!({ "capabilities": general }));
+    assert_eq!(answer["capabilities"]["positionEncoding"], "utf-8");
+}
+
+#[test]
+fn ends_within_a_second_of_exit_while_its_input_is_open() {
+    let mut client = Client::start();
+    client.open("untitled:a", "const a = 1\n");
+    assert_eq!(client.request("shutdown", json!(null)), json!(null));
+    client.notify("exit", json!(null));
+    assert_eq!(client.code(SECOND), Some(0));
 }
 
 #[test]
 fn ends_with_an_error_when_its_input_ends_without_exit() {
-    let mut server = Server::start();
-    server.send(INITIALIZE);
-    server.receive();
-    let Server { mut child, input, .. } = server;
-    drop(input);
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let mut client = Client::start();
+    let input = std::process::Command::new("true").stdin(std::process::Stdio::piped()).spawn();
+    let other = input.unwrap().stdin.take().unwrap();
+    drop(std::mem::replace(&mut client.input, other));
+    assert_eq!(client.code(SECOND * 5), Some(1));
+}
+
+#[test]
+fn refuses_requests_before_the_session_and_after_it() {
+    let mut client = Client::process();
+    let early = client.refused("textDocument/hover", json!({}));
+    assert_eq!(early["code"], -32002);
+    client.request("initialize", json!({ "capabilities": {} }));
+    client.request("shutdown", json!(null));
+    let late = client.refused("textDocument/hover", json!({}));
+    assert_eq!(late["code"], -32600);
+}
+
+#[test]
+fn a_method_that_is_not_known_is_answered_with_an_error() {
+    let mut client = Client::start();
+    assert_eq!(client.refused("textDocument/magic", json!({}))["code"], -32601);
+}
+
+#[test]
+fn cancelled_requests_are_answered_as_cancelled() {
+    let mut client = Client::start();
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/chat-70b.mesa"));
+    client.open("untitled:a", &text.unwrap());
+    let report = json!({ "uri": "untitled:a", "scenario": "chat" });
+    let ids: Vec<i64> = (0..20).map(|_| client.ask("mesa/report", report.clone())).collect();
+    for id in &ids {
+        client.notify("$/cancelRequest", json!({ "id": id }));
+    }
+    let answers: Vec<_> = ids.into_iter().map(|id| client.answer(id)).collect();
+    let cancelled = answers.iter().filter(|a| a.as_ref().is_err_and(|e| e["code"] == -32800));
+    assert!(cancelled.count() >= 15, "{answers:?}");
+}
+
+#[test]
+fn three_hundred_quick_edits_end_with_findings_of_the_last() {
+    let mut client = Client::start();
+    let uri = "untitled:quick";
+    client.open(uri, "const a = 1\n");
+    for n in 0..300 {
+        let text = if n % 2 == 0 { "const a = missing\n" } else { "const a = 1\n" };
+        client.replace(uri, text);
+    }
+    client.replace(uri, "const a = other\n");
+    let found = client.findings(uri);
+    assert!(found[0]["message"].as_str().unwrap().contains("`other`"), "{found:?}");
+    let mut last = 0;
+    for message in
+        client.waiting.iter().filter(|m| m["method"] == "textDocument/publishDiagnostics")
+    {
+        let version = message["params"]["version"].as_i64().unwrap();
+        assert!(version > last, "{version} after {last}");
+        last = version;
+    }
+}
+
+#[test]
+fn answers_keep_the_order_of_edits_and_questions() {
+    let mut client = Client::start();
+    let uri = "untitled:order";
+    client.open(uri, "const a0 = 1\n");
+    let mut asked = Vec::new();
+    for n in 1..100 {
+        client.replace(uri, &format!("const a{n} = 1\n"));
+        let params = json!({ "textDocument": { "uri": uri } });
+        asked.push((n, client.ask("textDocument/documentSymbol", params)));
+    }
+    for (n, id) in asked {
+        assert_eq!(client.answer(id).unwrap()[0]["name"], format!("a{n}"));
+    }
+}
+
+#[test]
+fn the_session_begins_in_the_blink_of_an_eye() {
+    let start = Instant::now();
+    let _client = Client::start();
+    // the bench holds the real limit; a machine under load gets more time here
+    assert!(start.elapsed() < SECOND * 2, "{:?}", start.elapsed());
 }

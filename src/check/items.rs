@@ -27,15 +27,7 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
         let units = item.item.kind == ItemKind::Unit;
         if let Some(first) = seen.get(&name) {
             if units == (first.item.kind == ItemKind::Unit) {
-                checker.report(
-                    Diagnostic::new(
-                        codes::DUPLICATE_NAME,
-                        format!("`{name}` is declared twice"),
-                        item.name_place(),
-                        "declared again here",
-                    )
-                    .and(first.name_place(), "declared here first"),
-                );
+                checker.report(declared_twice(item, *first));
                 continue;
             }
         } else {
@@ -62,6 +54,13 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
     checker.lint_imports(module);
 }
 
+/// A finding about a name that is taken.
+pub(super) fn declared_twice(item: ItemRef<'_>, first: ItemRef<'_>) -> Diagnostic {
+    let title = format!("`{}` is declared twice", item.item.name.name);
+    Diagnostic::new(codes::DUPLICATE_NAME, title, item.name_place(), "declared again here")
+        .and(first.name_place(), "declared here first")
+}
+
 /// Whether a file imports itself, which is reported when it is loaded.
 fn imports_itself(program: &super::Program, item: &ItemRef<'_>) -> bool {
     let Some(import) = &item.item.import else { return false };
@@ -70,7 +69,7 @@ fn imports_itself(program: &super::Program, item: &ItemRef<'_>) -> bool {
 }
 
 /// Names that a module imports twice, or imports and declares.
-fn check_imports(checker: &mut Checker<'_>, module: ModuleId) {
+pub(super) fn check_imports(checker: &mut Checker<'_>, module: ModuleId) {
     let program = checker.program;
     let mut seen: Vec<(crate::name::Name, crate::source::Place)> = Vec::new();
     for item in program.items_of_kind(module, ItemKind::Use) {

@@ -118,7 +118,8 @@ fn each_in_clauses<'a>(clauses: &'a Clauses, visit: &mut dyn FnMut(&'a Expr)) {
     }
 }
 
-pub(super) fn each_inside<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+/// Visits an expression and those inside of it.
+pub fn each_inside<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     visit(expr);
     match &expr.kind {
         ExprKind::Field(a, _) | ExprKind::Unary(_, a) | ExprKind::Paren(a) | ExprKind::On(a, _) => {
@@ -271,6 +272,13 @@ pub(super) fn imported(item: &ItemRef<'_>) -> Vec<crate::syntax::ast::Ident> {
     listed.chain(single).collect()
 }
 
+/// A finding about an import that nothing needs.
+pub(super) fn unused_import(item: ItemRef<'_>, ident: crate::syntax::ast::Ident) -> Diagnostic {
+    let title = format!("`{}` is imported and never used", ident.name);
+    let place = item.place(ident.span);
+    Diagnostic::new(codes::UNUSED_IMPORT, title, place, "not used in this file")
+}
+
 impl Checker<'_> {
     /// Names of a block that are bound and never looked at.
     pub(super) fn lint_block(&mut self, item: ItemRef<'_>) {
@@ -317,12 +325,7 @@ impl Checker<'_> {
                 // A name that is declared too is reported as such.
                 let found = found && self.program.item(module, ident.name).is_none();
                 if found && !mentioned.contains(&ident.name) {
-                    self.report(Diagnostic::new(
-                        codes::UNUSED_IMPORT,
-                        format!("`{}` is imported and never used", ident.name),
-                        item.place(ident.span),
-                        "not used in this file",
-                    ));
+                    self.report(unused_import(item, ident));
                 }
             }
         }

@@ -13,11 +13,13 @@ mod builtins;
 mod call;
 mod constants;
 mod control;
+mod cut;
 mod declaration;
 mod eval;
 mod inputs;
 mod instance;
 mod items;
+mod kept;
 pub mod library;
 mod library_items;
 mod limits;
@@ -53,18 +55,23 @@ use rustc_hash::FxHashMap;
 use crate::arena::Ordered;
 pub use crate::diagnostic::closest;
 pub use block::BuiltModel;
+pub use call::BUILTINS;
+pub use cut::{Content, Cut, Part};
 pub use items::check_module;
+pub use kept::{Kept, Prints, check_again};
+pub use lint::{each_expr, each_inside};
+pub use names::Imported;
 pub use object::{Entry, Object, Statement};
 pub use plan::show_path as show_rule;
 pub use precision::Precision;
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
 pub use ranges::{Drawn, Setting, Values};
 pub use readers::{SweepAxis, SweepItem};
-pub use schema::{schema_fields, schema_type};
+pub use schema::{field_words, names_below, schema_fields, schema_type};
 pub use system::Machine;
 pub use twins::{Guard, check_scenarios};
 pub use types::{Ty, divisors};
-pub use value::{Env, Record, Scope, Site, Value};
+pub use value::{Env, Record, Scope, Site, Value, with_article};
 
 pub(crate) use crate::diagnostic::codes;
 use crate::diagnostic::{Diagnostic, Label, Severity};
@@ -73,6 +80,9 @@ use crate::ir::model::Instance;
 use crate::lower::{Frame, Group, Results};
 use crate::name::Name;
 use crate::source::{Origin, Place};
+
+/// What is said of a text that leads to a finding in the library.
+const LEADS: &str = "this leads to it";
 
 type Circle = ((usize, Rc<[Name]>), Option<Place>);
 
@@ -181,7 +191,7 @@ impl<'p> Checker<'p> {
                 Some(at) => diagnostic.labels.swap(0, at),
                 None => {
                     let place = self.led_here.iter().rev().find(|p| is_theirs(**p));
-                    let text = "this leads to it".to_owned();
+                    let text = LEADS.to_owned();
                     let label = place.map(|place| Label { place: *place, text });
                     diagnostic.labels.splice(0..0, label);
                 }

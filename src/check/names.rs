@@ -386,7 +386,7 @@ impl<'p> Checker<'p> {
 
     /// Where a module takes another `use` line, and the line: after the last one it has, else
     /// after what the file says of itself.
-    fn import_line(&self, module: ModuleId, path: &str) -> (Place, String) {
+    pub(crate) fn import_line(&self, module: ModuleId, path: &str) -> (Place, String) {
         let file = self.program.module(module).file;
         let text = &self.program.sources.file(file).text;
         let uses = self.program.items_of_kind(module, ItemKind::Use);

@@ -3,18 +3,16 @@
 //! In: root texts and a way to read files. Out: a [`Program`]: modules cut into pieces, each piece
 //! parsed when something asks for it, so that a library of any size costs only what is used.
 
-use std::cell::OnceCell;
-use std::ops::Range;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rustc_hash::FxHashMap;
 
+use super::cut::Cut;
 use super::library;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::name::Name;
 use crate::source::{FileId, Origin, Place, SourceFile, Sources, Span};
 use crate::syntax::ast::{ImportSource, Item, ItemKind};
-use crate::syntax::packed::{self, Names};
-use crate::syntax::parse::{Piece, parse_piece, split};
 
 /// Reads the text of an imported file: the name as shown, and the text.
 pub trait Loader {
@@ -23,6 +21,16 @@ pub trait Loader {
     /// # Errors
     /// A sentence that says why it cannot be read.
     fn load(&self, from: &str, path: &str) -> Result<(String, String), String>;
+
+    /// The same as a text that is cut already, for loaders that keep what they cut.
+    ///
+    /// # Errors
+    /// A sentence that says why it cannot be read.
+    fn open(&self, from: &str, path: &str) -> Result<(SourceFile, Arc<Cut>), String> {
+        let (name, text) = self.load(from, path)?;
+        let cut = Arc::new(Cut::new(&text));
+        Ok((SourceFile::new(&name, &text, Origin::User), cut))
+    }
 }
 
 /// A loader for texts that stand alone: every import of a file fails.
@@ -71,47 +79,41 @@ impl ItemRef<'_> {
     }
 }
 
-struct ModulePiece {
-    piece: Piece,
-    /// Where its tree lies in the library, if it is of the library.
-    tree: Range<usize>,
-    parsed: OnceCell<(Vec<Item>, Vec<Diagnostic>)>,
-}
-
 /// One file as a module.
 pub struct Module {
     /// Its file.
     pub file: FileId,
     /// `std/…` without extension for library modules.
     pub std_path: Option<&'static str>,
-    /// Its position among the files of the library.
-    packed: Option<usize>,
-    contents: OnceCell<Contents>,
+    held: Held,
     /// Imported files: the text of the import to the module.
     imports: FxHashMap<String, ModuleId>,
 }
 
-/// What stands in a module: found when something asks for it.
-struct Contents {
-    pieces: Vec<ModulePiece>,
-    /// Name to piece, first declaration wins.
-    names: FxHashMap<Name, usize>,
-    /// The same for units, which have names of their own.
-    units: FxHashMap<Name, usize>,
+/// Where the pieces of a module are.
+enum Held {
+    /// Its own.
+    Own(Arc<Cut>),
+    /// Those of the library file at this position, the same for every program of the process.
+    Library(usize),
 }
 
-impl Contents {
-    fn new(pieces: Vec<(Piece, Range<usize>)>) -> Self {
-        let (mut names, mut units) = (FxHashMap::default(), FxHashMap::default());
-        for (i, (piece, _)) in pieces.iter().enumerate() {
-            match (piece.name, piece.kind) {
-                (Some(name), Some(ItemKind::Unit)) => units.entry(name).or_insert(i),
-                (Some(name), Some(kind)) if kind != ItemKind::Use => names.entry(name).or_insert(i),
-                _ => continue,
-            };
+/// The library in pieces: each file is cut when it is first looked at.
+static LIBRARY: LazyLock<Vec<OnceLock<Cut>>> =
+    LazyLock::new(|| library::FILES.iter().map(|_| OnceLock::new()).collect());
+static NOTHING: LazyLock<Cut> = LazyLock::new(Cut::default);
+
+impl Module {
+    /// Its text in pieces.
+    #[must_use]
+    pub fn cut(&self) -> &Cut {
+        match &self.held {
+            Held::Own(cut) => cut,
+            Held::Library(position) => {
+                let cut = LIBRARY.get(*position);
+                cut.map_or(&NOTHING, |cut| cut.get_or_init(|| Cut::of_library(*position)))
+            }
         }
-        let piece = |(piece, tree)| ModulePiece { piece, tree, parsed: OnceCell::new() };
-        Self { pieces: pieces.into_iter().map(piece).collect(), names, units }
     }
 }
 
@@ -123,38 +125,47 @@ pub struct Program {
     /// Modules that were asked for, in order.
     pub roots: Vec<ModuleId>,
     std_index: FxHashMap<&'static str, ModuleId>,
-    library_names: Names,
     /// What went wrong while loading: unreadable imports.
     pub load_diagnostics: Vec<Diagnostic>,
-    pub(super) units: OnceCell<super::units::Units>,
-    pub(super) prelude: OnceCell<FxHashMap<Name, (ModuleId, usize)>>,
+    pub(super) units: OnceLock<super::units::Units>,
+    pub(super) prelude: OnceLock<FxHashMap<Name, (ModuleId, usize)>>,
 }
 
 impl Program {
     /// Loads root files, already among `sources`, with everything they import.
     pub fn load(sources: Sources, roots: &[FileId], loader: &dyn Loader) -> Self {
+        let cut = |file: &FileId| (*file, Arc::new(Cut::new(&sources.file(*file).text)));
+        let roots: Vec<(FileId, Arc<Cut>)> = roots.iter().map(cut).collect();
+        Self::assemble(sources, roots, loader)
+    }
+
+    /// Loads one root file that is cut already, with everything it imports.
+    #[must_use]
+    pub fn of_root(root: SourceFile, cut: Arc<Cut>, loader: &dyn Loader) -> Self {
+        let mut sources = Sources::default();
+        let file = sources.add(root);
+        Self::assemble(sources, vec![(file, cut)], loader)
+    }
+
+    fn assemble(sources: Sources, roots: Vec<(FileId, Arc<Cut>)>, loader: &dyn Loader) -> Self {
         let mut program = Self {
             sources,
             modules: Vec::new(),
             roots: Vec::new(),
             std_index: FxHashMap::default(),
-            library_names: Names::new(library::NAMES),
             load_diagnostics: Vec::new(),
-            units: OnceCell::new(),
-            prelude: OnceCell::new(),
+            units: OnceLock::new(),
+            prelude: OnceLock::new(),
         };
         for (position, &(path, text)) in library::FILES.iter().enumerate() {
             let file = program.sources.add(SourceFile::of_library(path, text));
-            let id = program.add(file, Some(path));
-            if let Some(module) = program.modules.last_mut() {
-                module.packed = Some(position);
-            }
+            let id = program.add(file, Some(path), Held::Library(position));
             program.std_index.insert(path, id);
         }
         let mut by_name = FxHashMap::default();
-        for &file in roots {
+        for (file, cut) in roots {
             let name = program.sources.file(file).name.to_string();
-            let id = program.add(file, None);
+            let id = program.add(file, None, Held::Own(cut));
             by_name.insert(name, id);
             program.roots.push(id);
         }
@@ -203,13 +214,12 @@ impl Program {
     /// Adds a text given on the command line, as a module of its own.
     pub fn add_command(&mut self, name: &str, text: &str) -> ModuleId {
         let file = self.sources.add(SourceFile::new(name, text, Origin::Command));
-        self.add(file, None)
+        self.add(file, None, Held::Own(Arc::new(Cut::new(text))))
     }
 
-    fn add(&mut self, file: FileId, std_path: Option<&'static str>) -> ModuleId {
+    fn add(&mut self, file: FileId, std_path: Option<&'static str>, held: Held) -> ModuleId {
         let id = ModuleId(self.modules.len() as u32);
-        let (contents, imports) = (OnceCell::new(), FxHashMap::default());
-        self.modules.push(Module { file, std_path, packed: None, contents, imports });
+        self.modules.push(Module { file, std_path, held, imports: FxHashMap::default() });
         id
     }
 
@@ -230,12 +240,12 @@ impl Program {
             }
         }
         for (path, place) in wanted {
-            match loader.load(&file_name, &path) {
-                Ok((name, text)) => {
+            match loader.open(&file_name, &path) {
+                Ok((file, cut)) => {
+                    let name = file.name.to_string();
                     let target = by_name.get(&name).copied().unwrap_or_else(|| {
-                        let file = SourceFile::new(&name, &text, Origin::User);
                         let file = self.sources.add(file);
-                        let target = self.add(file, None);
+                        let target = self.add(file, None, Held::Own(cut));
                         queue.push(target);
                         target
                     });
@@ -257,6 +267,22 @@ impl Program {
         }
     }
 
+    /// Every file that a `use` of a user's file asks for, read or not: from which, and its path.
+    #[must_use]
+    pub fn wanted_files(&self) -> Vec<(String, String)> {
+        let mut wanted = Vec::new();
+        for (id, module) in self.modules().filter(|(_, m)| m.std_path.is_none()) {
+            for item in self.items_of_kind(id, ItemKind::Use) {
+                if let Some(import) = &item.item.import
+                    && let ImportSource::File(text, _) = &import.from
+                {
+                    let from = self.sources.file(module.file).name.to_string();
+                    wanted.push((from, text.plain()));
+                }
+            }
+        }
+        wanted
+    }
     /// The module with this id.
     #[must_use]
     #[allow(clippy::indexing_slicing)] // ids are made by `add` alone
@@ -278,70 +304,54 @@ impl Program {
         self.module(module).imports.get(path).copied()
     }
 
-    fn contents(&self, id: ModuleId) -> &Contents {
+    /// What a piece of a module holds.
+    fn parsed(&self, id: ModuleId, piece: usize) -> Option<&(Vec<Item>, Vec<Diagnostic>)> {
         let module = self.module(id);
-        module.contents.get_or_init(|| {
-            let names = &self.library_names;
-            let packed = |file| packed::library::pieces(library::PACKED, file, names);
-            let cut = || split(&self.sources.file(module.file).text);
-            let pieces = module.packed.and_then(packed);
-            Contents::new(pieces.unwrap_or_else(|| cut().into_iter().map(|p| (p, 0..0)).collect()))
-        })
-    }
-    #[allow(clippy::indexing_slicing)] // piece positions come from the contents of the module
-    fn parsed(&self, id: ModuleId, piece: usize) -> &(Vec<Item>, Vec<Diagnostic>) {
-        let module = self.module(id);
-        let piece = &self.contents(id).pieces[piece];
-        piece.parsed.get_or_init(|| {
-            let tree = &piece.tree;
-            if let Some(items) = packed::library::items(library::PACKED, tree, &self.library_names)
-            {
-                return (items, Vec::new());
-            }
-            let span = Span::new(piece.piece.start, piece.piece.end);
-            let text = self.sources.file(module.file).slice(span);
-            let parsed = parse_piece(text, module.file, span.start);
-            (parsed.items, parsed.diagnostics)
-        })
+        let text = &self.sources.file(module.file).text;
+        module.cut().pieces.get(piece).map(|part| part.parsed(text))
     }
     fn refs(&self, id: ModuleId, piece: usize) -> impl Iterator<Item = ItemRef<'_>> {
         let module = self.module(id);
-        let offset = self.contents(id).pieces.get(piece).map_or(0, |p| p.piece.start);
+        let offset = module.cut().pieces.get(piece).map_or(0, |p| p.piece.start);
         let file = module.file;
-        let items = self.parsed(id, piece).0.iter();
+        let items = self.parsed(id, piece).into_iter().flat_map(|(items, _)| items);
         items.map(move |item| ItemRef { module: id, offset, file, item })
+    }
+    /// The items of one piece of a module: one, or none.
+    pub fn items_of_piece(&self, id: ModuleId, piece: usize) -> impl Iterator<Item = ItemRef<'_>> {
+        self.refs(id, piece)
     }
     /// The unit called `name` declared in a module.
     #[must_use]
     pub fn unit_item(&self, id: ModuleId, name: Name) -> Option<ItemRef<'_>> {
-        let piece = *self.contents(id).units.get(&name)?;
+        let piece = *self.module(id).cut().units.get(&name)?;
         self.refs(id, piece).find(|i| i.item.name.name == name)
     }
     /// The item called `name` declared in a module (units are apart).
     #[must_use]
     pub fn item(&self, id: ModuleId, name: Name) -> Option<ItemRef<'_>> {
-        let piece = *self.contents(id).names.get(&name)?;
+        let piece = *self.module(id).cut().names.get(&name)?;
         self.refs(id, piece).find(|i| i.item.name.name == name)
     }
     /// Whether a module declares `name`, without parsing it.
     #[must_use]
     pub fn declares(&self, id: ModuleId, name: Name) -> bool {
-        self.contents(id).names.contains_key(&name)
+        self.module(id).cut().names.contains_key(&name)
     }
     /// All items of a module, parsed, in source order.
     pub fn items(&self, id: ModuleId) -> impl Iterator<Item = ItemRef<'_>> {
-        (0..self.contents(id).pieces.len()).flat_map(move |piece| self.refs(id, piece))
+        (0..self.module(id).cut().pieces.len()).flat_map(move |piece| self.refs(id, piece))
     }
     /// The items of one kind, parsing no other piece.
     pub fn items_of_kind(&self, id: ModuleId, kind: ItemKind) -> Vec<ItemRef<'_>> {
-        let pieces = self.contents(id).pieces.iter().enumerate();
+        let pieces = self.module(id).cut().pieces.iter().enumerate();
         let pieces = pieces.filter(|(_, p)| p.piece.kind == Some(kind)).map(|(i, _)| i);
         let items = pieces.flat_map(|piece| self.refs(id, piece));
         items.filter(|i| i.item.kind == kind).collect()
     }
     /// Names declared in a module, without parsing it.
     pub fn names(&self, id: ModuleId) -> impl Iterator<Item = (Name, ItemKind)> + '_ {
-        let pieces = self.contents(id).pieces.iter();
+        let pieces = self.module(id).cut().pieces.iter();
         pieces.filter_map(|p| {
             let kind = p.piece.kind.filter(|k| *k != ItemKind::Use)?;
             Some((p.piece.name?, kind))
@@ -350,14 +360,19 @@ impl Program {
     /// What the parser said of a whole module (parses all of it).
     #[must_use]
     pub fn syntax_diagnostics(&self, id: ModuleId) -> Vec<Diagnostic> {
-        let pieces = 0..self.contents(id).pieces.len();
-        pieces.flat_map(|piece| self.parsed(id, piece).1.iter().cloned()).collect()
+        let module = self.module(id);
+        let pieces = module.cut().pieces.iter().enumerate();
+        let found = pieces.flat_map(|(piece, part)| {
+            let found = self.parsed(id, piece).into_iter().flat_map(|(_, found)| found);
+            found.map(|d| d.clone().moved(module.file, part.piece.start))
+        });
+        found.collect()
     }
     pub(super) fn prelude_item(&self, name: Name) -> Option<ItemRef<'_>> {
         let index = self.prelude.get_or_init(|| {
             let mut index = FxHashMap::default();
             for module in library::PRELUDE.iter().filter_map(|path| self.std_module(path)) {
-                for (&name, &piece) in &self.contents(module).names {
+                for (&name, &piece) in &self.module(module).cut().names {
                     index.entry(name).or_insert((module, piece));
                 }
             }

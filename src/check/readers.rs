@@ -78,6 +78,11 @@ impl<'p> Checker<'p> {
         outline
     }
 
+    /// The paths that results of scenarios have, without values.
+    pub fn outline_for(&mut self, module: ModuleId) -> Results {
+        self.outline_of(module)
+    }
+
     fn outline_metric(&mut self, metric: ItemRef<'p>) {
         if metric.item.broken {
             return;

@@ -200,6 +200,15 @@ pub fn schema_type(kind: ItemKind, path: &[Name]) -> Option<Ty> {
     }
 }
 
+/// The words that a field may be, if it is one of some.
+#[must_use]
+pub fn field_words(kind: ItemKind, path: &[Name]) -> Option<&'static [&'static str]> {
+    match field(kind, path)? {
+        Field::OneOf(words) => Some(words),
+        _ => None,
+    }
+}
+
 /// Whether a bare word is wanted at a path, so that an unknown name is no mistake.
 #[must_use]
 pub fn wants_word(kind: ItemKind, path: &[Name]) -> bool {

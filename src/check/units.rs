@@ -1,6 +1,6 @@
 //! Units and dimensions by name, resolved from `unit` and `dimension` items on first use.
 
-use std::cell::RefCell;
+use std::sync::{PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
 
@@ -34,7 +34,14 @@ impl Unit {
 /// Units already looked up; `None` while one is being resolved, so that a circle ends.
 #[derive(Default)]
 pub struct Units {
-    known: RefCell<FxHashMap<Name, Option<Unit>>>,
+    known: RwLock<FxHashMap<Name, Option<Unit>>>,
+}
+
+impl Units {
+    fn note(&self, name: Name, unit: Option<Unit>) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(name, unit);
+    }
 }
 
 const NUMBER: Unit = Unit { factor: 1.0, dimension: Dimension::NONE };
@@ -47,14 +54,16 @@ impl Program {
             return Some(Unit { factor: 0.01, dimension: Dimension::NONE });
         }
         let units = self.units.get_or_init(Units::default);
-        if let Some(known) = units.known.borrow().get(&name) {
+        let known = units.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&name) {
             return *known;
         }
-        units.known.borrow_mut().insert(name, None);
+        drop(known);
+        units.note(name, None);
         let unit = super::limits::on_stack(|| {
             self.any_unit(name).and_then(|item| self.declared_unit(item))
         });
-        units.known.borrow_mut().insert(name, unit);
+        units.note(name, unit);
         unit
     }
     /// The names from a unit back to itself, if it depends on itself.
@@ -174,7 +183,7 @@ impl Program {
         })?;
         (item.item.kind == ItemKind::Dimension).then_some(item)
     }
-    pub(super) fn dimension_named(&self, name: Name, depth: u8) -> Option<Dimension> {
+    pub(crate) fn dimension_named(&self, name: Name, depth: u8) -> Option<Dimension> {
         if name == "Number" || name == "Count" {
             return Some(Dimension::NONE);
         }

@@ -137,6 +137,20 @@ impl Diagnostic {
         self.fixes.push(Fix { title: title.into(), edits, safety });
         self
     }
+    /// Every place that it speaks of, to be changed.
+    pub fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
+        let labels = self.labels.iter_mut().map(|l| &mut l.place);
+        let edits = self.fixes.iter_mut().flat_map(|f| &mut f.edits);
+        labels.chain(edits.map(|e| &mut e.place))
+    }
+    /// The finding about a text that stands in `file`, from `offset` on.
+    #[must_use]
+    pub fn moved(mut self, file: crate::source::FileId, offset: u32) -> Self {
+        for place in self.places_mut() {
+            *place = Place { file, span: place.span.shifted(offset) };
+        }
+        self
+    }
     /// The place it is about.
     #[must_use]
     pub fn place(&self) -> Option<Place> {

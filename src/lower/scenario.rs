@@ -55,6 +55,10 @@ pub struct Lowered {
     pub constraints: Vec<(String, ExprId)>,
     /// Where the scenario is declared.
     pub place: Place,
+    /// The model that was laid out.
+    pub ir: Rc<crate::ir::Model>,
+    /// Where every tensor lies.
+    pub laid: Rc<Laid>,
 }
 
 /// What is common to all phases.
@@ -135,6 +139,8 @@ pub fn lower<'p>(
         expectations: Vec::new(),
         constraints,
         place,
+        ir: Rc::default(),
+        laid: Rc::default(),
     };
     checker.parameters(&shape.built, &mut lowered.results, place);
     let rc_model = Rc::new(shape.built.model.clone());
@@ -163,6 +169,9 @@ pub fn lower<'p>(
     checker.fit(&setting, &mut lowered);
     checker.expectations(scenario, &mut lowered);
     checker.results = None;
+    lowered.ir = setting.model.clone();
+    drop(setting);
+    lowered.laid = Rc::new(shape.laid);
     Some(lowered)
 }
 

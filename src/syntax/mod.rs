@@ -11,5 +11,5 @@ pub mod packed;
 pub mod parse;
 pub mod pieces;
 mod recover;
-mod token;
+pub(crate) mod token;
 mod words;

@@ -7,8 +7,8 @@
 pub mod library;
 mod tree;
 
-use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
@@ -53,21 +53,19 @@ impl Writer {
 /// The names of packed trees, each interned when it is first met.
 pub struct Names {
     texts: &'static [&'static str],
-    known: Vec<Cell<Option<Name>>>,
+    known: Vec<OnceLock<Name>>,
 }
 
 impl Names {
     /// The names with these texts.
     #[must_use]
     pub fn new(texts: &'static [&'static str]) -> Self {
-        Self { texts, known: vec![Cell::new(None); texts.len()] }
+        Self { texts, known: texts.iter().map(|_| OnceLock::new()).collect() }
     }
     fn get(&self, position: usize) -> Option<Name> {
         let known = self.known.get(position)?;
-        if known.get().is_none() {
-            known.set(self.texts.get(position).map(|text| Name::of_static(text)));
-        }
-        known.get()
+        let text = self.texts.get(position)?;
+        Some(*known.get_or_init(|| Name::of_static(text)))
     }
 }
 

@@ -1,0 +1,191 @@
+//! Where names are declared and used; renaming; what depends on what.
+
+use mesa::ide::calls::{self, Item};
+use mesa::ide::describe::about;
+use mesa::ide::references as ide;
+use mesa::source::Place;
+use serde_json::{Map, Value, json};
+use tower_lsp::jsonrpc::{Error, Result};
+
+use super::{At, refused};
+use crate::convert::name_of;
+use crate::session::Session;
+
+pub(super) fn definition(at: &At<'_>, links: bool) -> Result<Value> {
+    let Some((span, places)) = ide::definition(&at.view, at.byte) else { return Ok(Value::Null) };
+    let all = places.iter().map(|place| {
+        if !links {
+            return at.writer.location(*place);
+        }
+        let file = at.writer.sources.file(place.file);
+        json!({
+            "originSelectionRange": at.range(span),
+            "targetUri": at.writer.uri(&file.name),
+            "targetRange": at.writer.range_of(whole(at, *place)),
+            "targetSelectionRange": at.writer.range_of(*place),
+        })
+    });
+    Ok(all.collect())
+}
+
+/// The item that a place is in, for a peek at it.
+fn whole(at: &At<'_>, place: Place) -> Place {
+    let module = at.view.program.modules().find(|(_, m)| m.file == place.file).map(|(id, _)| id);
+    let item = module.and_then(|m| at.view.of(m).item_at(place.span.start));
+    let item = item.filter(|i| i.name_place() == place);
+    item.map_or(place, |i| i.place(i.item.span))
+}
+
+pub(super) fn type_definition(at: &At<'_>) -> Result<Value> {
+    let places = ide::type_definition(&at.view, at.byte);
+    Ok(places.map_or(Value::Null, |all| all.iter().map(|p| at.writer.location(*p)).collect()))
+}
+
+pub(super) fn references(at: &At<'_>, params: &Value) -> Result<Value> {
+    let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(Value::Null) };
+    let wanted = params.pointer("/context/includeDeclaration").and_then(Value::as_bool);
+    let declared = about(&at.view, &target).place;
+    let mut places: Vec<Place> =
+        ide::references(&at.view, &target).into_iter().map(|(place, _)| place).collect();
+    if wanted == Some(false) {
+        places.retain(|p| Some(*p) != declared);
+    } else {
+        places.extend(declared.filter(|d| !places.contains(d)));
+    }
+    Ok(places.iter().map(|p| at.writer.location(*p)).collect())
+}
+
+pub(super) fn highlight(at: &At<'_>) -> Result<Value> {
+    let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(Value::Null) };
+    let all = ide::references(&at.view, &target).into_iter();
+    let here = all.filter(|(place, _)| place.file == at.view.file).map(|(place, what)| {
+        let kind = if ide::writes(&what) { 3 } else { 2 };
+        json!({ "range": at.range(place.span), "kind": kind })
+    });
+    Ok(here.collect())
+}
+
+pub(super) fn prepare_rename(at: &At<'_>) -> Result<Value> {
+    match ide::prepare_rename(&at.view, at.byte) {
+        Ok((span, name)) => Ok(json!({ "range": at.range(span), "placeholder": name })),
+        Err(reason) => Err(refused(reason)),
+    }
+}
+
+/// Every open document is looked at, since any may use the name.
+pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
+    let Some(name) = session.name(params) else { return Err(Error::invalid_params("no document")) };
+    let new = params.get("newName").and_then(Value::as_str).unwrap_or("").to_owned();
+    let mut changes: Map<String, Value> = Map::new();
+    let (encoding, uris) = (session.peer.encoding, session.uris.clone());
+    let mut names = session.workspace.names();
+    for folder in session.folders.clone() {
+        super::findings::files(std::path::Path::new(&folder), &mut names);
+    }
+    names.sort();
+    names.dedup();
+    let Some((program, module)) = session.workspace.program(&name) else { return Ok(Value::Null) };
+    let at = super::place(program, module, params, encoding, &uris);
+    let edits = ide::rename(&at.view, at.byte, &new).map_err(refused)?;
+    let home = ide::target_at(&at.view, at.byte).and_then(|(_, target)| {
+        let place = about(&at.view, &target).place?;
+        Some((program.sources.file(place.file).name.to_string(), place.span.start))
+    });
+    let mut put = |uri: String, range: Value, text: &str| {
+        let edit = json!({ "range": range, "newText": text });
+        let list = changes.entry(uri).or_insert_with(|| json!([]));
+        if let Value::Array(list) = list
+            && !list.contains(&edit)
+        {
+            list.push(edit);
+        }
+    };
+    for edit in &edits {
+        let file = program.sources.file(edit.place.file);
+        put(at.writer.uri(&file.name), at.writer.range_of(edit.place), &edit.text);
+    }
+    // Files that import the one where the name is declared.
+    if let Some((file, byte)) = home {
+        for other in names.iter().filter(|other| **other != name) {
+            let open = session.workspace.is_open(other);
+            if !open && !session.workspace.visit(other) {
+                continue;
+            }
+            if let Some((program, _)) = session.workspace.program(other)
+                && let Some(id) = program.sources.find(&file)
+                && let Some(home) = program.modules().find(|(_, m)| m.file == id).map(|(id, _)| id)
+            {
+                let view = mesa::ide::View::new(program, home);
+                let writer =
+                    crate::convert::Writer { sources: &program.sources, encoding, uris: &uris };
+                for edit in ide::rename(&view, byte, &new).map_err(refused)? {
+                    let file = program.sources.file(edit.place.file);
+                    put(writer.uri(&file.name), writer.range_of(edit.place), &edit.text);
+                }
+            }
+            if !open {
+                session.workspace.leave(other);
+            }
+        }
+    }
+    if session.peer.document_changes {
+        let all = changes.into_iter().map(|(uri, edits)| {
+            let version = session.workspace.document(&name_of(&uri)).map(|d| d.version);
+            json!({ "textDocument": { "uri": uri, "version": version }, "edits": edits })
+        });
+        return Ok(json!({ "documentChanges": all.collect::<Vec<_>>() }));
+    }
+    Ok(json!({ "changes": changes }))
+}
+
+fn item(at: &At<'_>, item: &Item) -> Value {
+    let file = at.writer.sources.file(item.name.file);
+    json!({
+        "name": item.label,
+        "detail": item.detail,
+        "kind": super::shape::icon(item.kind),
+        "uri": at.writer.uri(&file.name),
+        "range": at.writer.range_of(item.whole),
+        "selectionRange": at.writer.range_of(item.name),
+    })
+}
+
+pub(super) fn prepare_calls(at: &At<'_>) -> Result<Value> {
+    let found = calls::prepare(&at.view, at.byte);
+    Ok(found.map_or(Value::Null, |found| json!([item(at, &found)])))
+}
+
+/// What the item of a request depends on, or what depends on it.
+pub(super) fn calls(session: &mut Session, params: &Value, incoming: bool) -> Result<Value> {
+    let Some(asked) = params.get("item") else { return Err(Error::invalid_params("no item")) };
+    let uri = asked.get("uri").and_then(Value::as_str).unwrap_or("");
+    let file = name_of(uri);
+    // A file of the library is looked at through a document that is open.
+    let documents = session.workspace.names();
+    let own = session.workspace.is_open(&file).then(|| file.clone());
+    let (encoding, uris) = (session.peer.encoding, session.uris.clone());
+    let mut out: Vec<Value> = Vec::new();
+    let looked: Vec<String> =
+        if incoming { documents } else { own.into_iter().chain(documents).take(1).collect() };
+    for document in looked {
+        let Some((program, _)) = session.workspace.program(&document) else { continue };
+        let Some(id) = program.sources.find(&file) else { continue };
+        let Some((module, _)) = program.modules().find(|(_, m)| m.file == id) else { continue };
+        let position = json!({ "position": asked.pointer("/selectionRange/start") });
+        let at = super::place(program, module, &position, encoding, &uris);
+        let found = if incoming {
+            calls::incoming(&at.view, at.byte)
+        } else {
+            calls::outgoing(&at.view, at.byte)
+        };
+        for (other, places) in found {
+            let key = if incoming { "from" } else { "to" };
+            let ranges: Vec<Value> = places.iter().map(|p| at.writer.range_of(*p)).collect();
+            let one = json!({ key: item(&at, &other), "fromRanges": ranges });
+            if !out.contains(&one) {
+                out.push(one);
+            }
+        }
+    }
+    Ok(Value::Array(out))
+}

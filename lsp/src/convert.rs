@@ -1,0 +1,130 @@
+//! Between the engine's bytes and names and the protocol's positions and URIs.
+
+use mesa::diagnostic::{Diagnostic, Severity, codes};
+use mesa::ide::document::{byte_of, position_of};
+use mesa::ide::{Encoding, Position};
+use mesa::source::{Place, SourceFile, Sources, Span};
+use serde_json::{Value, json};
+use tower_lsp::lsp_types::Url;
+
+/// The scheme of documents of the library.
+pub(crate) const LIBRARY: &str = "mesa-std:/";
+
+/// What the engine calls the document at a URI.
+pub(crate) fn name_of(uri: &str) -> String {
+    if let Some(path) = uri.strip_prefix(LIBRARY) {
+        return format!("std/{}", path.trim_start_matches('/'));
+    }
+    let path = Url::parse(uri).ok().filter(|u| u.scheme() == "file");
+    match path.and_then(|url| url.to_file_path().ok()) {
+        Some(path) => path.display().to_string(),
+        None => uri.to_owned(),
+    }
+}
+
+/// The URI of what the engine calls so.
+pub(crate) fn uri_of(name: &str) -> String {
+    if let Some(path) = name.strip_prefix("std/") {
+        return format!("{LIBRARY}{path}");
+    }
+    Url::from_file_path(name).map_or_else(|()| name.to_owned(), |url| url.to_string())
+}
+
+pub(crate) fn position(value: &Value) -> Position {
+    let number = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
+    let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    Position { line: small(number("line")), column: small(number("character")) }
+}
+
+/// Writes places in the client's encoding.
+#[derive(Clone, Copy)]
+pub(crate) struct Writer<'a> {
+    pub(crate) sources: &'a Sources,
+    pub(crate) encoding: Encoding,
+    /// The URIs that the client itself uses, by name.
+    pub(crate) uris: &'a std::collections::HashMap<String, String>,
+}
+
+pub(crate) fn written(position: Position) -> Value {
+    json!({ "line": position.line, "character": position.column })
+}
+
+impl Writer<'_> {
+    pub(crate) fn at(&self, file: &SourceFile, byte: u32) -> Value {
+        written(position_of(file, byte, self.encoding))
+    }
+    pub(crate) fn range(&self, file: &SourceFile, span: Span) -> Value {
+        json!({ "start": self.at(file, span.start), "end": self.at(file, span.end) })
+    }
+    pub(crate) fn uri(&self, name: &str) -> String {
+        self.uris.get(name).cloned().unwrap_or_else(|| uri_of(name))
+    }
+    pub(crate) fn location(&self, place: Place) -> Value {
+        let file = self.sources.file(place.file);
+        json!({ "uri": self.uri(&file.name), "range": self.range(file, place.span) })
+    }
+    pub(crate) fn range_of(&self, place: Place) -> Value {
+        self.range(self.sources.file(place.file), place.span)
+    }
+
+    /// A finding as the protocol writes it; `related` places where the client shows them.
+    pub(crate) fn diagnostic(&self, d: &Diagnostic, related: bool) -> Value {
+        let place = d.place();
+        let range = place.map_or(Value::Null, |p| self.range_of(p));
+        let mut message = d.title.clone();
+        let said = |text: &str| text.is_empty() || d.title.contains(text) || text == "not known";
+        if let Some(label) = d.labels.first().filter(|l| !said(&l.text)) {
+            message += &format!("\n{}", label.text);
+        }
+        let others = d.labels.get(1..).unwrap_or_default();
+        if !related {
+            for label in others {
+                message += &format!("\n{}: {}", self.sources.line_of(label.place), label.text);
+            }
+        }
+        for note in &d.notes {
+            message += &format!("\n{note}");
+        }
+        let severity = match d.severity {
+            Severity::Error => 1,
+            Severity::Warning => 2,
+            Severity::Note => 3,
+        };
+        let mut out = json!({
+            "range": range,
+            "severity": severity,
+            "code": d.code.id(),
+            "source": "mesa",
+            "message": message,
+        });
+        let Value::Object(map) = &mut out else { return out };
+        map.insert("codeDescription".into(), json!({ "href": page(d) }));
+        if [codes::UNUSED_BINDING, codes::UNUSED_IMPORT].contains(&d.code) {
+            map.insert("tags".into(), json!([1]));
+        }
+        if related && !others.is_empty() {
+            let all = others.iter().map(
+                |label| json!({ "location": self.location(label.place), "message": label.text }),
+            );
+            map.insert("relatedInformation".into(), all.collect());
+        }
+        out
+    }
+}
+
+/// Where the page of a code is read: a document of the server.
+fn page(d: &Diagnostic) -> String {
+    format!("mesa-help:/{}.md", d.code.id())
+}
+
+/// The byte at a position of the protocol.
+pub(crate) fn byte(file: &SourceFile, value: &Value, encoding: Encoding) -> u32 {
+    byte_of(file, position(value), encoding)
+}
+
+/// The bytes of a range of the protocol.
+pub(crate) fn span(file: &SourceFile, value: &Value, encoding: Encoding) -> Span {
+    let at = |key: &str| value.get(key).map_or(0, |v| byte(file, v, encoding));
+    let (start, end) = (at("start"), at("end"));
+    Span::new(start.min(end), end.max(start))
+}

@@ -1,0 +1,253 @@
+//! A client that speaks to a real server process over its standard input and output.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A client with its server.
+pub struct Client {
+    pub child: Child,
+    pub input: ChildStdin,
+    messages: Receiver<Value>,
+    /// Notifications and requests of the server that were not looked at yet.
+    pub waiting: Vec<Value>,
+    next: i64,
+    versions: std::collections::HashMap<String, i32>,
+}
+
+/// Where in a text the mark `^` or `|` stands, and the text without it.
+pub fn marked(text: &str) -> (String, Value) {
+    let at = text.find('‸').expect("a mark");
+    let before = &text[..at];
+    let line = before.matches('\n').count();
+    let column = before.rsplit('\n').next().unwrap().encode_utf16().count();
+    (text.replacen('‸', "", 1), json!({ "line": line, "character": column }))
+}
+
+/// The position of the first character of `needle` in `text`.
+pub fn position(text: &str, needle: &str) -> Value {
+    let at = text.find(needle).unwrap_or_else(|| panic!("no `{needle}`"));
+    let before = &text[..at];
+    let line = before.matches('\n').count();
+    let column = before.rsplit('\n').next().unwrap().encode_utf16().count();
+    json!({ "line": line, "character": column })
+}
+
+impl Client {
+    /// A server that was told nothing yet.
+    pub fn process() -> Self {
+        let server = std::env::var("MESA_LSP").unwrap_or(env!("CARGO_BIN_EXE_mesa-lsp").to_owned());
+        let mut command = Command::new(server);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let input = child.stdin.take().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, messages) = channel();
+        std::thread::spawn(move || {
+            while let Some(message) = read(&mut output) {
+                if sender.send(message).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, input, messages, waiting: Vec::new(), next: 1, versions: Default::default() }
+    }
+
+    /// A server in a session with a client that can do everything.
+    pub fn start() -> Self {
+        Self::with(json!({}), json!({}))
+    }
+
+    /// The same, with other capabilities or options on top.
+    pub fn with(capabilities: Value, options: Value) -> Self {
+        let mut client = Self::process();
+        let mut all = json!({
+            "textDocument": {
+                "publishDiagnostics": { "relatedInformation": true },
+                "completion": { "completionItem": { "snippetSupport": true } },
+                "hover": { "contentFormat": ["markdown", "plaintext"] },
+                "documentSymbol": { "hierarchicalDocumentSymbolSupport": true },
+                "definition": { "linkSupport": false },
+                "codeAction": { "codeActionLiteralSupport": { "codeActionKind": { "valueSet": [] } } },
+            },
+        });
+        merge(&mut all, capabilities);
+        client.request("initialize", json!({
+            "processId": null, "rootUri": null, "capabilities": all, "initializationOptions": options,
+        }));
+        client.notify("initialized", json!({}));
+        client
+    }
+
+    pub fn send(&mut self, message: &Value) {
+        let text = message.to_string();
+        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
+        self.input.flush().unwrap();
+    }
+    pub fn notify(&mut self, method: &str, params: Value) {
+        self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params }));
+    }
+    /// Sends a request and does not wait.
+    pub fn ask(&mut self, method: &str, params: Value) -> i64 {
+        let id = self.next;
+        self.next += 1;
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        id
+    }
+    /// The answer to a request: its `result` or its `error`.
+    pub fn answer(&mut self, id: i64) -> Result<Value, Value> {
+        let is_it = |m: &Value| m.get("id") == Some(&json!(id)) && m.get("method").is_none();
+        let at = self.waiting.iter().position(is_it);
+        let message = match at {
+            Some(at) => self.waiting.remove(at),
+            None => loop {
+                let message = self.receive();
+                if is_it(&message) {
+                    break message;
+                }
+                self.waiting.push(message);
+            },
+        };
+        match message.get("error") {
+            Some(error) => Err(error.clone()),
+            None => Ok(message.get("result").cloned().unwrap_or(Value::Null)),
+        }
+    }
+    pub fn request(&mut self, method: &str, params: Value) -> Value {
+        let id = self.ask(method, params);
+        self.answer(id).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+    pub fn refused(&mut self, method: &str, params: Value) -> Value {
+        let id = self.ask(method, params);
+        self.answer(id).expect_err("an error")
+    }
+    /// The next message, whatever it is.
+    pub fn receive(&mut self) -> Value {
+        match self.messages.recv_timeout(PATIENCE) {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => panic!("the server says nothing"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the server has gone"),
+        }
+    }
+    /// The next message of the server's own with this method.
+    pub fn expect(&mut self, method: &str) -> Value {
+        let is_it = |m: &Value| m.get("method") == Some(&json!(method));
+        if let Some(at) = self.waiting.iter().position(is_it) {
+            return self.waiting.remove(at);
+        }
+        loop {
+            let message = self.receive();
+            if is_it(&message) {
+                return message;
+            }
+            self.waiting.push(message);
+        }
+    }
+    /// The findings published for this version of a document.
+    pub fn findings(&mut self, uri: &str) -> Vec<Value> {
+        let version = self.versions.get(uri).copied();
+        loop {
+            let params = self.expect("textDocument/publishDiagnostics")["params"].clone();
+            if params["uri"] == uri && params["version"].as_i64() == version.map(i64::from) {
+                return params["diagnostics"].as_array().unwrap().clone();
+            }
+        }
+    }
+
+    pub fn open(&mut self, uri: &str, text: &str) {
+        self.versions.insert(uri.to_owned(), 1);
+        self.notify(
+            "textDocument/didOpen",
+            json!({ "textDocument": {
+            "uri": uri, "languageId": "mesa", "version": 1, "text": text,
+        } }),
+        );
+    }
+    /// Replaces the whole text.
+    pub fn replace(&mut self, uri: &str, text: &str) {
+        self.change(uri, json!([{ "text": text }]));
+    }
+    pub fn change(&mut self, uri: &str, changes: Value) {
+        let version = self.versions.entry(uri.to_owned()).or_insert(0);
+        *version += 1;
+        let version = *version;
+        self.notify(
+            "textDocument/didChange",
+            json!({
+                "textDocument": { "uri": uri, "version": version }, "contentChanges": changes,
+            }),
+        );
+    }
+    pub fn close(&mut self, uri: &str) {
+        self.notify("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
+    }
+    /// A request about a position of a document.
+    pub fn at(&mut self, method: &str, uri: &str, position: &Value) -> Value {
+        self.request(method, json!({ "textDocument": { "uri": uri }, "position": position }))
+    }
+    pub fn of(&mut self, method: &str, uri: &str) -> Value {
+        self.request(method, json!({ "textDocument": { "uri": uri } }))
+    }
+    /// The exit code, if the process ends by itself in time; its input stays open.
+    pub fn code(&mut self, patience: Duration) -> Option<i32> {
+        let start = Instant::now();
+        while start.elapsed() < patience {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+fn read(output: &mut impl BufRead) -> Option<Value> {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if output.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        match line.trim_end() {
+            "" => break,
+            header => {
+                if let Some(value) = header.strip_prefix("Content-Length: ") {
+                    length = value.parse().ok()?;
+                }
+            }
+        }
+    }
+    let mut body = vec![0; length];
+    output.read_exact(&mut body).ok()?;
+    serde_json::from_slice(&body).ok()
+}

@@ -1,0 +1,423 @@
+//! What can be done with what stands at the cursor: fixes of findings, and small rewrites.
+//!
+//! In: a view, a range, the findings in it. Out: [`Action`]s with their edits.
+
+use super::resolve::View;
+use crate::check::{Checker, ItemRef, each_expr};
+use crate::diagnostic::{Diagnostic, Edit, Safety, codes};
+use crate::name::Name;
+use crate::source::{Origin, Place, Span};
+use crate::syntax::ast::{Body, Expr, ExprKind, ItemKind, StmtKind};
+
+/// What an action is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Fix,
+    Extract,
+    Rewrite,
+}
+
+/// Something that can be done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Action {
+    /// What it does, as an imperative.
+    pub title: String,
+    /// What it is for.
+    pub kind: Kind,
+    /// The edits.
+    pub edits: Vec<Edit>,
+    /// The finding that it mends, as a position among those given.
+    pub mends: Option<usize>,
+    /// Whether it is what a person most likely wants.
+    pub preferred: bool,
+}
+
+/// What can be done in a range of bytes. `found` are the findings of the document.
+#[must_use]
+pub fn actions(view: &View<'_>, range: Span, found: &[Diagnostic]) -> Vec<Action> {
+    let mut out = Vec::new();
+    if view.program.sources.file(view.file).origin != Origin::User {
+        return out;
+    }
+    for (index, finding) in found.iter().enumerate() {
+        let here = finding.labels.iter().any(|l| {
+            l.place.file == view.file
+                && l.place.span.start <= range.end
+                && range.start <= l.place.span.end
+        });
+        if here {
+            fixes(view, index, finding, &mut out);
+        }
+    }
+    extract(view, range, &mut out);
+    assume(view, range, &mut out);
+    if let Some(item) = view.item_at(range.start) {
+        amend(view, item, &mut out);
+        what_if(view, item, range, &mut out);
+    }
+    out
+}
+
+fn fixes(view: &View<'_>, index: usize, finding: &Diagnostic, out: &mut Vec<Action>) {
+    let mut add = |title: String, edits: Vec<Edit>, preferred: bool| {
+        out.push(Action { title, kind: Kind::Fix, edits, mends: Some(index), preferred });
+    };
+    for fix in &finding.fixes {
+        let mut title = fix.title.clone();
+        if let Some(first) = title.get(..1) {
+            title = first.to_uppercase() + title.get(1..).unwrap_or("");
+        }
+        add(title, fix.edits.clone(), fix.safety == Safety::Safe);
+    }
+    let Some(place) = finding.place().filter(|p| p.file == view.file) else { return };
+    if finding.code == codes::NO_SOURCE
+        && let Some(item) = view.item_at(place.span.start)
+        && let Some(body) = &item.item.body
+    {
+        let at = item.place(Span::new(body.span.start + 1, body.span.start + 1));
+        let edit = Edit { place: at, text: "\n  source = \"\"".into() };
+        add("Say where the figures come from".into(), vec![edit], true);
+    }
+    if finding.code == codes::MISSING_ARGUMENT {
+        missing(view, finding, place, &mut add);
+    }
+    if finding.code == codes::UNUSED_IMPORT
+        && finding.fixes.is_empty()
+        && let Some(item) = view.item_at(place.span.start)
+        && item.item.import.as_ref().is_some_and(|i| i.names.as_ref().is_none_or(|n| n.len() == 1))
+    {
+        let whole = item.place(item.item.span);
+        let rest = view.text.get(whole.span.end as usize..).unwrap_or("");
+        let line = rest.find('\n').map_or(rest.len(), |i| i + 1) as u32;
+        let span = Span::new(whole.span.start, whole.span.end + line);
+        let edit = Edit { place: Place { file: view.file, span }, text: String::new() };
+        add("Remove this import".into(), vec![edit], true);
+    }
+}
+
+/// Names of parameters that the finding labels, put into the call.
+fn missing(
+    view: &View<'_>,
+    finding: &Diagnostic,
+    place: Place,
+    add: &mut dyn FnMut(String, Vec<Edit>, bool),
+) {
+    let sources = &view.program.sources;
+    let labels = finding.labels.get(1..).unwrap_or_default().iter();
+    let params = labels.map(|l| sources.text(l.place));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let params: Vec<&str> =
+        params.filter_map(|t| t.split(|c| !is_part(c)).find(|w| !w.is_empty())).collect();
+    if params.is_empty() {
+        return;
+    }
+    let text = sources.text(place);
+    let (at, before, after) = match text.rfind(')') {
+        Some(close) => {
+            let inside = text.get(..close).unwrap_or("").trim_end();
+            let first = inside.ends_with('(') || inside.ends_with(',');
+            let at = place.span.start + inside.len() as u32;
+            (at, if first { "" } else { ", " }, "")
+        }
+        None => (place.span.end, "(", ")"),
+    };
+    let list: Vec<String> = params.iter().map(|p| format!("{p}: ")).collect();
+    let edit = Edit {
+        place: Place { file: place.file, span: Span::new(at, at) },
+        text: format!("{before}{}{after}", list.join(", ").trim_end()),
+    };
+    add(format!("Give {}", params.join(" and ")), vec![edit], true);
+}
+
+/// The expression that a range covers exactly, but for blanks.
+fn selected<'p>(view: &View<'p>, range: Span) -> Option<(ItemRef<'p>, &'p Expr)> {
+    let text = view.text.get(range.start as usize..range.end as usize)?;
+    let start = range.start + (text.len() - text.trim_start().len()) as u32;
+    let wanted = Span::new(start, start + text.trim().len() as u32);
+    if wanted.start >= wanted.end {
+        return None;
+    }
+    let item = view.item_at(wanted.start)?;
+    let mut found = None;
+    each_expr(item.item, &mut |expr| {
+        if item.place(expr.span).span == wanted {
+            found = Some(expr);
+        }
+    });
+    found.map(|expr| (item, expr))
+}
+
+/// Where a new item goes: before the comments of another.
+fn before(view: &View<'_>, item: ItemRef<'_>) -> Place {
+    let text = view.text;
+    let mut at = item.place(item.item.span).span.start as usize;
+    while let Some(line) = text.get(..at).and_then(|t| t.strip_suffix('\n')) {
+        let start = line.rfind('\n').map_or(0, |i| i + 1);
+        if !line.get(start..).is_some_and(|l| l.starts_with("///")) {
+            break;
+        }
+        at = start;
+    }
+    Place { file: view.file, span: Span::new(at as u32, at as u32) }
+}
+
+/// A name that the file does not have yet.
+fn free(view: &View<'_>, wanted: &str) -> String {
+    let taken = |name: &str| {
+        let name = Name::new(name);
+        Checker::new(view.program).module_name(view.module, name).is_some()
+    };
+    let numbered = (2..1000).map(|n| format!("{wanted}_{n}"));
+    std::iter::once(wanted.to_owned()).chain(numbered).find(|n| !taken(n)).unwrap_or_default()
+}
+
+/// The selected expression as a constant.
+fn extract(view: &View<'_>, range: Span, out: &mut Vec<Action>) {
+    let Some((item, expr)) = selected(view, range) else { return };
+    let locals: Vec<Name> = super::mentions::mentions(item.item)
+        .iter()
+        .filter(|m| {
+            matches!(m.what, super::mentions::What::Param | super::mentions::What::Binds(_))
+        })
+        .map(|m| m.name)
+        .collect();
+    let mut uses_locals =
+        matches!(expr.kind, ExprKind::Name(_) | ExprKind::Text(_) | ExprKind::With(..));
+    crate::check::each_inside(expr, &mut |e| {
+        if let ExprKind::Name(name) = e.kind {
+            uses_locals |= locals.contains(&name);
+        }
+    });
+    if uses_locals || item.item.kind == ItemKind::Const {
+        return;
+    }
+    let text = view.program.sources.text(item.place(expr.span));
+    let name = free(view, "value");
+    let edits = vec![
+        Edit { place: before(view, item), text: format!("const {name} = {text}\n\n") },
+        Edit { place: item.place(expr.span), text: name.clone() },
+    ];
+    let title = format!("Give it a name: `const {name}`");
+    out.push(Action { title, kind: Kind::Extract, edits, mends: None, preferred: false });
+}
+
+/// The number at the cursor as an assumption with a range.
+fn assume(view: &View<'_>, range: Span, out: &mut Vec<Action>) {
+    let Some(item) = view.item_at(range.start) else { return };
+    let formulas = [ItemKind::Fn, ItemKind::Metric, ItemKind::Const, ItemKind::Op];
+    let objects = [ItemKind::Chip, ItemKind::Link, ItemKind::System, ItemKind::Runtime];
+    if !formulas.contains(&item.item.kind) && !objects.contains(&item.item.kind) {
+        return;
+    }
+    let mut found = None;
+    each_expr(item.item, &mut |expr| {
+        let span = item.place(expr.span).span;
+        if let ExprKind::Number { value, unit, .. } = &expr.kind
+            && span.start <= range.start
+            && range.end <= span.end
+        {
+            found = Some((expr, *value, unit.as_ref()));
+        }
+    });
+    let Some((expr, value, unit)) = found else { return };
+    let text = view.program.sources.text(item.place(expr.span));
+    let suffix = unit.map_or(String::new(), |u| {
+        let number =
+            view.program.sources.text(item.place(Span::new(expr.span.start, u.span.start)));
+        text.get(number.len()..).map_or(String::new(), |unit| {
+            let glued = number.ends_with(' ') || number.is_empty();
+            if glued { format!(" {unit}") } else { unit.to_owned() }
+        })
+    });
+    let (low, high) =
+        (crate::check::show_number(value * 0.9), crate::check::show_number(value * 1.1));
+    let ty = unit
+        .and_then(|u| view.program.unit_expr(u).ok())
+        .map_or("Number".to_owned(), |u| dimension_name(view, u.dimension));
+    let name = free(view, "assumption");
+    let item_text = format!(
+        "assume {name}: {ty} = {text} in {low}{suffix} .. {high}{suffix}\n  because \"\"\n\n"
+    );
+    let edits = vec![
+        Edit { place: before(view, item), text: item_text },
+        Edit { place: item.place(expr.span), text: name },
+    ];
+    let title = "Make it an assumption with a range".to_owned();
+    out.push(Action { title, kind: Kind::Extract, edits, mends: None, preferred: false });
+}
+
+/// The name of a dimension, as types are written.
+fn dimension_name(view: &View<'_>, dimension: crate::quantity::Dimension) -> String {
+    let units = view.program.std_module("units");
+    let items = units.into_iter().flat_map(|m| view.program.items_of_kind(m, ItemKind::Dimension));
+    let mut named =
+        items.filter(|i| view.program.dimension_named(i.item.name.name, 0) == Some(dimension));
+    named.next().map_or_else(|| "Number".to_owned(), |i| i.item.name.name.to_string())
+}
+
+/// The settings of a body by path, as text.
+fn settings(
+    view: &View<'_>,
+    item: ItemRef<'_>,
+    body: &Body,
+    prefix: &str,
+    out: &mut Vec<(String, String)>,
+) -> bool {
+    body.stmts.iter().all(|stmt| match &stmt.kind {
+        StmtKind::Set { path, value, within, .. } if within.is_empty() => {
+            let names: Vec<&str> = path.iter().map(|p| p.name.text()).collect();
+            let text = view.program.sources.text(item.place(value.span));
+            let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            out.push((format!("{prefix}{}", names.join(".")), text));
+            true
+        }
+        StmtKind::Section { name, label: None, at: None, via: None, body } => {
+            settings(view, item, body, &format!("{prefix}{}.", name.name), out)
+        }
+        StmtKind::Expect { .. } => {
+            out.push((
+                "expect".into(),
+                view.program.sources.text(item.place(stmt.span)).to_owned(),
+            ));
+            true
+        }
+        _ => false,
+    })
+}
+
+/// A scenario that copies another, as an amendment of it.
+fn amend(view: &View<'_>, item: ItemRef<'_>, out: &mut Vec<Action>) {
+    if item.item.kind != ItemKind::Scenario || item.item.value.is_some() {
+        return;
+    }
+    let Some(body) = &item.item.body else { return };
+    let mut own = Vec::new();
+    if !settings(view, item, body, "", &mut own) {
+        return;
+    }
+    for other in view.program.items_of_kind(view.module, ItemKind::Scenario) {
+        let Some(base) =
+            other.item.body.as_ref().filter(|_| other != item && other.item.value.is_none())
+        else {
+            continue;
+        };
+        if other.offset > item.offset {
+            continue;
+        }
+        let mut theirs = Vec::new();
+        if !settings(view, other, base, "", &mut theirs) {
+            continue;
+        }
+        let has = |path: &str| own.iter().any(|(p, _)| p == path);
+        let different: Vec<&(String, String)> =
+            own.iter().filter(|s| !theirs.contains(s)).collect();
+        let complete = theirs.iter().all(|(p, _)| has(p));
+        let no_expects = different.iter().all(|(p, _)| p != "expect");
+        if !complete || !no_expects || different.is_empty() || different.len() * 2 > own.len() {
+            continue;
+        }
+        let list: Vec<String> = different.iter().map(|(p, v)| format!("{p} = {v}")).collect();
+        let name = item.item.name.name;
+        let base = other.item.name.name;
+        let text = format!("scenario {name} = {base} with {{ {} }}", list.join(", "));
+        let edits = vec![Edit { place: item.place(item.item.span), text }];
+        out.push(Action {
+            title: format!("Amend `{base}` instead of copying it"),
+            kind: Kind::Rewrite,
+            edits,
+            mends: None,
+            preferred: false,
+        });
+        return;
+    }
+}
+
+/// An input of a scenario with values that are worth a try.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// The path: `precision.weights`.
+    pub path: String,
+    /// What it is, in a word.
+    pub title: String,
+    /// Its value now, as people read it.
+    pub current: String,
+    /// Values to try.
+    pub values: Vec<String>,
+}
+
+/// What is worth a try, from the inputs of a scenario as its report has them.
+#[must_use]
+pub fn choices(view: &View<'_>, item: ItemRef<'_>, inputs: &[(String, String)]) -> Vec<Choice> {
+    let mut out = Vec::new();
+    let current = |path: &str| inputs.iter().find(|(p, _)| p == path).map(|(_, v)| v.clone());
+    for role in ["weights", "activations", "cache"] {
+        let path = format!("precision.{role}");
+        let now = current(&path).unwrap_or_default();
+        let formats = ["bf16", "fp8", "int8", "int4_g128"];
+        let values = formats.iter().filter(|f| **f != now).map(|f| (*f).to_owned()).collect();
+        out.push(Choice { path, title: format!("{role} in"), current: now, values });
+    }
+    for (path, title) in [
+        ("serve.batch", "batch"),
+        ("serve.prompt", "prompt"),
+        ("serve.output", "output"),
+        ("train.batch", "batch"),
+        ("train.seq", "sequence"),
+    ] {
+        let Some(now) = current(path) else { continue };
+        let digits: String = now.chars().filter(char::is_ascii_digit).collect();
+        let Ok(number) = digits.parse::<u64>() else { continue };
+        let values = [number / 2, number * 2, number * 4];
+        let values = values.iter().filter(|v| **v > 0).map(u64::to_string).collect();
+        out.push(Choice { path: path.to_owned(), title: title.to_owned(), current: now, values });
+    }
+    let mut checker = Checker::new(view.program);
+    if let Some(plan) = super::resolve::set_in(&mut checker, item, Name::new("plan")) {
+        for param in plan.item.params.iter().flatten() {
+            let path = format!("plan.{}", param.name.name);
+            let values = ["1", "2", "4", "8"].iter().map(|v| (*v).to_owned()).collect();
+            let title = param.name.name.to_string();
+            out.push(Choice { path, title, current: String::new(), values });
+        }
+    }
+    out
+}
+
+/// The edit that adds a scenario with one setting changed, below the scenario that it amends.
+#[must_use]
+pub fn amended(view: &View<'_>, item: ItemRef<'_>, path: &str, value: &str) -> Edit {
+    let base = item.item.name.name;
+    let word: String =
+        value.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let last = path.rsplit('.').next().unwrap_or(path);
+    let numeric = word.starts_with(|c: char| c.is_ascii_digit());
+    let role = path.starts_with("precision.") && last != "weights";
+    let suffix = if numeric || role { format!("{last}_{word}") } else { word };
+    let name = free(view, &format!("{base}_{}", suffix.trim_matches('_')));
+    let end = item.place(item.item.span).span.end;
+    let rest = view.text.get(end as usize..).unwrap_or("");
+    let at = end + rest.find('\n').unwrap_or(rest.len()) as u32;
+    let place = Place { file: view.file, span: Span::new(at, at) };
+    Edit { place, text: format!("\n\nscenario {name} = {base} with {{ {path} = {value} }}") }
+}
+
+/// The same as actions, for clients without a picker.
+fn what_if(view: &View<'_>, item: ItemRef<'_>, range: Span, out: &mut Vec<Action>) {
+    let on_name = {
+        let name = item.name_place().span;
+        name.start <= range.start && range.end <= name.end
+    };
+    if item.item.kind != ItemKind::Scenario || !on_name {
+        return;
+    }
+    for (path, value) in [
+        ("precision.weights", "fp8"),
+        ("precision.cache", "fp8"),
+        ("precision.weights", "int4_g128"),
+    ] {
+        let edits = vec![amended(view, item, path, value)];
+        let title = format!("What if `{path} = {value}`?");
+        out.push(Action { title, kind: Kind::Rewrite, edits, mends: None, preferred: false });
+    }
+}

@@ -1,0 +1,277 @@
+//! What a scenario comes to, as plain data that outlives its graph.
+//!
+//! In: a program and the name of a scenario. Out: [`Facts`]: its report, the value of every place
+//! that it reads, the shapes of its tensors, its collectives and its expectations.
+
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+
+use super::resolve::View;
+use crate::check::{ItemRef, ModuleId, Prints, Program};
+use crate::diagnostic::Diagnostic;
+use crate::evaluation::{Changes, Evaluation, evaluate_one, find};
+use crate::expr::Graph;
+use crate::ir::AxisSize;
+use crate::lower::Lowered;
+use crate::name::Name;
+use crate::quantity::Dimension;
+use crate::quantity::figure::Figure;
+use crate::reading::explain::{Derivation, Extent, explain as derive};
+use crate::report::{self, Look};
+use crate::source::{Origin, Place};
+use crate::syntax::ast::ItemKind;
+
+/// What a scenario comes to.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Its name.
+    pub name: String,
+    /// Its report; none where it has errors.
+    pub report: Option<report::Scenario>,
+    /// The same as JSON.
+    pub json: Value,
+    /// The same as text.
+    pub text: String,
+    /// What is wrong with it.
+    pub findings: Vec<Diagnostic>,
+    /// The values of places in files of the user, with what they are called.
+    pub values: FxHashMap<Place, Vec<(Name, Figure)>>,
+    /// Tensors by where they are defined.
+    pub tensors: FxHashMap<Place, TensorFact>,
+    /// Collectives of more than one device.
+    pub collectives: Vec<CollectiveFact>,
+    /// What was expected.
+    pub expectations: Vec<ExpectFact>,
+}
+
+/// A tensor as one scenario has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorFact {
+    /// Its axes with their sizes; phase axes have none.
+    pub axes: Vec<(Name, Option<f64>)>,
+    /// The sizes that one device has, where any axis is cut.
+    pub local: Option<Vec<(Name, Option<f64>)>>,
+    /// Bytes of the whole, for weights.
+    pub bytes: Option<f64>,
+    /// Bytes on one device, for weights.
+    pub local_bytes: Option<f64>,
+    /// Its number format.
+    pub dtype: Name,
+    /// Whether it is a weight.
+    pub weight: bool,
+}
+
+/// A collective in one phase.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CollectiveFact {
+    /// The phase.
+    pub phase: String,
+    /// `all-reduce`.
+    pub kind: String,
+    /// The mesh axes.
+    pub axis: String,
+    /// The tensor.
+    pub tensor: String,
+    /// How many devices take part.
+    pub devices: f64,
+    /// How often in the phase.
+    pub count: f64,
+    /// The whole message.
+    pub message: Figure,
+    /// Time of one.
+    pub time: Figure,
+    /// Time of all in the phase.
+    pub total: Figure,
+    /// Where the model needs it.
+    pub model: Place,
+    /// Where the plan causes it.
+    pub plan: Place,
+}
+
+/// An expectation and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExpectFact {
+    /// Where it stands.
+    pub place: Place,
+    /// Whether it holds.
+    pub holds: bool,
+    /// What is compared.
+    pub figure: Option<Figure>,
+    /// With what.
+    pub bound: Option<Figure>,
+}
+
+/// The scenarios and measurements of a module that what stands at a byte matters to: those that
+/// use its item, in order.
+#[must_use]
+pub fn scenarios_using(view: &View<'_>, prints: &Prints, byte: u32) -> Vec<Name> {
+    let Some(piece) = view.program.module(view.module).cut().piece_at(byte) else {
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    for (module, piece) in prints.users(view.module, piece) {
+        let part = view.program.module(module).cut().pieces.get(piece);
+        let kind = part.and_then(|p| p.piece.kind);
+        let scenario = matches!(kind, Some(ItemKind::Scenario | ItemKind::Measured));
+        if module == view.module && scenario {
+            names.extend(part.and_then(|p| p.piece.name));
+        }
+    }
+    names
+}
+
+/// The scenario of a module called so.
+#[must_use]
+pub fn scenario<'p>(program: &'p Program, module: ModuleId, name: &str) -> Option<ItemRef<'p>> {
+    let item = program.item(module, Name::new(name))?;
+    let kinds = [ItemKind::Scenario, ItemKind::Measured];
+    (kinds.contains(&item.item.kind) && !item.item.broken).then_some(item)
+}
+
+fn evaluated<'p>(program: &'p Program, item: ItemRef<'p>) -> Evaluation<'p> {
+    let name = item.item.name.name;
+    let mut evaluation = evaluate_one(program, item.module, name, &Changes::default());
+    evaluation.findings.append(&mut evaluation.checker.diagnostics);
+    crate::diagnostic::sort(&mut evaluation.findings);
+    evaluation
+}
+
+/// What a scenario comes to; `None` where there is none of this name.
+#[must_use]
+pub fn facts(program: &Program, module: ModuleId, name: &str) -> Option<Facts> {
+    let item = scenario(program, module, name)?;
+    let mut evaluation = evaluated(program, item);
+    let whole = report::build(&mut evaluation);
+    let mut facts = Facts { name: name.to_owned(), ..Facts::default() };
+    if !whole.scenarios.is_empty() {
+        facts.text = report::text(&whole, Look { color: false, ascii: false });
+        let json: Value = serde_json::from_str(&report::json(&whole)).unwrap_or_default();
+        facts.json = json.pointer(&format!("/scenarios/{name}")).cloned().unwrap_or_default();
+    }
+    facts.report = whole.scenarios.into_iter().next();
+    values(&evaluation, &mut facts);
+    let lowered = evaluation.scenarios.first().and_then(|s| s.lowered.as_ref());
+    if let Some(lowered) = lowered {
+        tensors(&evaluation.checker.graph, lowered, &mut facts);
+        collectives(&evaluation.checker.graph, lowered, &mut facts);
+        let reported = facts.report.iter().flat_map(|r| &r.expectations);
+        let both = lowered.expectations.iter().zip(reported);
+        facts.expectations = both
+            .map(|(e, r)| ExpectFact {
+                place: e.place,
+                holds: r.holds,
+                figure: r.figure.clone(),
+                bound: r.bound.clone(),
+            })
+            .collect();
+    }
+    facts.findings = evaluation.findings;
+    Some(facts)
+}
+
+fn values(evaluation: &Evaluation<'_>, facts: &mut Facts) {
+    let graph = &evaluation.checker.graph;
+    let sources = &evaluation.checker.program.sources;
+    for id in graph.ids() {
+        let Some(origin) = graph.origin_of(id).filter(|o| o.rule.is_none()) else { continue };
+        let value = graph.value(id);
+        if sources.file(origin.place.file).origin != Origin::User || value.is_nan() {
+            continue;
+        }
+        let figure = Figure::number(origin.name.text(), value, graph.dimension(id));
+        let known = facts.values.entry(origin.place).or_default();
+        if !known.iter().any(|(name, f)| *name == origin.name && *f == figure) {
+            known.push((origin.name, figure));
+        }
+    }
+}
+
+fn tensors(graph: &Graph, lowered: &Lowered, facts: &mut Facts) {
+    let model = &lowered.ir;
+    for (id, tensor) in model.tensors.iter() {
+        let size = |axis: crate::ir::AxisId| {
+            let axis = &model.axes[axis];
+            match axis.size {
+                AxisSize::Fixed(id) | AxisSize::Composite(id) => (axis.name, graph.known(id)),
+                AxisSize::Phase(_) => (axis.name, None),
+            }
+        };
+        let written = if tensor.written.is_empty() { &tensor.axes } else { &tensor.written };
+        let axes: Vec<(Name, Option<f64>)> = written.iter().map(|a| size(*a)).collect();
+        let shards = lowered.laid.layouts.get(&id).map(|l| l.shards.as_slice()).unwrap_or_default();
+        let cut = |axis: crate::ir::AxisId| {
+            let atoms: Vec<_> = match model.axes[axis].parts.as_slice() {
+                [] => vec![axis],
+                parts => parts.to_vec(),
+            };
+            let counts = shards.iter().filter(|s| atoms.contains(&s.axis));
+            counts.map(|s| graph.value(s.count)).product::<f64>()
+        };
+        let local = shards.iter().any(|s| graph.value(s.count) > 1.0).then(|| {
+            let sizes = written.iter().map(|axis| {
+                let (name, size) = size(*axis);
+                (name, size.map(|s| libm::ceil(s / cut(*axis))))
+            });
+            sizes.collect::<Vec<_>>()
+        });
+        let product = |axes: &[(Name, Option<f64>)]| {
+            axes.iter().try_fold(1.0, |all, (_, size)| size.map(|s| s * all))
+        };
+        let width = graph.value(tensor.dtype.width);
+        let weight = tensor.role == crate::ir::Role::Weights;
+        let bytes =
+            |axes: &[(Name, Option<f64>)]| product(axes).map(|n| n * width).filter(|_| weight);
+        let fact = TensorFact {
+            bytes: bytes(&axes),
+            local_bytes: local.as_deref().and_then(bytes),
+            axes,
+            local,
+            dtype: tensor.dtype.name,
+            weight,
+        };
+        facts.tensors.entry(tensor.place).or_insert(fact);
+    }
+}
+
+fn collectives(graph: &Graph, lowered: &Lowered, facts: &mut Facts) {
+    for (phase, uses) in &lowered.collectives {
+        for used in uses {
+            if graph.value(used.devices) <= 1.0 || graph.value(used.count) <= 0.0 {
+                continue;
+            }
+            let number = |id, dimension| Figure::number("", graph.value(id), dimension);
+            facts.collectives.push(CollectiveFact {
+                phase: phase.clone(),
+                kind: used.kind.to_owned(),
+                axis: used.axis.clone(),
+                tensor: used.tensor.clone(),
+                devices: graph.value(used.devices),
+                count: graph.value(used.count),
+                message: number(used.message, Dimension::BYTES),
+                time: number(used.time, Dimension::TIME),
+                total: number(used.total, Dimension::TIME),
+                model: used.model_place,
+                plan: used.plan_place,
+            });
+        }
+    }
+}
+
+/// How a result came about; `None` where there is no such result. `path` may begin with the name
+/// of the scenario.
+#[must_use]
+pub fn explain(
+    program: &Program,
+    module: ModuleId,
+    path: &str,
+    depth: Option<usize>,
+) -> Option<Derivation> {
+    let (first, _) = path.split_once('.').unwrap_or((path, ""));
+    let all = crate::scenarios(program, module);
+    let item = all.iter().find(|i| i.item.name.name == first).or(all.first())?;
+    let mut evaluation = evaluated(program, *item);
+    let found = find(&mut evaluation, path).ok().flatten()?;
+    let graph = &evaluation.checker.graph;
+    let extent = Extent { depth, width: None };
+    Some(derive(graph, program, (path, &found.leaf), found.place, extent))
+}

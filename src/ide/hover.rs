@@ -1,0 +1,111 @@
+//! What is said about the name under the cursor, before anything is evaluated.
+//!
+//! In: a view and a byte. Out: Markdown, the span it is about, and what is meant.
+
+use super::describe::{About, about};
+use super::mentions::What;
+use super::resolve::{Target, View, resolve};
+use crate::check::Checker;
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+use crate::syntax::ast::ItemKind;
+
+/// What to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hover {
+    /// What it is about.
+    pub span: Span,
+    /// Markdown.
+    pub text: String,
+    /// What is meant.
+    pub target: Option<Target>,
+}
+
+/// What the name at a byte is; `None` where there is none.
+#[must_use]
+pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
+    let found = view.mention_at(byte)?;
+    let span = found.place().span;
+    let mut checker = Checker::new(view.program);
+    let target = resolve(&mut checker, found.item, &found.mention);
+    let Some(target) = target else {
+        // A bare word where a word is meant: `switch`, `selective`, `adam`.
+        let is_word = matches!(found.mention.what, What::Value);
+        return is_word.then(|| Hover {
+            span,
+            text: format!("`{}` — a word", found.mention.name),
+            target: None,
+        });
+    };
+    let about = about(view, &target);
+    let mut text = markdown(&about);
+    if let Target::Item(_, name, true) = &target
+        && let Some(unit) = view.program.unit(*name)
+    {
+        let base = unit.dimension.unit();
+        if base != name.text() {
+            text += &format!("\n\n1 {name} = {} {base}", crate::check::show_number(unit.factor));
+        }
+    }
+    if let (Target::Item(module, name, false), false) = (&target, about.head.is_empty()) {
+        text += &value_of(&mut checker, *module, *name).unwrap_or_default();
+    }
+    if let Some(place) = about.place {
+        let here = place.file == view.file;
+        let spot = view.program.sources.spot(place);
+        if !here {
+            text += &format!("\n\n{}:{}", short(&spot.file), spot.line);
+        }
+    }
+    Some(Hover { span, text, target: Some(target) })
+}
+
+/// The last part of a path; files of the library keep theirs.
+#[must_use]
+pub fn short(file: &str) -> &str {
+    if file.starts_with("std/") { file } else { file.rsplit('/').next().unwrap_or(file) }
+}
+
+/// The value of a constant or an assumption.
+fn value_of(
+    checker: &mut Checker<'_>,
+    module: crate::check::ModuleId,
+    name: crate::name::Name,
+) -> Option<String> {
+    let item = checker.program.item(module, name)?;
+    if !matches!(item.item.kind, ItemKind::Const | ItemKind::Assume) {
+        return None;
+    }
+    let crate::check::Value::Num(id) = checker.item_value(item, item.name_place()) else {
+        return None;
+    };
+    let (value, dimension) = (checker.graph.value(id), checker.graph.dimension(id));
+    let figure = crate::quantity::figure::Figure::number(name.text(), value, dimension);
+    Some(format!("\n\n= **{}**", figure.human()))
+}
+
+/// Headline, kind and documentation.
+#[must_use]
+pub fn markdown(about: &About) -> String {
+    let mut text = String::new();
+    if !about.head.is_empty() {
+        text += &format!("```mesa\n{}\n```\n", about.head);
+    }
+    text += &about.what;
+    if let Some(docs) = &about.docs {
+        text += &format!("\n\n{docs}");
+    }
+    text
+}
+
+/// The finding at a byte, if one stands there: its page says more.
+#[must_use]
+pub fn finding_at<'a>(
+    found: &'a [Diagnostic],
+    view: &View<'_>,
+    byte: u32,
+) -> Option<&'a Diagnostic> {
+    found.iter().find(|d| {
+        d.place().is_some_and(|p| p.file == view.file && p.span.start <= byte && byte <= p.span.end)
+    })
+}

@@ -1,0 +1,28 @@
+//! What an editor asks, one question a file; data in, data out, no protocol.
+//!
+//! In: texts under edit ([`Workspace`]) and a place in one. Out: plain data: spans, edits, Markdown.
+//! The transport is the crate `mesa-lsp`.
+
+pub mod actions;
+pub mod calls;
+pub mod complete;
+pub mod context;
+pub mod describe;
+pub mod document;
+pub mod evaluated;
+pub mod facts;
+pub mod hover;
+pub mod layout;
+pub mod mentions;
+pub mod outline;
+pub mod references;
+pub mod resolve;
+pub mod signature;
+pub mod symbols;
+pub mod tokens;
+pub mod words;
+pub mod workspace;
+
+pub use document::{Change, Encoding, Position};
+pub use resolve::{Target, View};
+pub use workspace::{Texts, Workspace};

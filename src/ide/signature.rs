@@ -1,0 +1,87 @@
+//! The parameters of what is being called.
+//!
+//! In: a view and a byte. Out: the signature of the innermost call, and which parameter is meant.
+
+use super::context::{call, context};
+use super::resolve::{Target, View, named, resolve_path};
+use crate::check::{Checker, ItemRef};
+use crate::name::Name;
+use crate::source::Span;
+
+/// A signature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// `Tp(tp: Count = 8)`.
+    pub label: String,
+    /// Its documentation.
+    pub docs: Option<String>,
+    /// Where each parameter stands in the label, in bytes, with its documentation.
+    pub params: Vec<(Span, Option<String>)>,
+    /// The parameter that is being given.
+    pub active: Option<usize>,
+}
+
+/// The call that a byte stands in.
+#[must_use]
+pub fn signature(view: &View<'_>, byte: u32) -> Option<Signature> {
+    let context = context(view, byte);
+    let (path, open) = call(&context)?;
+    let mut checker = Checker::new(view.program);
+    let item = callee(&mut checker, view, context.item, &path)?;
+    let params = item.item.params.as_deref()?;
+    let mut label = format!("{}(", item.item.name.name);
+    let mut spans = Vec::new();
+    for (i, param) in params.iter().enumerate() {
+        if i > 0 {
+            label += ", ";
+        }
+        let start = label.len() as u32;
+        label += view.program.sources.text(item.place(param.span)).trim();
+        spans.push((
+            Span::new(start, label.len() as u32),
+            param.docs.as_ref().map(|d| d.to_string()),
+        ));
+    }
+    label.push(')');
+    if let Some(result) = &item.item.result {
+        label += " -> ";
+        label += view.program.sources.text(item.place(result.span));
+    }
+    let position = |name: &str| params.iter().position(|p| p.name.name == name);
+    let named_now = context.has(":").then(|| context.first());
+    let active = match named_now {
+        Some(name) => position(name),
+        None => {
+            let next = params
+                .iter()
+                .position(|p| !open.given.iter().any(|given| *given == p.name.name.text()));
+            if open.given.is_empty() {
+                Some(open.commas).filter(|i| *i < params.len())
+            } else {
+                next
+            }
+        }
+    };
+    let docs = item.item.docs.as_ref().map(|d| d.to_string());
+    Some(Signature { label, docs, params: spans, active })
+}
+
+/// What a path calls, from anywhere in a file; a model passes its arguments to its block.
+pub fn callee<'p>(
+    checker: &mut Checker<'p>,
+    view: &View<'p>,
+    within: Option<Name>,
+    path: &[Name],
+) -> Option<ItemRef<'p>> {
+    let program = view.program;
+    let here = within.and_then(|name| program.item(view.module, name));
+    let target = match (here, path) {
+        (_, [name]) => return named(checker, view.module, *name),
+        (Some(item), path) => resolve_path(checker, item, path)?,
+        (None, _) => resolve_path(checker, program.items(view.module).next()?, path)?,
+    };
+    match target {
+        Target::Item(module, name, false) => program.item(module, name),
+        _ => None,
+    }
+}

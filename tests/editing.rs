@@ -1,0 +1,257 @@
+//! Typing into files, as an editor does: what was kept from before never shows.
+//!
+//! Set `MESA_EDITS` to how many edits each file gets (the default is small).
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // tests
+
+use mesa::check::library;
+use mesa::diagnostic::Diagnostic;
+use mesa::ide::facts::facts;
+use mesa::ide::{View, Workspace};
+use mesa::source::Span;
+
+/// Numbers without a pattern that matters, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % n.max(1)
+    }
+}
+
+/// What people type, whole or in part.
+const TYPED: &[&str] = &[
+    "expect ttft < 1 s\n",
+    "  shard heads over tp\n",
+    "const x = 3 GB\n",
+    "use std.chips.B200\n",
+    "scenario again = chat with { serve.batch = 64 }\n",
+    "}",
+    "{",
+    "(",
+    ")",
+    "\"",
+    "// note\n",
+    "\n",
+    "plan Tp2(tp: Count = 4) {\n  mesh tp\n}\n",
+    "precision.weights = fp8",
+    "é",
+    "\u{1F600}",
+    " with { ",
+    "block B(n: Count) {\n  input x[batch, seq, n]\n  output x\n}\n",
+    "80 GB + 3 ms",
+    ".",
+    "=",
+    "0",
+    "\r\n",
+    "unit foo = 3 GB\n",
+    "metric mine for serve = tpot * 2\n",
+    "assume a: Number = 0.5 in 0.1 .. 0.9\n",
+];
+
+fn boundary(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The next text: a character typed, a range deleted, a line moved.
+struct Typist {
+    dice: Dice,
+    /// Where the next character goes, and what is left to type.
+    at: usize,
+    left: Vec<char>,
+}
+
+impl Typist {
+    fn next(&mut self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if let Some(c) = self.left.pop() {
+            let at = boundary(&text, self.at.min(text.len()));
+            text.insert(at, c);
+            self.at = at + c.len_utf8();
+            return text;
+        }
+        let at = boundary(&text, self.dice.below(text.len() + 1));
+        match self.dice.below(10) {
+            0..=5 => {
+                let snippet = TYPED[self.dice.below(TYPED.len())];
+                self.left = snippet.chars().rev().collect();
+                self.at = match self.dice.below(2) {
+                    0 => at,
+                    _ => text[..at].rfind('\n').map_or(0, |i| i + 1),
+                };
+                self.next(&text)
+            }
+            6..=7 => {
+                let end = boundary(&text, (at + self.dice.below(12)).min(text.len()));
+                text.replace_range(at.min(end)..end, "");
+                text
+            }
+            8 => {
+                let start = text[..at].rfind('\n').map_or(0, |i| i + 1);
+                let end = text[at..].find('\n').map_or(text.len(), |i| at + i + 1);
+                let line = text[start..end].to_owned();
+                text.replace_range(start..end, "");
+                let to = boundary(&text, self.dice.below(text.len() + 1));
+                let to = text[..to].rfind('\n').map_or(0, |i| i + 1);
+                text.insert_str(to, &line);
+                text
+            }
+            _ => {
+                let start = text[..at].rfind('\n').map_or(0, |i| i + 1);
+                let end = text[at..].find('\n').map_or(text.len(), |i| at + i + 1);
+                let line = text[start..end].to_owned();
+                text.insert_str(start, &line);
+                text
+            }
+        }
+    }
+}
+
+fn edits() -> usize {
+    std::env::var("MESA_EDITS").ok().and_then(|n| n.parse().ok()).unwrap_or(8)
+}
+
+fn files() -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "mesa") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            all.push((path.display().to_string(), text));
+        }
+    }
+    let library = library::FILES.iter();
+    all.extend(library.map(|(path, text)| (format!("/copy/{path}.mesa"), (*text).to_owned())));
+    all.sort();
+    all
+}
+
+/// Everything that an editor may ask at a byte, as text.
+fn asked(workspace: &mut Workspace, name: &str, byte: u32, which: usize) -> String {
+    let found = workspace.findings(name);
+    let (program, module) = workspace.program(name).unwrap();
+    let view = View::new(program, module);
+    let whole = Span::new(0, view.text.len() as u32);
+    use mesa::ide::{
+        actions, calls, complete, hover, layout, outline, references, signature, symbols, tokens,
+    };
+    match which {
+        0 => format!("{:?}", hover::hover(&view, byte)),
+        1 => format!("{:?}", complete::complete(&view, byte)),
+        2 => format!("{:?}", references::definition(&view, byte)),
+        3 => format!(
+            "{:?}",
+            references::target_at(&view, byte).map(|(_, t)| references::references(&view, &t))
+        ),
+        4 => format!("{:?}", symbols::symbols(&view)),
+        5 => format!("{:?}", tokens::tokens(&view, whole)),
+        6 => format!(
+            "{:?}",
+            (outline::folds(&view), outline::selections(&view, byte), outline::links(&view))
+        ),
+        7 => format!("{:?}", signature::signature(&view, byte)),
+        8 => format!("{:?}", actions::actions(&view, Span::new(byte, byte), &found)),
+        9 => format!("{:?}", (layout::edits(&view, whole), layout::typed(&view, byte, "\n"))),
+        10 => format!("{:?}", (calls::outgoing(&view, byte), calls::incoming(&view, byte))),
+        11 => format!("{:?}", references::rename(&view, byte, "renamed")),
+        _ => {
+            let names = mesa::scenarios(program, module);
+            let first = names.first().map(|i| i.item.name.name.text().to_owned());
+            let facts = first.and_then(|name| facts(program, module, &name));
+            facts.map_or(String::new(), |f| format!("{}{:?}", f.text, f.findings))
+        }
+    }
+}
+
+fn fresh(name: &str, text: &str) -> Workspace {
+    let mut workspace = Workspace::default();
+    workspace.open(name, 1, text);
+    workspace
+}
+
+fn shown(found: &[Diagnostic]) -> Vec<String> {
+    found.iter().map(|d| format!("{d:?}")).collect()
+}
+
+#[test]
+fn answers_after_any_edits_are_those_of_a_fresh_start_on_the_same_text() {
+    let edits = edits();
+    for (number, (name, text)) in files().into_iter().enumerate() {
+        let mut typist = Typist { dice: Dice(number as u64 + 7), at: 0, left: Vec::new() };
+        let mut workspace = fresh(&name, &text);
+        let mut text = text;
+        for step in 0..edits {
+            text = typist.next(&text);
+            workspace.change(&name, step as i32 + 2, &text);
+            let byte = boundary(&text, typist.dice.below(text.len() + 1)) as u32;
+            let which = typist.dice.below(13);
+            // Findings are not asked for after every edit: what is kept may be older than one.
+            let both = typist.dice.below(3) > 0;
+            let mut other = fresh(&name, &text);
+            if both {
+                let (kept, new) = (workspace.findings(&name), other.findings(&name));
+                assert_eq!(shown(&kept), shown(&new), "{name} after {step} edits:\n{text}");
+            }
+            let (kept, new) =
+                (asked(&mut workspace, &name, byte, which), asked(&mut other, &name, byte, which));
+            assert_eq!(
+                kept, new,
+                "question {which} at {byte} of {name} after {step} edits:\n{text}"
+            );
+        }
+    }
+}
+
+/// The same findings as the command line, apart from how often one mistake is said.
+#[test]
+fn an_editor_shows_what_the_command_line_says() {
+    let mut corpus = files();
+    corpus.truncate(12);
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/check")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "mesa") {
+            corpus.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    for (name, text) in corpus {
+        let mut workspace = fresh(&name, &text);
+        let found = workspace.findings(&name);
+        let (program, _) = workspace.program(&name).unwrap();
+        let line = |d: &Diagnostic| format!("{} {:?} {}", d.code.id(), d.place(), d.title);
+        let editor: Vec<String> = found.iter().map(line).collect();
+        let command: Vec<String> = mesa::check(program).iter().map(line).collect();
+        let missing: Vec<&String> = command.iter().filter(|l| !editor.contains(l)).collect();
+        let extra: Vec<&String> = editor.iter().filter(|l| !command.contains(l)).collect();
+        assert!(
+            missing.is_empty() && extra.is_empty(),
+            "{name}\nmissing {missing:#?}\nextra {extra:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_imported_is_seen_with_its_unsaved_changes() {
+    let mut workspace = Workspace::default();
+    workspace.open("/w/parts.mesa", 1, "const size = 3\n");
+    workspace.open("/w/main.mesa", 1, "use \"./parts.mesa\".size\nconst twice = size * 2\n");
+    assert_eq!(shown(&workspace.findings("/w/main.mesa")), Vec::<String>::new());
+    workspace.change("/w/parts.mesa", 2, "const other = 3\n");
+    assert_eq!(workspace.findings("/w/main.mesa")[0].code.id(), "E0201");
+    workspace.change("/w/parts.mesa", 3, "const size = 3\n");
+    assert_eq!(shown(&workspace.findings("/w/main.mesa")), Vec::<String>::new());
+}
+
+#[test]
+fn a_mistake_in_one_item_leaves_the_others_as_they_are() {
+    let text =
+        "use std.chips.B200\n\nplan P {\n  mesh =\n\nconst size = 3 GB\n\nconst twice = size * 2\n";
+    let mut workspace = fresh("/w/a.mesa", text);
+    let at = text.find("size * 2").unwrap() as u32;
+    let (program, module) = workspace.program("/w/a.mesa").unwrap();
+    let hover = mesa::ide::hover::hover(&View::new(program, module), at).unwrap();
+    assert!(hover.text.contains("**3 GB**"), "{}", hover.text);
+}
