@@ -11,10 +11,12 @@
 //! 7. [`reading`], [`report`]: what that graph says, to people and to programs
 //! 8. [`sweep`]: scenarios at many points, fronts, plans and sizes
 //!
-//! [`import`] writes models from the configs of Hugging Face. [`diagnostic`] is what all of them say
+//! [`import`] writes models from the configs of Hugging Face; [`bind`] holds a model against the
+//! tensors of a checkpoint. [`diagnostic`] is what all of them say
 //! of a mistake; [`cli`] is the command.
 
 pub mod arena;
+pub mod bind;
 pub mod check;
 pub mod cli;
 pub mod diagnostic;
