@@ -12,10 +12,12 @@
 //! 8. [`sweep`]: scenarios at many points, fronts, plans and sizes
 //!
 //! [`ide`] answers what an editor asks, one question a file.
-//! [`import`] writes models from the configs of Hugging Face. [`diagnostic`] is what all of them say
+//! [`import`] writes models from the configs of Hugging Face; [`bind`] holds a model against the
+//! tensors of a checkpoint. [`diagnostic`] is what all of them say
 //! of a mistake; [`cli`] is the command.
 
 pub mod arena;
+pub mod bind;
 pub mod check;
 pub mod cli;
 pub mod diagnostic;

@@ -9,7 +9,7 @@ use mesa::diagnostic::{Code, codes};
 use mesa::source::{Origin, SourceFile, Sources};
 
 /// Codes whose examples are commands; `tests/cli.rs` runs them.
-const COMMANDS: [Code; 18] = [
+const COMMANDS: [Code; 33] = [
     codes::NOT_TEXT,
     codes::TOO_LARGE,
     codes::CANNOT_READ,
@@ -28,6 +28,21 @@ const COMMANDS: [Code; 18] = [
     codes::CONFIG_DEFAULT,
     codes::CONFIG_KEY_UNKNOWN,
     codes::CONFIG_ASSUMED,
+    codes::NOT_SAFETENSORS,
+    codes::BAD_HEADER,
+    codes::BAD_OFFSETS,
+    codes::BAD_SIZE,
+    codes::TENSOR_TWICE,
+    codes::BAD_INDEX,
+    codes::SHARD_MISSING,
+    codes::INDEX_DISAGREES,
+    codes::TENSOR_MISSING,
+    codes::TENSOR_SURPLUS,
+    codes::TENSOR_SHAPE,
+    codes::TENSOR_DTYPE,
+    codes::NO_TENSOR_NAME,
+    codes::FILE_NOT_LISTED,
+    codes::INDEX_TRAILING,
 ];
 
 /// The files of one example, by name.

@@ -281,6 +281,7 @@ impl<'p> Checker<'p> {
         let axes = self.atoms(&written);
         let scope = self.builder.scope.clone();
         let only = self.builder.only.clone();
+        let indices = self.builder.indices.clone();
         self.builder.built.model.tensors.push(Tensor {
             name,
             named: false,
@@ -294,6 +295,7 @@ impl<'p> Checker<'p> {
             from: None,
             scope,
             only,
+            indices,
             tied: false,
         })
     }

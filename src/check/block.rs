@@ -51,6 +51,8 @@ pub(super) struct Builder<'p> {
     pub(super) carry: Vec<Name>,
     pub(super) rounds: Option<ExprId>,
     pub(super) index: Option<(Name, ExprId)>,
+    /// The indices of all repeats around what is built, outermost first, with their rounds.
+    pub(super) indices: Rc<[(Name, ExprId)]>,
     /// The rounds of the innermost repeat that what is built belongs to, where not all.
     pub(super) only: Option<Rc<[u32]>>,
     pub(super) axes: FxHashMap<Name, AxisId>,
@@ -82,6 +84,7 @@ impl Builder<'_> {
             carry: Vec::new(),
             rounds: None,
             index: None,
+            indices: Rc::new([]),
             only: None,
             axes: FxHashMap::default(),
             windowed: FxHashMap::default(),

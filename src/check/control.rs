@@ -68,12 +68,15 @@ impl<'p> Checker<'p> {
         let all = self.times(self.builder.rounds, Some(rounds));
         let saved_rounds = std::mem::replace(&mut self.builder.rounds, all);
         let saved_index = self.builder.index.replace((index.name, rounds));
+        let indices = self.builder.indices.iter().copied().chain([(index.name, rounds)]).collect();
+        let saved_indices = std::mem::replace(&mut self.builder.indices, indices);
         let saved_only = self.builder.only.take();
         self.builder.steps.push(Vec::new());
         let mut outputs = Vec::new();
         self.block_stmts(&body.stmts, &inner, &mut outputs);
         let steps = self.builder.steps.pop().unwrap_or_default();
         self.builder.index = saved_index;
+        self.builder.indices = saved_indices;
         self.builder.only = saved_only;
         self.builder.rounds = saved_rounds;
         self.builder.carry = saved_carry;

@@ -3,6 +3,7 @@
 //! In: arguments. Out: what is printed, and an exit code: 0 fine, 1 findings, 2 wrong usage or a
 //! file that cannot be read or written. Nothing is done before the arguments are parsed.
 
+mod bind;
 mod check;
 mod completions;
 mod eval;
@@ -68,6 +69,7 @@ struct Look {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bind(bind::Args),
     Check(check::Args),
     Eval(eval::Args),
     Explain(explain::Args),
@@ -130,6 +132,7 @@ impl Cli {
 impl Command {
     fn run(self, screen: &Screen) -> Result<Outcome, Outer> {
         match self {
+            Self::Bind(args) => bind::run(&args, screen),
             Self::Check(args) => check::run(&args, screen),
             Self::Eval(args) => eval::run(&args, screen),
             Self::Explain(args) => explain::run(&args, screen),

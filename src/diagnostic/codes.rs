@@ -143,6 +143,20 @@ codes! {
     CONFIG_KEY_WRONG = "E0804", "a key of a config has a value that it cannot have";
     CONFIG_CONTRADICTS = "E0805", "the keys of a config contradict each other";
     CONFIG_UNSUPPORTED = "E0806", "a config asks for layers that the library does not have";
+    // E082: checkpoints
+    NOT_SAFETENSORS = "E0820", "a file is not in the safetensors format";
+    BAD_HEADER = "E0821", "the header of a safetensors file cannot be read";
+    BAD_OFFSETS = "E0822", "tensors of a safetensors file do not lie side by side in its data";
+    BAD_SIZE = "E0823", "a tensor takes other bytes than its shape and format need";
+    TENSOR_TWICE = "E0824", "a checkpoint names a tensor twice";
+    BAD_INDEX = "E0825", "the index of a checkpoint cannot be read";
+    SHARD_MISSING = "E0826", "a file of a checkpoint is missing";
+    INDEX_DISAGREES = "E0827", "the index of a checkpoint and its files disagree";
+    TENSOR_MISSING = "E0830", "a weight of the model is not in the checkpoint";
+    TENSOR_SURPLUS = "E0831", "a checkpoint has a tensor that the model does not know";
+    TENSOR_SHAPE = "E0832", "a weight has another shape in the checkpoint";
+    TENSOR_DTYPE = "E0833", "a weight is stored in another format than the spec says";
+    NO_TENSOR_NAME = "E0834", "a weight of the model has no name in a checkpoint";
     // E09: sweeps
     BAD_RANGE = "E0901", "the values of a sweep cannot be tried";
     TOO_MANY_POINTS = "E0902", "a sweep has more points than anybody can wait for";
@@ -160,4 +174,6 @@ codes! {
     ASSUMPTION_STRETCHED = "W0602", "an assumption is set outside of its range";
     CONFIG_KEY_UNKNOWN = "W0801", "a key of a config is not understood";
     CONFIG_ASSUMED = "W0802", "a config leaves something open, and it was assumed";
+    FILE_NOT_LISTED = "W0820", "a file beside a checkpoint is not part of it";
+    INDEX_TRAILING = "W0821", "something follows behind the end of an index";
 }

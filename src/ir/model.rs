@@ -144,6 +144,8 @@ pub struct Tensor {
     pub scope: Rc<Instance>,
     /// The rounds of its repeat in which it exists, from 0, where they are not all.
     pub only: Option<Rc<[u32]>>,
+    /// The indices of the repeats that it stands in, outermost first, with their rounds.
+    pub indices: Rc<[(Name, ExprId)]>,
     /// Shared with another weight (tied embeddings): counted once.
     pub tied: bool,
 }

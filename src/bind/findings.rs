@@ -1,0 +1,130 @@
+//! What does not fit, as findings: one for each weight, not one for each layer.
+//!
+//! In: what was matched. Out: diagnostics at the lines that declare the weights.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+use super::checkpoint::Checkpoint;
+use super::header::plain;
+use super::matching::{Difference, Matched, Use};
+use super::wanted::Wants;
+use crate::diagnostic::{Diagnostic, closest, codes};
+use crate::source::Place;
+
+/// Names that are listed in full.
+const LISTED: usize = 4;
+
+/// The findings. `model` is where the model stands.
+#[must_use]
+pub fn findings(
+    wants: &Wants,
+    checkpoint: &Checkpoint,
+    matched: &Matched,
+    model: Place,
+) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (path, place) in &wants.nameless {
+        let title = format!("`{path}` has no name in a checkpoint");
+        let label = "declared without `from`";
+        found.push(Diagnostic::new(codes::NO_TENSOR_NAME, title, *place, label));
+    }
+    let surplus = surplus(checkpoint, matched);
+    differences(&mut found, wants, matched, model, &surplus);
+    for (pattern, names) in &surplus {
+        let one = names.len() == 1;
+        let title = match names.first() {
+            Some(name) if one => format!("the model does not know `{}`", plain(name)),
+            _ => format!("the model does not know {} tensors `{}`", names.len(), plain(pattern)),
+        };
+        let label = "no weight of this model is stored there";
+        let finding = Diagnostic::new(codes::TENSOR_SURPLUS, title, model, label);
+        found.push(if one { finding } else { finding.note(listed(names)) });
+    }
+    found
+}
+
+/// Differences of the same kind and weight together.
+fn differences(
+    found: &mut Vec<Diagnostic>,
+    wants: &Wants,
+    matched: &Matched,
+    model: Place,
+    surplus: &BTreeMap<String, Vec<&str>>,
+) {
+    let mut groups: IndexMap<(usize, Difference), Vec<&str>> = IndexMap::new();
+    for (i, difference) in &matched.differences {
+        let Some(wanted) = wants.tensors.get(*i) else { continue };
+        let Some(weight) = wanted.weights.first() else { continue };
+        groups.entry((*weight, difference.clone())).or_default().push(&wanted.name);
+    }
+    for ((weight, difference), names) in groups {
+        let Some(weight) = wants.weights.get(weight) else { continue };
+        let label = format!("the weight `{}[{}]`", weight.path, weight.axes);
+        let subject = match names.as_slice() {
+            [name] => format!("`{}`", plain(name)),
+            names => {
+                let (count, all) = (names.len(), weight.tensors);
+                let of = if count as u64 == all { String::new() } else { format!(" of {all}") };
+                format!("{count}{of} tensors `{}`", plain(&weight.pattern))
+            }
+        };
+        let many = names.len() > 1;
+        let (are, have) = if many { ("are", "have") } else { ("is", "has") };
+        let mut finding = match &difference {
+            Difference::Missing => {
+                let title = format!("{subject} {are} not in the checkpoint");
+                let finding = Diagnostic::new(codes::TENSOR_MISSING, title, weight.place, label);
+                let known = surplus.values().filter_map(|names| names.first().copied());
+                match names.first().and_then(|name| closest(name, known)) {
+                    Some(near) => finding.note(format!("it has `{}`", plain(near))),
+                    None => finding,
+                }
+            }
+            Difference::Shape { wanted, found, turned } => {
+                let title = format!("{subject} {have} the shape {found}, and {wanted} is wanted");
+                let finding = Diagnostic::new(codes::TENSOR_SHAPE, title, weight.place, label);
+                let note = "it is the matrix turned round; a name that ends in `^T` says that a \
+                            checkpoint stores it so";
+                if *turned { finding.note(note) } else { finding }
+            }
+            Difference::Dtype { wanted, found } => {
+                let title = format!("{subject} {are} stored as {found}, and the spec says {wanted}");
+                Diagnostic::new(codes::TENSOR_DTYPE, title, weight.place, label)
+            }
+        };
+        if many {
+            finding = finding.note(listed(&names));
+        }
+        found.push(finding.and(model, "in this model"));
+    }
+}
+
+/// `a`, `b`, `c` and 12 others.
+fn listed(names: &[&str]) -> String {
+    let shown: Vec<String> = names.iter().take(LISTED).map(|n| format!("`{}`", plain(n))).collect();
+    match names.len().saturating_sub(LISTED) {
+        0 => shown.join(", "),
+        1 => format!("{} and one more", shown.join(", ")),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// Tensors that the model does not know, by their names with numbers left out.
+fn surplus<'c>(checkpoint: &'c Checkpoint, matched: &Matched) -> BTreeMap<String, Vec<&'c str>> {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (tensor, used) in checkpoint.tensors.iter().zip(&matched.uses) {
+        if *used == Use::Surplus {
+            groups.entry(pattern(&tensor.name)).or_default().push(&tensor.name);
+        }
+    }
+    groups
+}
+
+/// `model.layers.*.mlp.bias`.
+fn pattern(name: &str) -> String {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let parts = name.split('.').map(|part| if is_number(part) { "*" } else { part });
+    parts.collect::<Vec<_>>().join(".")
+}

@@ -1,0 +1,361 @@
+//! A model's tensors held against those of a checkpoint.
+//!
+//! In: what the model wants, and what is stored. Out: which tensor is which, and what does not fit.
+
+use std::collections::{HashMap, HashSet};
+
+use super::checkpoint::{About, Checkpoint};
+use super::names::{Names, Part};
+use super::shape::Shape;
+use super::wanted::{Wanted, Wants, Weight};
+
+/// What a tensor of a checkpoint is for the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It holds this wanted tensor.
+    Weight(usize),
+    /// It holds the packed elements of this wanted tensor.
+    Elements(usize),
+    /// It is needed to read this wanted tensor: scales, zeros.
+    Part(usize),
+    /// A table that a framework computes and stores: what it is.
+    Buffer(String),
+    /// The output layer once more, which is the embedding table.
+    Tied,
+    /// The model does not know it.
+    Surplus,
+}
+
+/// How a tensor differs from what the model wants.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Difference {
+    /// No tensor has its name.
+    Missing,
+    /// It has other dimensions than these; whether they are the same, turned round.
+    Shape {
+        /// What was wanted.
+        wanted: String,
+        /// What is there.
+        found: String,
+        /// Whether one is the other, turned.
+        turned: bool,
+    },
+    /// It is stored in another format.
+    Dtype {
+        /// The format of the weight, and how that is stored.
+        wanted: String,
+        /// How the tensor is stored.
+        found: String,
+    },
+}
+
+/// Names that the checkpoint starts otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renamed {
+    /// What the names of the model start with.
+    pub from: String,
+    /// What they have instead.
+    pub to: String,
+    /// How many of them.
+    pub count: usize,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Matched {
+    /// For each tensor of the checkpoint what it is.
+    pub uses: Vec<Use>,
+    /// For each wanted tensor the position of the one that holds it.
+    pub found: Vec<Option<usize>>,
+    /// What does not fit, by wanted tensor.
+    pub differences: Vec<(usize, Difference)>,
+    /// Prefixes that differ.
+    pub renamed: Vec<Renamed>,
+}
+
+/// Matches all tensors.
+#[must_use]
+pub fn matched(wants: &Wants, checkpoint: &Checkpoint) -> Matched {
+    let count = checkpoint.tensors.len();
+    let mut matching = Matching {
+        wants,
+        checkpoint,
+        names: Names::get(),
+        by_name: checkpoint.tensors.iter().enumerate().map(|(i, t)| (t.name.as_str(), i)).collect(),
+        parts: HashMap::new(),
+        called: vec![None; wants.tensors.len()],
+        matched: Matched {
+            uses: vec![Use::Surplus; count],
+            found: vec![None; wants.tensors.len()],
+            ..Matched::default()
+        },
+    };
+    matching.by_names();
+    matching.collect_parts();
+    matching.by_parts();
+    matching.by_prefixes();
+    matching.others();
+    matching.take_parts();
+    matching.leftovers();
+    for (i, wanted) in wants.tensors.iter().enumerate() {
+        matching.compare(i, wanted);
+    }
+    matching.matched
+}
+
+struct Matching<'m> {
+    wants: &'m Wants,
+    checkpoint: &'m Checkpoint,
+    names: &'static Names,
+    by_name: HashMap<&'m str, usize>,
+    /// Tensors that may be parts of a weight, by the names that it may have.
+    parts: HashMap<String, Vec<(usize, Part)>>,
+    /// The name under which each wanted tensor was found, where it is another.
+    called: Vec<Option<String>>,
+    matched: Matched,
+}
+
+impl Matching<'_> {
+    fn by_names(&mut self) {
+        for (i, wanted) in self.wants.tensors.iter().enumerate() {
+            if let Some(&at) = self.by_name.get(wanted.name.as_str()) {
+                self.take(i, at, Use::Weight(i));
+            }
+        }
+    }
+
+    fn take(&mut self, wanted: usize, at: usize, as_what: Use) {
+        if let (Some(found), Some(used)) =
+            (self.matched.found.get_mut(wanted), self.matched.uses.get_mut(at))
+        {
+            *found = Some(at);
+            *used = as_what;
+        }
+    }
+
+    fn is_free(&self, at: usize) -> bool {
+        self.matched.uses.get(at) == Some(&Use::Surplus)
+    }
+
+    fn collect_parts(&mut self) {
+        for (at, tensor) in self.checkpoint.tensors.iter().enumerate() {
+            if self.is_free(at) {
+                for (whole, part) in self.names.whole(&tensor.name) {
+                    self.parts.entry(whole).or_default().push((at, part));
+                }
+            }
+        }
+    }
+
+    /// The tensor that holds a weight of this name, whole or packed.
+    fn holder(&self, name: &str) -> Option<(usize, bool)> {
+        if let Some(&at) = self.by_name.get(name).filter(|at| self.is_free(**at)) {
+            return Some((at, false));
+        }
+        let parts = self.parts.get(name)?;
+        let elements = parts.iter().find(|(at, p)| *p == Part::Elements && self.is_free(*at));
+        elements.map(|(at, _)| (*at, true))
+    }
+
+    fn hold(&mut self, i: usize, name: &str) -> bool {
+        let Some((at, packed)) = self.holder(name) else { return false };
+        self.take(i, at, if packed { Use::Elements(i) } else { Use::Weight(i) });
+        true
+    }
+
+    fn by_parts(&mut self) {
+        for i in self.missing() {
+            if let Some(wanted) = self.wants.tensors.get(i) {
+                self.hold(i, &wanted.name);
+            }
+        }
+    }
+
+    fn missing(&self) -> Vec<usize> {
+        let found = self.matched.found.iter().enumerate();
+        found.filter(|(_, f)| f.is_none()).map(|(i, _)| i).collect()
+    }
+
+    /// Names that the checkpoint starts otherwise. One of each pattern tells which start helps most.
+    fn by_prefixes(&mut self) {
+        loop {
+            let missing = self.missing();
+            let mut seen = HashSet::new();
+            let first = |i: &&usize| self.wants.tensors.get(**i).is_some_and(|w| seen.insert(&w.weights));
+            let samples: Vec<usize> = missing.iter().filter(first).copied().collect();
+            let Some((from, to)) = self.best_prefix(&samples) else { return };
+            let mut count = 0;
+            for i in missing {
+                let Some(wanted) = self.wants.tensors.get(i) else { continue };
+                let Some(rest) = wanted.name.strip_prefix(from) else { continue };
+                let name = format!("{to}{rest}");
+                if self.hold(i, &name) {
+                    count += 1;
+                    if let Some(called) = self.called.get_mut(i) {
+                        *called = Some(name);
+                    }
+                }
+            }
+            if count == 0 {
+                return;
+            }
+            self.matched.renamed.push(Renamed { from: from.into(), to: to.into(), count });
+        }
+    }
+
+    fn best_prefix(&self, samples: &[usize]) -> Option<(&'static str, &'static str)> {
+        let prefixes = || [""].into_iter().chain(self.names.prefixes.iter().map(String::as_str));
+        let mut best = (0, None);
+        for from in prefixes() {
+            let rests: Vec<&str> = samples
+                .iter()
+                .filter_map(|i| self.wants.tensors.get(*i)?.name.strip_prefix(from))
+                .collect();
+            for to in prefixes().filter(|to| *to != from) {
+                let holds = rests.iter().filter(|r| self.holder(&format!("{to}{r}")).is_some());
+                let count = holds.count();
+                if count > best.0 {
+                    best = (count, Some((from, to)));
+                }
+            }
+        }
+        best.1
+    }
+
+    /// An embedding table that is stored as the output layer to which it is tied.
+    fn others(&mut self) {
+        let wants = self.wants;
+        let is_head = |w: &Wanted| self.names.heads.contains(&w.name);
+        if wants.tensors.iter().any(is_head) {
+            return;
+        }
+        let Some(table) = self.table().filter(|t| self.matched.found.get(*t) == Some(&None)) else {
+            return;
+        };
+        for head in &self.names.heads {
+            if self.hold(table, head) {
+                if let Some(called) = self.called.get_mut(table) {
+                    *called = Some(head.clone());
+                }
+                return;
+            }
+        }
+    }
+
+    /// The first wanted tensor whose rows are looked up.
+    fn table(&self) -> Option<usize> {
+        self.wants.tensors.iter().position(|wanted| {
+            let first = wanted.weights.first().and_then(|w| self.wants.weights.get(*w));
+            first.is_some_and(|w| !w.shape.matrix && w.shape.rest.len() == 2)
+        })
+    }
+
+    /// Scales and zeros go to their weights, if those are quantized.
+    fn take_parts(&mut self) {
+        for i in 0..self.wants.tensors.len() {
+            let Some(wanted) = self.wants.tensors.get(i) else { continue };
+            let Some(at) = self.matched.found.get(i).copied().flatten() else { continue };
+            let called = self.called.get(i).and_then(Option::as_deref);
+            let Some(parts) = self.parts.get(called.unwrap_or(&wanted.name)) else { continue };
+            let packed = self.matched.uses.get(at) == Some(&Use::Elements(i));
+            let about = self.checkpoint.tensors.get(at).and_then(|t| t.about.as_ref());
+            let weight = wanted.weights.first().and_then(|w| self.wants.weights.get(*w));
+            let narrow = about.is_some_and(|a| a.bits <= 8) || weight.is_some_and(|w| w.bits <= 8.0);
+            if !packed && !narrow {
+                continue;
+            }
+            for &(at, part) in &parts.clone() {
+                let tensor = self.checkpoint.tensors.get(at);
+                let is_bias = tensor.is_some_and(|t| t.name.ends_with("bias"));
+                if part == Part::Other && self.is_free(at) && (packed || !is_bias) {
+                    self.set(at, Use::Part(i));
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, at: usize, as_what: Use) {
+        if let Some(used) = self.matched.uses.get_mut(at) {
+            *used = as_what;
+        }
+    }
+
+    fn leftovers(&mut self) {
+        let has_head = self.wants.tensors.iter().any(|w| self.names.heads.contains(&w.name));
+        let table = self.table().and_then(|t| self.matched.found.get(t).copied().flatten());
+        let table = table.and_then(|at| self.checkpoint.tensors.get(at));
+        for (at, tensor) in self.checkpoint.tensors.iter().enumerate() {
+            if !self.is_free(at) {
+                continue;
+            }
+            let dimensions = tensor.about.as_ref().map(|a| a.shape.len());
+            if let Some(what) = self.names.buffer(&tensor.name, dimensions) {
+                self.set(at, Use::Buffer(what.to_owned()));
+            } else if !has_head && self.names.heads.contains(&tensor.name) {
+                let shape = |t: &super::checkpoint::Stored| t.about.as_ref().map(|a| a.shape.clone());
+                if table.is_some_and(|t| shape(t) == shape(tensor)) {
+                    self.set(at, Use::Tied);
+                }
+            }
+        }
+    }
+
+    fn compare(&mut self, i: usize, wanted: &Wanted) {
+        let Some(at) = self.matched.found.get(i).copied().flatten() else {
+            self.matched.differences.push((i, Difference::Missing));
+            return;
+        };
+        let about = self.checkpoint.tensors.get(at).and_then(|t| t.about.as_ref());
+        let Some(about) = about else { return };
+        let weights: Vec<&Weight> =
+            wanted.weights.iter().filter_map(|w| self.wants.weights.get(*w)).collect();
+        let Some(first) = weights.first() else { return };
+        let shapes: Vec<Shape> = weights.iter().map(|w| w.shape.clone()).collect();
+        let packed = self.matched.uses.get(at) == Some(&Use::Elements(i));
+        let plain = self.names.formats(&first.dtype);
+        let wanted_as = match plain {
+            Some([one]) => format!("`{}` ({one})", first.dtype),
+            _ => format!("`{}`", first.dtype),
+        };
+        let dtype = |found: String| (i, Difference::Dtype { wanted: wanted_as, found });
+        let fits = match plain {
+            Some(plain) => !packed && plain.iter().any(|p| p == about.dtype),
+            None => is_container(about),
+        };
+        if !fits {
+            self.matched.differences.push(dtype(stored_as(about, packed)));
+            return;
+        }
+        let elements: Option<u64> = shapes.iter().map(Shape::elements).sum();
+        if plain.is_none() {
+            let held = (about.bytes as f64 * 8.0 / first.bits).round();
+            if elements.is_some_and(|n| n as f64 != held) {
+                let found = format!("{} for {held} elements", super::header::shown_shape(&about.shape));
+                let wanted = match elements {
+                    Some(n) => format!("{n} elements of {} bits", first.bits),
+                    None => "more elements than can be counted".to_owned(),
+                };
+                let shape = Difference::Shape { wanted, found, turned: false };
+                self.matched.differences.push((i, shape));
+            }
+            return;
+        }
+        let joined = Shape::joined(&shapes);
+        if !joined.iter().any(|s| s.is(&about.shape)) {
+            let turned = joined.iter().any(|s| s.is_turned(&about.shape));
+            let wanted = joined.first().map_or(String::new(), Shape::to_string);
+            let found = super::header::shown_shape(&about.shape);
+            self.matched.differences.push((i, Difference::Shape { wanted, found, turned }));
+        }
+    }
+}
+
+/// Whether elements may be packed into a tensor of this format.
+fn is_container(about: &About) -> bool {
+    let kinds = ["U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64", "F4", "F6_E2M3", "F6_E3M2"];
+    kinds.contains(&about.dtype)
+}
+
+fn stored_as(about: &About, packed: bool) -> String {
+    if packed { format!("packed {}", about.dtype) } else { about.dtype.to_owned() }
+}
