@@ -116,7 +116,7 @@ fn neovim(program: &str, name: &str) -> Seen {
     let mut command = Command::new(program);
     command
         .args(["--clean", "--headless", "--cmd", &runtime, "--cmd", "filetype plugin indent on"])
-        .args(["--cmd", "syntax on", "--cmd", "set columns=110 lines=36 noswapfile"])
+        .args(["--cmd", "syntax on", "--cmd", "set columns=132 lines=34 noswapfile"])
         .args(["chat.mesa", "-S"])
         .arg(here().join("tests/editors/neovim.lua"));
     run(&mut command, &folder);

@@ -73,9 +73,8 @@ local function close_floats()
 end
 
 local function main()
+  vim.diagnostic.config({ virtual_text = true })
   local here = vim.api.nvim_get_current_win()
-  vim.wait(500, function() return false end) -- VimEnter and the plugin
-
   part('filetype', vim.bo.filetype .. ' ' .. vim.bo.commentstring .. ' ' .. vim.bo.shiftwidth)
 
   -- Diagnostics as they are made.
@@ -116,13 +115,14 @@ local function main()
   end
   part('completion', labels)
   vim.cmd('undo')
+  wait('no diagnostic again', function() return #vim.diagnostic.get(0) == 0 end)
 
   -- Definition: into the library, which can be read and not written.
   go('Llama3_8B')
   vim.lsp.buf.definition()
   wait('the library', function()
     local name = vim.api.nvim_buf_get_name(0)
-    return name:match('^mesa%-std:') and #lines() > 5 and vim.fn.line('.') > 1
+    return name:match('mesa%-std:') and #lines() > 5 and vim.fn.line('.') > 1
   end)
   part('definition', {
     vim.api.nvim_buf_get_name(0),
@@ -162,7 +162,7 @@ local function main()
   end)
   part('explain', lines(vim.fn.bufnr('mesa explain')))
 
-  -- A click on the pictures: colours of tree-sitter, if its parser is there.
+  -- Colours of tree-sitter, if its parser is there.
   if vim.treesitter and vim.treesitter.get_captures_at_pos and os.getenv('MESA_PARSER') then
     go('^plan')
     local captures = vim.treesitter.get_captures_at_pos(0, vim.fn.line('.') - 1, 0)
@@ -171,7 +171,13 @@ local function main()
   part('done', '')
 end
 
-local ok, problem = xpcall(main, debug.traceback)
-if not ok then part('failed', tostring(problem)) end
-out:close()
-vim.cmd(ok and 'qall!' or 'cquit!')
+vim.api.nvim_create_autocmd('VimEnter', {
+  callback = function()
+    vim.defer_fn(function()
+      local ok, problem = xpcall(main, debug.traceback)
+      if not ok then part('failed', tostring(problem)) end
+      out:close()
+      vim.cmd(ok and 'qall!' or 'cquit!')
+    end, 100)
+  end,
+})

@@ -4,7 +4,14 @@
 
 local M = {}
 
-local options = { cmd = { 'mesa-lsp' }, settings = {} }
+local options = { cmd = { 'mesa-lsp' }, settings = {}, hints = true }
+
+-- Figures in the text, where Neovim can show them (0.10 and later).
+local function hints(_, buf)
+  if options.hints and vim.lsp.inlay_hint and vim.lsp.inlay_hint.enable then
+    pcall(vim.lsp.inlay_hint.enable, true, { bufnr = buf })
+  end
+end
 
 -- The report that is on screen: its window's buffer, and what it shows.
 local report = { buf = nil, uri = nil, scenario = nil, asked = 0 }
@@ -17,6 +24,7 @@ function M.config()
     filetypes = { 'mesa' },
     root_markers = { '.git' },
     init_options = options.settings,
+    on_attach = hints,
     settings = { mesa = options.settings },
     handlers = {
       ['mesa/evaluated'] = function() M.refresh() end,
@@ -157,7 +165,8 @@ local function derivation(step, depth, out)
   local note = #notes > 0 and '  ' .. table.concat(notes, ', ') or ''
   out[#out + 1] = ('%s%s = %s%s'):format(('  '):rep(depth), step.name, step.human, note)
   for _, key in ipairs({ 'formula', 'because', 'source' }) do
-    if type(step[key]) == 'string' then
+    local number = key == 'formula' and tonumber(step[key]) -- says no more than the figure
+    if type(step[key]) == 'string' and not number then
       local prefix = key == 'source' and 'source: ' or ''
       for _, line in ipairs(lines(step[key])) do
         out[#out + 1] = ('%s│ %s%s'):format(('  '):rep(depth), prefix, line)
@@ -189,14 +198,16 @@ function M.explain(path)
   end)
 end
 
--- A file of the library: `mesa-std:/systems/nvidia.mesa`.
+-- A file of the library: `mesa-std:/systems/nvidia.mesa`. Older versions of Neovim take the name for
+-- a relative path and put a folder before it.
 local function read_library(args)
   local buf = args.buf
+  local uri = args.match:match('mesa%-std:.*')
   vim.bo[buf].buftype = 'nofile'
   vim.bo[buf].swapfile = false
   local source = source_buffer()
   local answers = source
-    and vim.lsp.buf_request_sync(source, 'mesa/source', { uri = args.match }, 2000)
+    and vim.lsp.buf_request_sync(source, 'mesa/source', { uri = uri }, 2000)
   for _, answer in pairs(answers or {}) do
     if answer.result then write(buf, answer.result.text) end
   end
@@ -205,6 +216,7 @@ local function read_library(args)
 end
 
 local function start(buf)
+  if vim.api.nvim_buf_get_name(buf):match('/mesa%-std:/') then return end
   local config = M.config()
   config.filetypes, config.root_markers = nil, nil
   local file = vim.api.nvim_buf_get_name(buf)
@@ -238,7 +250,8 @@ end
 
 local done = false
 
---- `cmd` is the server with its arguments, `settings` what `docs/lsp.md` lists.
+--- `cmd` is the server with its arguments, `settings` what `docs/lsp.md` lists, `hints` whether
+--- figures stand in the text.
 function M.setup(given)
   options = vim.tbl_deep_extend('force', options, given or {})
   if done then return end
@@ -247,7 +260,7 @@ function M.setup(given)
   local on = function(events, pattern, callback)
     vim.api.nvim_create_autocmd(events, { group = group, pattern = pattern, callback = callback })
   end
-  on('BufReadCmd', 'mesa-std:*', read_library)
+  on('BufReadCmd', { 'mesa-std:/*', '*/mesa-std:/*' }, read_library)
   on({ 'CursorMoved', 'BufEnter' }, '*.mesa', function() M.follow() end)
   local command = vim.api.nvim_create_user_command or vim.api.nvim_add_user_command
   command('MesaReport', function(args) M.report(args.args) end, { nargs = '?' })
