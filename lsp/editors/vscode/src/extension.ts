@@ -247,7 +247,7 @@ async function whatIf(request: Request, uri: unknown, scenario: unknown): Promis
       description: choice.current === '' ? choice.path : `${choice.path} is ${choice.current}`,
       choice,
     })),
-    { title: `${name}: what if`, placeHolder: 'what is changed' },
+    { title: `${name}: what if`, placeHolder: 'what is changed', matchOnDescription: true },
   );
   if (what === undefined) {
     return;

@@ -63,13 +63,14 @@ export function human(figure: Figure, name = ''): string {
     return `${digits(Number((value / scale).toPrecision(4)))} ${prefix}${unit}`;
   }
   const shown = digits(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
-  return unit === '' ? shown : `${shown} ${unit}`;
+  return unit === '' ? shown : `${shown} ${unit === 'device' && value !== 1 ? 'devices' : unit}`;
 }
 
 /** `0.683` is `68.3%`. */
 export function percent(value: number): string {
   const shown = value * 100;
-  return `${Number(shown.toPrecision(Math.abs(shown) >= 100 ? 4 : 3))}%`;
+  const rounded = Number(shown.toPrecision(Math.abs(shown) >= 100 ? 4 : 3));
+  return shown > 0 && shown < 0.01 ? '<0.01%' : `${Number(rounded.toFixed(2))}%`;
 }
 
 /** Two minutes and more. */

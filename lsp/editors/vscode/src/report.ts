@@ -24,7 +24,7 @@ const HEADLINES: readonly (readonly [string, string])[] = [
   ['cost.per_million_tokens', 'a million tokens'],
   ['memory.headroom', 'of the memory is free'],
   ['largest_batch', 'largest batch that fits'],
-  ['devices', 'devices'],
+  ['devices', 'in use'],
 ];
 
 /** Parts of `memory` that are no part of what is used. */

@@ -18,6 +18,8 @@ test('figures read as on the command line', () => {
   assert.equal(shown(79.77571705050825, 'tok/s'), '79.78 tok/s');
   assert.equal(shown(2552.822945616264, 'tok/s'), '2,553 tok/s');
   assert.equal(shown(0.6830275949805674, '', 'memory.headroom'), '68.3%');
+  assert.equal(shown(0.000789, '', 'share'), '0.08%');
+  assert.equal(shown(8, 'device'), '8 devices');
   assert.equal(shown(70553706496, ''), '70,553,706,496');
   assert.equal(shown(0, 's'), '0 s');
   assert.equal(shown(997997.58, 'USD'), '998,000 USD');
