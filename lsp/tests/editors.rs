@@ -80,7 +80,7 @@ fn run(command: &mut Command, folder: &Path) {
         .unwrap();
     let started = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > Duration::from_mins(2) {
+        if started.elapsed() > Duration::from_secs(120) {
             let _ = child.kill();
             let _ = child.wait();
             break;

@@ -179,7 +179,7 @@ fn both_read_texts_with_slips_alike() {
         for piece in split(&text) {
             let piece = piece.text(&text);
             for _ in 0..2 {
-                let slipped = slip(piece, &mut random);
+                let slipped = format!("const before = 1\n{}", slip(piece, &mut random));
                 let accepts = pest_accepts(&slipped);
                 let complaint = complaint(&mut parser, &slipped);
                 tried += 1;
@@ -191,7 +191,7 @@ fn both_read_texts_with_slips_alike() {
         }
     }
     let shown = apart.join("\n----\n");
-    assert!(apart.len() * 500 <= tried, "{} of {tried} differ:\n{shown}", apart.len());
+    assert!(apart.len() * 200 <= tried, "{} of {tried} differ:\n{shown}", apart.len());
     assert!(broken * 4 > tried, "only {broken} of {tried} slips broke anything");
 }
 
