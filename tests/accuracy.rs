@@ -1,7 +1,7 @@
 //! The table of `docs/accuracy.md`: every `measured` item of the examples beside its prediction.
 //!
 //! `MESA_BLESS=1 cargo test --test accuracy` writes it anew.
-#![allow(clippy::unwrap_used, clippy::panic)] // a test may fail
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may fail
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -254,7 +254,10 @@ impl Opening<'_> {
         lost.sort_unstable();
         for (name, shard) in lost {
             let file = folder.join(index.shards.get(shard).map_or("", |s| s.as_str()));
-            self.disagrees(&file, &format!("does not hold `{}`, which it lists there", plain(&name)));
+            self.disagrees(
+                &file,
+                &format!("does not hold `{}`, which it lists there", plain(&name)),
+            );
         }
         Ok(())
     }
@@ -276,12 +279,18 @@ impl Opening<'_> {
             let some: Vec<String> = absent.iter().take(8).map(u64::to_string).collect();
             let more = if absent.len() > 8 { ", …" } else { "" };
             let files = if absent.len() == 1 { "file" } else { "files" };
-            let title = format!("{files} {}{more} of {of} are not in `{}`", some.join(", "), path.display());
+            let title = format!(
+                "{files} {}{more} of {of} are not in `{}`",
+                some.join(", "),
+                path.display()
+            );
             let title = if absent.len() == 1 { title.replace(" are ", " is ") } else { title };
             let place = self.place(path);
             let label = format!("names files `{stem}…-of-{of:05}`, and not all of them");
             let finding = Diagnostic::new(codes::SHARD_MISSING, title, place, label);
-            self.found.findings.push(finding.note("give the whole folder, or download what is missing"));
+            self.found
+                .findings
+                .push(finding.note("give the whole folder, or download what is missing"));
         }
     }
 
@@ -291,7 +300,9 @@ impl Opening<'_> {
         let title = format!("`{name}` is not beside its index");
         let label = format!("{} tensors are in it{first}", lost.len());
         let finding = Diagnostic::new(codes::SHARD_MISSING, title, place, label);
-        self.found.findings.push(finding.note("download it again; sizes and formats of its tensors are not known"));
+        self.found.findings.push(
+            finding.note("download it again; sizes and formats of its tensors are not known"),
+        );
     }
 
     fn not_listed(&mut self, file: &Path) {

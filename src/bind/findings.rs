@@ -90,7 +90,8 @@ fn differences(
                 if *turned { finding.note(note) } else { finding }
             }
             Difference::Dtype { wanted, found } => {
-                let title = format!("{subject} {are} stored as {found}, and the spec says {wanted}");
+                let title =
+                    format!("{subject} {are} stored as {found}, and the spec says {wanted}");
                 Diagnostic::new(codes::TENSOR_DTYPE, title, weight.place, label)
             }
         };

@@ -120,7 +120,8 @@ fn first(file: &mut File, count: u64) -> Result<Vec<u8>, Failure> {
 fn header_length(start: &[u8], length: u64) -> Result<u64, Broken> {
     let code = codes::NOT_SAFETENSORS;
     let Some(start) = start.first_chunk::<8>() else {
-        let what = format!("has {length} bytes, fewer than the eight that a safetensors file needs");
+        let what =
+            format!("has {length} bytes, fewer than the eight that a safetensors file needs");
         return Err(Broken::new(code, what, "it was cut off, or it is a file of another kind"));
     };
     let header = u64::from_le_bytes(*start);
@@ -169,7 +170,8 @@ pub fn parse(json: &[u8], data: u64) -> Result<Vec<Entry>, Broken> {
     }
     if position != data {
         let what = format!("has {data} bytes of data, of which tensors take {position}");
-        let note = "the standard leaves no bytes over; the header and the data do not belong together";
+        let note =
+            "the standard leaves no bytes over; the header and the data do not belong together";
         return Err(Broken::new(codes::BAD_OFFSETS, what, note));
     }
     Ok(found.into_iter().map(|(_, _, entry)| entry).collect())
@@ -189,7 +191,11 @@ fn checked(name: String, raw: &RawEntry, data: u64) -> Result<Entry, Broken> {
     }
     if end > data {
         let what = format!("lets `{shown}` end at byte {end} of its data, which has {data}");
-        return Err(Broken::new(codes::BAD_OFFSETS, what, "the file was cut off; download it again"));
+        return Err(Broken::new(
+            codes::BAD_OFFSETS,
+            what,
+            "the file was cut off; download it again",
+        ));
     }
     let elements = raw.shape.iter().try_fold(1u64, |n, d| n.checked_mul(*d));
     let wanted = elements.and_then(|n| n.checked_mul(bits));
@@ -238,7 +244,8 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 fn safe(c: char) -> Vec<char> {
-    let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let hidden =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if c.is_control() || hidden { c.escape_unicode().collect() } else { vec![c] }
 }
 

@@ -181,7 +181,8 @@ impl Matching<'_> {
         loop {
             let missing = self.missing();
             let mut seen = HashSet::new();
-            let first = |i: &&usize| self.wants.tensors.get(**i).is_some_and(|w| seen.insert(&w.weights));
+            let first =
+                |i: &&usize| self.wants.tensors.get(**i).is_some_and(|w| seen.insert(&w.weights));
             let samples: Vec<usize> = missing.iter().filter(first).copied().collect();
             let Some((from, to)) = self.best_prefix(&samples) else { return };
             let mut count = 0;
@@ -260,7 +261,8 @@ impl Matching<'_> {
             let packed = self.matched.uses.get(at) == Some(&Use::Elements(i));
             let about = self.checkpoint.tensors.get(at).and_then(|t| t.about.as_ref());
             let weight = wanted.weights.first().and_then(|w| self.wants.weights.get(*w));
-            let narrow = about.is_some_and(|a| a.bits <= 8) || weight.is_some_and(|w| w.bits <= 8.0);
+            let narrow =
+                about.is_some_and(|a| a.bits <= 8) || weight.is_some_and(|w| w.bits <= 8.0);
             if !packed && !narrow {
                 continue;
             }
@@ -292,7 +294,8 @@ impl Matching<'_> {
             if let Some(what) = self.names.buffer(&tensor.name, dimensions) {
                 self.set(at, Use::Buffer(what.to_owned()));
             } else if !has_head && self.names.heads.contains(&tensor.name) {
-                let shape = |t: &super::checkpoint::Stored| t.about.as_ref().map(|a| a.shape.clone());
+                let shape =
+                    |t: &super::checkpoint::Stored| t.about.as_ref().map(|a| a.shape.clone());
                 if table.is_some_and(|t| shape(t) == shape(tensor)) {
                     self.set(at, Use::Tied);
                 }
@@ -330,7 +333,8 @@ impl Matching<'_> {
         if plain.is_none() {
             let held = (about.bytes as f64 * 8.0 / first.bits).round();
             if elements.is_some_and(|n| n as f64 != held) {
-                let found = format!("{} for {held} elements", super::header::shown_shape(&about.shape));
+                let found =
+                    format!("{} for {held} elements", super::header::shown_shape(&about.shape));
                 let wanted = match elements {
                     Some(n) => format!("{n} elements of {} bits", first.bits),
                     None => "more elements than can be counted".to_owned(),

@@ -54,7 +54,8 @@ impl Names {
     /// What a tensor is that a framework computes, if it is one.
     pub fn buffer(&self, name: &str, dimensions: Option<usize>) -> Option<&str> {
         let is = |b: &&Buffer| {
-            let fits = b.dimensions.is_empty() || dimensions.is_none_or(|d| b.dimensions.contains(&d));
+            let fits =
+                b.dimensions.is_empty() || dimensions.is_none_or(|d| b.dimensions.contains(&d));
             fits && b.names.iter().any(|end| ends_in(name, end))
         };
         self.buffer.iter().find(is).map(|b| b.what.as_str())

@@ -102,7 +102,8 @@ impl Bound {
         let count = grouped(&total.tensors.to_string());
         rows.push(["together".into(), count, bytes(total.bytes), String::new()]);
         if let Some(size) = self.checkpoint.total_size {
-            let row = ["by the index".into(), String::new(), grouped(&size.to_string()), String::new()];
+            let row =
+                ["by the index".into(), String::new(), grouped(&size.to_string()), String::new()];
             rows.push(row);
         }
         let spec = grouped(&format!("{:.0}", self.spec_bytes()));
@@ -122,7 +123,9 @@ impl Bound {
             let _ = match (renamed.from.as_str(), renamed.to.as_str()) {
                 ("", to) => writeln!(out, "\n{count} names start with `{to}` in the checkpoint"),
                 (from, "") => writeln!(out, "\n{count} names lack `{from}` in the checkpoint"),
-                (from, to) => writeln!(out, "\n{count} names start with `{to}` there, not `{from}`"),
+                (from, to) => {
+                    writeln!(out, "\n{count} names start with `{to}` there, not `{from}`")
+                }
             };
         }
         if !known {

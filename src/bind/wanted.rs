@@ -146,10 +146,14 @@ fn names(pattern: &str, tensor: &Tensor, model: &Model, graph: &Graph) -> Vec<St
         let index = tensor.indices.iter().rev().find(|(name, _)| *name == hole);
         let numbers: Vec<u64> = match (of_axis, index, &tensor.only) {
             (Some(axis), ..) => match axis.size {
-                AxisSize::Fixed(id) | AxisSize::Composite(id) => (0..whole(graph.value(id))).collect(),
+                AxisSize::Fixed(id) | AxisSize::Composite(id) => {
+                    (0..whole(graph.value(id))).collect()
+                }
                 AxisSize::Phase(_) => Vec::new(),
             },
-            (None, Some(_), Some(only)) if innermost => only.iter().map(|n| u64::from(*n)).collect(),
+            (None, Some(_), Some(only)) if innermost => {
+                only.iter().map(|n| u64::from(*n)).collect()
+            }
             (None, Some((_, rounds)), _) => (0..whole(graph.value(*rounds))).collect(),
             (None, None, _) => Vec::new(),
         };

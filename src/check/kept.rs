@@ -265,7 +265,7 @@ impl Prints {
         out
     }
 
-    fn part<'a>(program: &'a Program, id: ModuleId, piece: usize) -> Option<(&'a Part, &'a str)> {
+    fn part(program: &Program, id: ModuleId, piece: usize) -> Option<(&Part, &str)> {
         let module = program.module(id);
         let text: &str = &program.sources.file(module.file).text;
         module.cut().pieces.get(piece).map(|part| (part, text))

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::Outcome;
 use super::input::{self, shown};
 use super::screen::Screen;
-use super::Outcome;
 use crate::bind::{Bound, bind, checkpoint};
 use crate::check::{Checker, Program};
 use crate::diagnostic::miette::{Outer, narrate};
@@ -131,9 +131,7 @@ fn held(
     });
     let is_error = |d: &Diagnostic| d.severity == Severity::Error;
     match built.filter(|_| !checker.diagnostics.iter().any(is_error)) {
-        Some(built) => {
-            Ok(Ok(bind(&built.model, &checker.graph, item.name_place(), checkpoint)))
-        }
+        Some(built) => Ok(Ok(bind(&built.model, &checker.graph, item.name_place(), checkpoint))),
         None => {
             found.append(&mut checker.diagnostics);
             Ok(Err(found))

@@ -357,14 +357,14 @@ impl<'p> Resolver<'_, 'p> {
             _ => None,
         };
         let stmts = item.item.body.iter().chain(with).flat_map(|b| &b.stmts);
-        let value = stmts.filter_map(|stmt| match &stmt.kind {
+        let mut value = stmts.filter_map(|stmt| match &stmt.kind {
             StmtKind::Set { path, value, .. } => match path.as_slice() {
                 [only] if only.name == name => Some(value),
                 _ => None,
             },
             _ => None,
         });
-        match value.last() {
+        match value.next_back() {
             Some(value) => {
                 let path = base_of(value)?;
                 let target = Resolver { checker: self.checker, item }.field(&path)?;
