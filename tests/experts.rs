@@ -248,6 +248,15 @@ fn each_phase_takes_the_cheaper_form_of_latent_attention() {
 }
 
 #[test]
+fn one_way_alone_is_not_cheaper() {
+    let text = "block Alone(rank: Count) {\n  input x[batch, seq, hidden]\n  weight a[hidden, rank]\n  \
+                if cheaper {\n    y[batch, seq, rank] = x * a\n  }\n  output y\n}\n";
+    let found = mesa::check(&mesa::Program::of_text("test.mesa", text));
+    let titles: Vec<_> = found.iter().map(|d| d.title.as_str()).collect();
+    assert_eq!(titles, ["`if cheaper` holds two ways to the same values"]);
+}
+
+#[test]
 fn an_indexer_limits_what_attention_looks_at() {
     let flops = |prompt| {
         let out = eval("DeepSeek_V3_2", 4, "Ep(ep: 32)", 32, prompt);

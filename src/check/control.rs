@@ -132,10 +132,25 @@ impl<'p> Checker<'p> {
             self.if_by_layer(arms, otherwise, env, outputs);
             return;
         }
-        if let ([(condition, body)], Some(other)) = (arms, otherwise)
-            && matches!(&condition.kind, ExprKind::Name(n) if *n == CHEAPER)
-        {
-            self.if_cheaper([body, other], env.site().place(condition.span), env, outputs);
+        let cheaper =
+            |(c, _): &&(Expr, Body)| matches!(&c.kind, ExprKind::Name(n) if *n == CHEAPER);
+        if let Some((condition, body)) = arms.iter().find(cheaper) {
+            let place = env.site().place(condition.span);
+            match (arms, otherwise) {
+                ([_], Some(other)) => self.if_cheaper([body, other], place, env, outputs),
+                _ => {
+                    self.report(
+                        Diagnostic::new(
+                            codes::STATEMENT_NOT_HERE,
+                            "`if cheaper` holds two ways to the same values",
+                            place,
+                            "cheaper than what is not said",
+                        )
+                        .note("write `if cheaper { … } else { … }`"),
+                    );
+                    self.block_stmts(&body.stmts, env, outputs);
+                }
+            }
             return;
         }
         let mut decided = None;
