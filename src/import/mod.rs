@@ -123,8 +123,8 @@ fn not_json(broken: &json::Broken, file: FileId) -> Diagnostic {
     )
 }
 
-/// The names that a rule of precision may mean in a model (weights, calls and blocks), each with the
-/// number of layers that have it.
+/// The names that a rule of precision may mean in a model (weights, calls and blocks), each with
+/// the number of layers that have it.
 fn names_of_weights(text: &str) -> BTreeMap<String, f64> {
     let program = Program::of_text("imported.mesa", text);
     let mut checker = Checker::new(&program);

@@ -1,6 +1,6 @@
 //! Formats of quantized weights: `quantization_config` and its kin.
 //!
-//! In: what a config says of its quantization, in the words of eight tools. Out: a [`Format`]: which
+//! In: what a config says of its quantization, in the words of eight tools. Out: [`Format`], which
 //! weights have which format of the library (or of one that is declared beside the model), and
 //! which were left out.
 

@@ -1,7 +1,8 @@
 //! The arithmetic that the table and the defaults of blocks are written in: `4 * hidden`.
 //!
-//! In: a text of names (`/name` for a key of the config itself), numbers, `+ - * / %`, parentheses, `ceil`, `floor`, `min` and `max`. Out: its
-//! value; `None` where a name has none or the text is something else.
+//! In: a text of names (`/name` for a key of the config itself), numbers, `+ - * / %`, parentheses,
+//! `ceil`, `floor`, `min` and `max`. Out: its value; `None` where a name has none or the text is
+//! something else.
 
 /// The value of `text`, with names looked up by `known`.
 #[must_use]

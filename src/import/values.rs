@@ -169,7 +169,7 @@ impl Reader<'_> {
 
     /// What a key that is not there means.
     fn absent(&mut self, rule: &Rule) -> Found {
-        let key = rule.key.0.first().cloned().unwrap_or_default();
+        let key = rule.key.0.first().or(rule.within.as_ref()).cloned().unwrap_or_default();
         let whole = first(self.root.span);
         if let Some(assumed) = &rule.assumed {
             let place = self.place(whole);
@@ -188,7 +188,8 @@ impl Reader<'_> {
             return Found::Value { text: default, number: worked_out, why, span: None };
         }
         if !rule.optional {
-            let title = format!("the config has no `{}`", rule.key.0.join("` or `"));
+            let keys = if rule.key.0.is_empty() { key } else { rule.key.0.join("` or `") };
+            let title = format!("the config has no `{keys}`");
             self.report(codes::CONFIG_KEY_MISSING, title, whole, "a key is missing");
             return Found::Wrong;
         }
