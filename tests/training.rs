@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::training::*;
 use common::Run;
+use common::training::*;
 
 /// Saved activations of one layer: the difference that a layer makes.
 fn saved_layer(plan: &str, call: &str) -> f64 {
