@@ -9,6 +9,7 @@ mod checks;
 mod gradients;
 mod results;
 mod stages;
+mod weights;
 
 use std::rc::Rc;
 

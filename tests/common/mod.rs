@@ -1,6 +1,8 @@
 //! Scenarios evaluated for tests: text in, numbers and findings out.
 #![allow(dead_code)] // each test binary uses its own part
 
+pub mod training;
+
 use std::collections::BTreeMap;
 
 use mesa::diagnostic::Severity;
