@@ -308,9 +308,7 @@ fn all_rows(
     if args.format != Format::Parquet {
         let kind = if args.format == Format::Csv { Rows::Csv } else { Rows::JsonLines };
         let head = rows::head(kind, &axes, &columns, true);
-        if options.skip == 0 && out.write_all(head.as_bytes()).is_err() {
-            stop.0.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
+        let mut head = if options.skip == 0 { head } else { String::new() };
         let write = |numbers: &[u64], block: &Block, rows: &mut Vec<u8>| {
             for (at, point) in numbers.iter().enumerate() {
                 let reason = said(standing(&definition, block, at));
@@ -321,7 +319,10 @@ fn all_rows(
                 rows::write_row(kind, rows, names, *point, &settings, &values, last);
             }
         };
-        let mut emit = |bytes: &[u8]| out.write_all(bytes).and_then(|()| out.flush());
+        let mut emit = |bytes: &[u8]| {
+            out.write_all(std::mem::take(&mut head).as_bytes())?;
+            out.write_all(bytes).and_then(|()| out.flush())
+        };
         let mut show = |p| progress.show(p);
         return Ok(run(compiler, space, options, stop, Some(&write), &mut emit, &mut show));
     }
