@@ -166,7 +166,7 @@ fn hovers_in_a_block_know_shapes_and_constants() {
         "up[",
         "wide =",
         "wide * down",
-        "gather",
+        "lookup",
         "ffn: 4",
     ] {
         shown += &hover(&mut client, &text, needle);

@@ -248,6 +248,7 @@ pub fn builtin(name: &str) -> &'static str {
         "System" => "chips joined by links",
         "Model" => "a block with sizes",
         "Plan" => "how a model is spread over devices",
+        "among" => "whether a count is one of a list",
         "gcd" => "the greatest common divisor",
         "extent" => "the length of an axis",
         "window" => "how many positions of an axis are ever looked at",
