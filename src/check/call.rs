@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::sync::LazyLock;
 
+use rustc_hash::FxHashMap;
+
 use super::object::{Given, Slot};
 use super::program::ItemRef;
 use super::value::{Env, Value, with_article};
@@ -30,11 +32,16 @@ fn builtin(name: Name) -> Option<&'static str> {
 /// An argument as a key: equal keys are the same value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Key {
+    /// Not given: the default.
+    Missing,
     None,
     Number(ExprId),
     Truth(bool),
     Shared(usize),
 }
+
+/// Results of functions by function and arguments.
+pub(super) type Calls<'p> = FxHashMap<(usize, Vec<Key>), Value<'p>>;
 
 /// Adds the key of an argument; no key at all where one has none.
 fn note_key(keys: &mut Option<Vec<Key>>, value: &Value<'_>) {
@@ -430,12 +437,25 @@ impl<'p> Checker<'p> {
             self.missing_library(name);
             return Value::Error;
         };
+        let params = item.item.params.as_deref().unwrap_or_default();
+        let given = |param: &Param| args.iter().find(|(n, _)| param.name.name == *n);
+        let mut raw = Some(Vec::with_capacity(params.len()));
+        for param in params {
+            match (given(param), &mut raw) {
+                (Some((_, value)), _) => note_key(&mut raw, value),
+                (None, Some(raw)) => raw.push(Key::Missing),
+                (None, None) => {}
+            }
+        }
+        let raw = raw.map(|raw| (std::ptr::from_ref(item.item) as usize, raw));
+        if let Some(value) = raw.as_ref().and_then(|raw| self.asked.get(raw)) {
+            return value.clone();
+        }
         let inner = self.item_env(item).names();
-        let mut keys = Some(Vec::with_capacity(args.len()));
-        for param in item.item.params.as_deref().unwrap_or_default() {
-            let given = args.iter().find(|(n, _)| param.name.name == *n).map(|(_, v)| v.clone());
-            let (value, kind) = match (given, &param.default) {
-                (Some(value), _) => (value, OriginKind::Inferred),
+        let mut keys = Some(Vec::with_capacity(params.len()));
+        for param in params {
+            let (value, kind) = match (given(param), &param.default) {
+                (Some((_, value)), _) => (value.clone(), OriginKind::Inferred),
                 (None, Some(default)) => (self.eval(default, &inner), OriginKind::Default),
                 (None, None) => (Value::None, OriginKind::Inferred),
             };
@@ -444,7 +464,10 @@ impl<'p> Checker<'p> {
             note_key(&mut keys, &value);
             inner.bind(param.name.name, value);
         }
-        self.run_fn_once(item, &inner, keys)
+        let value = self.run_fn_once(item, &inner, keys);
+        // Its arguments are kept with the call itself.
+        self.asked.extend(raw.map(|raw| (raw, value.clone())));
+        value
     }
 
     /// A number from [`Checker::call_library`].

@@ -15,6 +15,7 @@ mod constants;
 mod control;
 mod cut;
 mod declaration;
+mod earlier;
 mod eval;
 mod inputs;
 mod instance;
@@ -118,8 +119,14 @@ pub struct Checker<'p> {
     library_fns: FxHashMap<Name, ItemRef<'p>>,
     imports: FxHashMap<ModuleId, Rc<Ordered<Name, names::Imported<'p>>>>,
     /// Results of library functions by function and arguments.
-    calls: FxHashMap<(usize, Vec<call::Key>), Value<'p>>,
+    calls: call::Calls<'p>,
+    /// The same for what the compiler asked, by what it gave.
+    asked: call::Calls<'p>,
     kept: Vec<Value<'p>>,
+    /// What the last scenario computed under its runtime, for the next one with the same.
+    earlier: Option<earlier::Computed<'p>>,
+    /// How many findings there were when the runtime was set.
+    found_before: usize,
     /// Groups of devices by mesh axes and size, of the scenario being lowered.
     pub(crate) groups: FxHashMap<(Vec<crate::ir::MeshId>, ExprId), Rc<Group<'p>>>,
     types: FxHashMap<usize, Ty>,
@@ -163,7 +170,10 @@ impl<'p> Checker<'p> {
             library_fns: FxHashMap::default(),
             imports: FxHashMap::default(),
             calls: FxHashMap::default(),
+            asked: FxHashMap::default(),
             kept: Vec::new(),
+            earlier: None,
+            found_before: 0,
             groups: FxHashMap::default(),
             types: FxHashMap::default(),
             envs: RefCell::default(),
@@ -228,14 +238,6 @@ impl<'p> Checker<'p> {
     #[must_use]
     pub fn errors(&self) -> usize {
         self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
-    }
-    /// Forgets assumptions and constants that depend on the runtime, before another scenario.
-    pub fn set_runtime(&mut self, runtime: Option<Rc<Object<'p>>>) {
-        self.runtime = runtime;
-        self.constants.retain(|_, v| !matches!(v, Value::Num(_) | Value::Bool(_)));
-        self.calls.clear();
-        self.kept.clear();
-        self.groups.clear();
     }
 }
 

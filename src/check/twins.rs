@@ -279,11 +279,14 @@ fn text_after_name<'a>(program: &'a Program, item: ItemRef<'_>) -> &'a str {
     program.sources.text(item.place(span))
 }
 
-/// An item that was sound, on a graph of its own.
+/// An item that was sound.
 struct Sound<'p> {
     item: ItemRef<'p>,
     numbers: Vec<Literal>,
-    checker: Checker<'p>,
+    /// The position of the checker that looked at it.
+    checker: usize,
+    /// What the look relied on.
+    guards: Vec<Guard>,
     /// Made when another item of the shape comes.
     template: Option<Template>,
 }
@@ -292,43 +295,76 @@ struct Sound<'p> {
 #[derive(Default)]
 pub struct Templates<'p> {
     known: FxHashMap<Identity, Sound<'p>>,
+    /// The checkers that looked at them.
+    checkers: Vec<Checker<'p>>,
+    /// Whether the last of them, which found nothing yet, looks at the next scenario too.
+    open: bool,
 }
+
+/// How large a graph may be that another scenario is lowered on.
+const ROOMY: usize = 1 << 16;
 
 impl<'p> Templates<'p> {
     /// Checks an item, unless one of its shape was sound and relied on nothing that changes.
     pub fn check(&mut self, checker: &mut Checker<'p>, twins: &mut Twins, item: ItemRef<'p>) {
         let (shape, numbers) = twins.shape(checker, item);
-        if let Some(like) = self.known.get_mut(&shape) {
-            let graph = &like.checker.graph;
-            let guards = &like.checker.guards;
-            let template = like
-                .template
-                .get_or_insert_with(|| Template::new(graph, guards, like.item, &like.numbers));
-            if template.accepts(graph, &numbers) {
+        if let Some(like) = self.known.get_mut(&shape)
+            && let Some(looked) = self.checkers.get(like.checker)
+        {
+            let graph = &looked.graph;
+            let make = || Template::new(graph, &like.guards, like.item, &like.numbers);
+            if like.template.get_or_insert_with(make).accepts(graph, &numbers) {
                 return;
             }
         }
-        let look = |brief: bool| {
-            let mut own = Checker::new(checker.program);
+        let scenario = matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured);
+        let look = |mut own: Checker<'p>, brief: bool| {
             own.brief = brief;
-            match item.item.kind {
-                ItemKind::Scenario | ItemKind::Measured => {
-                    let _ = crate::evaluate(&mut own, item);
-                }
-                _ => own.led_by(item.name_place(), |own| own.check_item(item)),
+            if scenario {
+                let _ = crate::evaluate(&mut own, item);
+            } else {
+                own.led_by(item.name_place(), |own| own.check_item(item));
             }
             own
         };
+        // What a scenario computed that was sound, the next one need not compute again. A twin of
+        // it has other numbers of its own alone, and on those nothing hangs that was there before.
+        let open = std::mem::take(&mut self.open) && scenario;
+        let last = if open { self.checkers.pop() } else { None };
+        let at = self.checkers.len();
+        let shared = last.is_some();
+        let mut own = last.unwrap_or_else(|| Checker::new(checker.program));
+        own.guards.clear();
+        own.stopped = None;
         // Whatever a brief look finds may be due to its brevity: look again.
-        let mut own = look(true);
-        if !own.diagnostics.is_empty() {
-            own = look(false);
-        }
+        let mut own = look(own, true);
         if own.diagnostics.is_empty() {
-            let sound = || Sound { item, numbers, checker: own, template: None };
+            let guards = std::mem::take(&mut own.guards);
+            self.open = scenario && own.graph.len() < ROOMY;
+            self.known.entry(shape).or_insert(Sound {
+                item,
+                numbers,
+                checker: at,
+                guards,
+                template: None,
+            });
+            self.checkers.push(own);
+            return;
+        }
+        let mut again = look(Checker::new(checker.program), false);
+        if shared {
+            // Its graph is that of others.
+            own.diagnostics.clear();
+            self.checkers.push(own);
+        }
+        if again.diagnostics.is_empty() {
+            let checker = self.checkers.len();
+            let guards = std::mem::take(&mut again.guards);
+            let sound = || Sound { item, numbers, checker, guards, template: None };
             self.known.entry(shape).or_insert_with(sound);
+            self.checkers.push(again);
         } else {
-            checker.diagnostics.append(&mut own.diagnostics);
+            checker.diagnostics.append(&mut again.diagnostics);
         }
     }
 }

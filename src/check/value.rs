@@ -171,6 +171,11 @@ impl<'p> Env<'p> {
     pub fn module(site: Site) -> Self {
         Self(Rc::new(EnvNode { scope: Scope::Module, parent: None, site }))
     }
+    /// Whether two are one scope.
+    #[must_use]
+    pub fn same(a: &Self, b: &Self) -> bool {
+        Rc::ptr_eq(&a.0, &b.0)
+    }
     /// A scope inside this one, for text at the same site.
     #[must_use]
     pub fn inner(&self, scope: Scope<'p>) -> Self {
