@@ -129,6 +129,8 @@ pub struct Checker<'p> {
     found_before: usize,
     /// Groups of devices by mesh axes and size, of the scenario being lowered.
     pub(crate) groups: FxHashMap<(Vec<crate::ir::MeshId>, ExprId), Rc<Group<'p>>>,
+    /// Groups by what they are made of: devices at each level, and its link. They keep the links.
+    pub(crate) group_records: FxHashMap<Vec<(ExprId, usize)>, Rc<Group<'p>>>,
     types: FxHashMap<usize, Ty>,
     /// Scopes of modules as items see them.
     envs: RefCell<FxHashMap<usize, Env<'p>>>,
@@ -175,6 +177,7 @@ impl<'p> Checker<'p> {
             earlier: None,
             found_before: 0,
             groups: FxHashMap::default(),
+            group_records: FxHashMap::default(),
             types: FxHashMap::default(),
             envs: RefCell::default(),
             byte_names: FxHashMap::default(),

@@ -101,6 +101,14 @@ impl<'p> Checker<'p> {
             levels.push((here, link.clone()));
             inside = reach;
         }
+        // Formulas take equal groups for the same one, also in the next scenario.
+        let parts = levels.iter().map(|(count, link)| (*count, Rc::as_ptr(link).addr()));
+        let parts: Vec<(ExprId, usize)> = parts.collect();
+        if let Some(group) = self.group_records.get(&parts) {
+            let group = group.clone();
+            self.groups.insert(key, group.clone());
+            return Some(group);
+        }
         let mut value = Value::None;
         let mut outer = None;
         for (count, link) in levels.iter().rev() {
@@ -118,6 +126,7 @@ impl<'p> Checker<'p> {
         }
         let group = Rc::new(Group { value, levels });
         self.groups.insert(key, group.clone());
+        self.group_records.insert(parts, group.clone());
         Some(group)
     }
 
