@@ -421,3 +421,44 @@ fn every_weight_map_of_the_corpus_is_bound() {
         "run this test with INSTA_UPDATE=always to bring the table up to date"
     );
 }
+
+#[test]
+fn matrices_with_inputs_first_are_told_from_those_turned_round() {
+    let folder = folder("turned");
+    let text = "use std.layers.Gpt\n\nmodel Tiny = Gpt(layers: 1, hidden: 8, heads: 2, vocab: 16, \
+                context: 4, matrix: \"weight^T\")\n";
+    fs::write(folder.join("tiny.mesa"), text).unwrap();
+    let shapes: [(&str, &[u64]); 18] = [
+        ("wte.weight", &[16, 8]),
+        ("wpe.weight", &[4, 8]),
+        ("h.0.ln_1.weight", &[8]),
+        ("h.0.ln_1.bias", &[8]),
+        ("h.0.attn.c_attn.weight", &[8, 24]),
+        ("h.0.attn.c_attn.bias", &[24]),
+        ("h.0.attn.c_proj.weight", &[8, 8]),
+        ("h.0.attn.c_proj.bias", &[8]),
+        ("h.0.attn.bias", &[1, 1, 4, 4]),
+        ("h.0.attn.masked_bias", &[]),
+        ("h.0.ln_2.weight", &[8]),
+        ("h.0.ln_2.bias", &[8]),
+        ("h.0.mlp.c_fc.weight", &[8, 32]),
+        ("h.0.mlp.c_fc.bias", &[32]),
+        ("h.0.mlp.c_proj.weight", &[32, 8]),
+        ("h.0.mlp.c_proj.bias", &[8]),
+        ("ln_f.weight", &[8]),
+        ("ln_f.bias", &[8]),
+    ];
+    let all =
+        shapes.map(|(name, shape)| (format!("transformer.{name}"), "BF16", 16, shape.to_vec()));
+    let bind = |tensors: &[Tensor]| {
+        fs::write(folder.join("model.safetensors"), file(tensors)).unwrap();
+        mesa(&folder, &["bind", "tiny.mesa", "model.safetensors"])
+    };
+    let output = bind(&all);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("causal masks"), "{}", said(&output));
+    let mut turned = all;
+    turned[12].3.reverse();
+    let output = bind(&turned);
+    assert!(said(&output).contains("error[E0832]"), "{}", said(&output));
+}
