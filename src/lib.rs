@@ -13,8 +13,8 @@
 //!
 //! [`ide`] answers what an editor asks, one question a file.
 //! [`import`] writes models from the configs of Hugging Face; [`bind`] holds a model against the
-//! tensors of a checkpoint. [`diagnostic`] is what all of them say
-//! of a mistake; [`cli`] is the command.
+//! tensors of a checkpoint. [`diagnostic`] is what all of them say of a mistake; [`cli`] is the
+//! command.
 
 pub mod arena;
 pub mod bind;

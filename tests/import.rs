@@ -130,6 +130,8 @@ const PUBLISHED: &[(&str, f64)] = &[
     ("Qwen__Qwen1.5-MoE-A2.7B", 14_315_784_192.0),
     ("Qwen__Qwen3-235B-A22B", 235_093_634_560.0),
     ("Qwen__Qwen3-Coder-480B-A35B-Instruct", 480_154_875_392.0),
+    // What the index of the checkpoint says.
+    ("mistralai__Mistral-Small-3.x-24B", 118_972_826_624.0),
     // Half of the bytes of the checkpoint.
     ("alpindale__WizardLM-2-8x22B", 140_620_634_112.0),
     ("mistralai__Mixtral-8x7B-v0.1", 46_702_792_704.0),

@@ -237,12 +237,16 @@ impl Opening<'_> {
                     Some(s) if *s == shard => _ = expected.remove(&name),
                     Some(s) => {
                         let other = index.shards.get(*s).map_or("", |s| s.as_str());
-                        let what = format!("holds `{}`, which is in `{other}`", plain(&name));
+                        let what = format!(
+                            "holds `{}`, which its index puts into `{other}`",
+                            plain(&name)
+                        );
                         self.disagrees(&file, &what);
                         continue;
                     }
                     None => {
-                        let what = format!("holds `{}`, which it does not list", plain(&name));
+                        let what =
+                            format!("holds `{}`, which its index does not list", plain(&name));
                         self.disagrees(&file, &what);
                     }
                 }
@@ -256,7 +260,7 @@ impl Opening<'_> {
             let file = folder.join(index.shards.get(shard).map_or("", |s| s.as_str()));
             self.disagrees(
                 &file,
-                &format!("does not hold `{}`, which it lists there", plain(&name)),
+                &format!("does not hold `{}`, which its index puts there", plain(&name)),
             );
         }
         Ok(())
@@ -324,7 +328,7 @@ impl Opening<'_> {
             }
             return;
         }
-        let title = format!("`{}` {what}, by the index", file.display());
+        let title = format!("`{}` {what}", file.display());
         let label = "the index and its files do not belong together";
         self.found.findings.push(Diagnostic::new(codes::INDEX_DISAGREES, title, place, label));
     }

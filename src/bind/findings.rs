@@ -16,6 +16,9 @@ use crate::source::Place;
 /// Names that are listed in full.
 const LISTED: usize = 4;
 
+/// Names with numbers left out that are listed.
+const PATTERNS: usize = 12;
+
 /// The findings. `model` is where the model stands.
 #[must_use]
 pub fn findings(
@@ -32,17 +35,34 @@ pub fn findings(
     }
     let surplus = surplus(checkpoint, matched);
     differences(&mut found, wants, matched, model, &surplus);
-    for (pattern, names) in &surplus {
-        let one = names.len() == 1;
-        let title = match names.first() {
-            Some(name) if one => format!("the model does not know `{}`", plain(name)),
-            _ => format!("the model does not know {} tensors `{}`", names.len(), plain(pattern)),
-        };
-        let label = "no weight of this model is stored there";
-        let finding = Diagnostic::new(codes::TENSOR_SURPLUS, title, model, label);
-        found.push(if one { finding } else { finding.note(listed(names)) });
-    }
+    found.extend(unknown(&surplus, model));
     found
+}
+
+/// One finding for all tensors that the model does not know.
+fn unknown(surplus: &BTreeMap<String, Vec<&str>>, model: Place) -> Option<Diagnostic> {
+    let count: usize = surplus.values().map(Vec::len).sum();
+    let title = match surplus.iter().next()? {
+        (_, names) if count == 1 => {
+            format!("the model does not know `{}`", plain(names.first().unwrap_or(&"")))
+        }
+        (pattern, _) if surplus.len() == 1 => {
+            format!("the model does not know {count} tensors `{}`", plain(pattern))
+        }
+        _ => format!("the model does not know {count} tensors of the checkpoint"),
+    };
+    let label = "no weight of this model is stored there";
+    let mut finding = Diagnostic::new(codes::TENSOR_SURPLUS, title, model, label);
+    if surplus.len() == 1 {
+        return Some(finding);
+    }
+    for (pattern, names) in surplus.iter().take(PATTERNS) {
+        let count =
+            if names.len() == 1 { String::new() } else { format!(", {} times", names.len()) };
+        finding = finding.note(format!("`{}`{count}", plain(pattern)));
+    }
+    let more = surplus.len().saturating_sub(PATTERNS);
+    Some(if more > 0 { finding.note(format!("and {more} more names")) } else { finding })
 }
 
 /// Differences of the same kind and weight together.
@@ -54,7 +74,17 @@ fn differences(
     surplus: &BTreeMap<String, Vec<&str>>,
 ) {
     let mut groups: IndexMap<(usize, Difference), Vec<&str>> = IndexMap::new();
+    let whole = one_format(matched);
+    if let Some((wanted, stored, count)) = &whole {
+        let title = format!("{count} tensors are stored as {stored}, and the spec says {wanted}");
+        let label = "no weight has the format of the spec";
+        let note = "say it in the model: `precision { weights = … }`";
+        found.push(Diagnostic::new(codes::TENSOR_DTYPE, title, model, label).note(note));
+    }
     for (i, difference) in &matched.differences {
+        if whole.is_some() && matches!(difference, Difference::Dtype { .. }) {
+            continue;
+        }
         let Some(wanted) = wants.tensors.get(*i) else { continue };
         let Some(weight) = wanted.weights.first() else { continue };
         groups.entry((*weight, difference.clone())).or_default().push(&wanted.name);
@@ -100,6 +130,25 @@ fn differences(
         }
         found.push(finding.and(model, "in this model"));
     }
+}
+
+/// Where every tensor that was found has one other format than the spec says: what was wanted, what
+/// is there, and how many.
+fn one_format(matched: &Matched) -> Option<(&str, &str, usize)> {
+    let mut formats = matched.differences.iter().filter_map(|(_, d)| match d {
+        Difference::Dtype { wanted, found } => Some((wanted.as_str(), found.as_str())),
+        _ => None,
+    });
+    let first = formats.next()?;
+    let mut count = 1;
+    for format in formats {
+        if format != first {
+            return None;
+        }
+        count += 1;
+    }
+    let all = matched.found.iter().flatten().count();
+    (count > 1 && count == all).then_some((first.0, first.1, count))
 }
 
 /// `a`, `b`, `c` and 12 others.

@@ -73,34 +73,32 @@ pub struct Matched {
     pub renamed: Vec<Renamed>,
 }
 
-/// Matches all tensors.
+/// Matches all tensors. What the checkpoint stores side by side, or apart, is then wanted so.
 #[must_use]
-pub fn matched(wants: &Wants, checkpoint: &Checkpoint) -> Matched {
-    let count = checkpoint.tensors.len();
-    let mut matching = Matching {
-        wants,
-        checkpoint,
-        names: Names::get(),
-        by_name: checkpoint.tensors.iter().enumerate().map(|(i, t)| (t.name.as_str(), i)).collect(),
-        parts: HashMap::new(),
-        called: vec![None; wants.tensors.len()],
-        matched: Matched {
-            uses: vec![Use::Surplus; count],
-            found: vec![None; wants.tensors.len()],
-            ..Matched::default()
-        },
-    };
-    matching.by_names();
-    matching.collect_parts();
-    matching.by_parts();
-    matching.by_prefixes();
-    matching.others();
-    matching.take_parts();
-    matching.leftovers();
-    for (i, wanted) in wants.tensors.iter().enumerate() {
-        matching.compare(i, wanted);
+pub fn matched(wants: &mut Wants, checkpoint: &Checkpoint) -> Matched {
+    let matched = Matching::new(wants, checkpoint).run();
+    if !matched.found.contains(&None) {
+        return matched;
     }
-    matching.matched
+    let names = Names::get();
+    let mut there: HashSet<String> = HashSet::new();
+    for (tensor, used) in checkpoint.tensors.iter().zip(&matched.uses) {
+        if *used == Use::Surplus {
+            there.insert(tensor.name.clone());
+            let wholes = names.whole(&tensor.name).into_iter();
+            there.extend(wholes.filter(|(_, p)| *p == Part::Elements).map(|(n, _)| n));
+        }
+    }
+    let is_missing = |i: usize| matched.found.get(i) == Some(&None);
+    let is_there = |name: &str| {
+        let renamed = matched.renamed.iter();
+        let other = |r: &Renamed| Some(format!("{}{}", r.to, name.strip_prefix(&r.from)?));
+        there.contains(name) || renamed.filter_map(other).any(|n| there.contains(&n))
+    };
+    if !there.is_empty() && super::other::rewrite(wants, &names.other, &is_missing, &is_there) {
+        return Matching::new(wants, checkpoint).run();
+    }
+    matched
 }
 
 struct Matching<'m> {
@@ -115,7 +113,39 @@ struct Matching<'m> {
     matched: Matched,
 }
 
-impl Matching<'_> {
+impl<'m> Matching<'m> {
+    fn new(wants: &'m Wants, checkpoint: &'m Checkpoint) -> Self {
+        let named = checkpoint.tensors.iter().enumerate();
+        Self {
+            wants,
+            checkpoint,
+            names: Names::get(),
+            by_name: named.map(|(i, t)| (t.name.as_str(), i)).collect(),
+            parts: HashMap::new(),
+            called: vec![None; wants.tensors.len()],
+            matched: Matched {
+                uses: vec![Use::Surplus; checkpoint.tensors.len()],
+                found: vec![None; wants.tensors.len()],
+                ..Matched::default()
+            },
+        }
+    }
+
+    fn run(mut self) -> Matched {
+        self.by_names();
+        self.collect_parts();
+        self.by_parts();
+        self.by_prefixes();
+        self.table_as_head();
+        self.take_parts();
+        self.leftovers();
+        let wants = self.wants;
+        for (i, wanted) in wants.tensors.iter().enumerate() {
+            self.compare(i, wanted);
+        }
+        self.matched
+    }
+
     fn by_names(&mut self) {
         for (i, wanted) in self.wants.tensors.iter().enumerate() {
             if let Some(&at) = self.by_name.get(wanted.name.as_str()) {
@@ -224,7 +254,7 @@ impl Matching<'_> {
     }
 
     /// An embedding table that is stored as the output layer to which it is tied.
-    fn others(&mut self) {
+    fn table_as_head(&mut self) {
         let wants = self.wants;
         let is_head = |w: &Wanted| self.names.heads.contains(&w.name);
         if wants.tensors.iter().any(is_head) {

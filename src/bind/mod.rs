@@ -17,6 +17,7 @@ pub mod header;
 pub mod index;
 pub mod matching;
 mod names;
+mod other;
 pub mod report;
 pub mod shape;
 pub mod wanted;
@@ -56,8 +57,8 @@ impl Bound {
 /// Holds a model, which stands at `place`, against a checkpoint.
 #[must_use]
 pub fn bind(model: &Model, graph: &Graph, place: Place, mut checkpoint: Checkpoint) -> Bound {
-    let wants = wanted::wants(model, graph);
-    let matched = matching::matched(&wants, &checkpoint);
+    let mut wants = wanted::wants(model, graph);
+    let matched = matching::matched(&mut wants, &checkpoint);
     let mut found = std::mem::take(&mut checkpoint.findings);
     found.extend(findings::findings(&wants, &checkpoint, &matched, place));
     let model = model.name.map_or_else(String::new, |n| n.to_string());

@@ -13,6 +13,8 @@ pub(super) struct Names {
     pub heads: Vec<String>,
     buffer: Vec<Buffer>,
     parts: Parts,
+    /// Weights that some checkpoints store otherwise.
+    pub other: Vec<Other>,
     formats: BTreeMap<String, Vec<String>>,
 }
 
@@ -23,6 +25,14 @@ struct Buffer {
     #[serde(default)]
     dimensions: Vec<usize>,
     what: String,
+}
+
+/// Names that stand for others: those of the spec, and those of a checkpoint.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Other {
+    pub spec: Vec<String>,
+    pub stored: Vec<String>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
