@@ -21,6 +21,7 @@ pub mod bind;
 pub mod check;
 pub mod cli;
 pub mod diagnostic;
+pub mod drawing;
 pub mod evaluation;
 pub mod expr;
 pub mod graph;

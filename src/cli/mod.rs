@@ -9,6 +9,7 @@ mod completions;
 mod eval;
 mod explain;
 mod fmt;
+mod graph;
 mod help;
 mod import;
 mod input;
@@ -74,6 +75,7 @@ enum Command {
     Eval(eval::Args),
     Explain(explain::Args),
     Fmt(fmt::Args),
+    Graph(graph::Args),
     Import(import::Args),
     New(new::Args),
     Plan(plan::Args),
@@ -137,6 +139,7 @@ impl Command {
             Self::Eval(args) => eval::run(&args, screen),
             Self::Explain(args) => explain::run(&args, screen),
             Self::Fmt(args) => fmt::run(&args, screen),
+            Self::Graph(args) => graph::run(&args, screen),
             Self::Import(args) => import::run(&args, screen),
             Self::New(args) => new::run(&args, screen),
             Self::Plan(args) => plan::run(&args, screen),
