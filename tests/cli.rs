@@ -69,7 +69,8 @@ fn mesa() -> Command {
 fn help_texts() {
     let dir = Dir::new("help_texts");
     let mut all = String::new();
-    let commands = ["", "check", "eval", "explain", "fmt", "new", "help", "completions", "man"];
+    let commands =
+        ["", "check", "eval", "explain", "fmt", "graph", "new", "help", "completions", "man"];
     for command in commands {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let run = dir.mesa(&args);

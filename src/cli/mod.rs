@@ -36,6 +36,7 @@ Examples:
   mesa check chat                          look for mistakes in chat/*.mesa
   mesa eval chat/main.mesa                 print latency, memory and cost
   mesa explain chat/main.mesa chat.tpot    show where a figure comes from
+  mesa graph chat/main.mesa chat -o g.svg  draw what runs
   mesa sweep plans.mesa cheapest           try many settings, show the best
   mesa help E0201                          say what a code means
 

@@ -148,7 +148,8 @@ impl Builder<'_> {
         }
         let cost = self.kernels.get(&first.op).copied();
         let times = cost.map_or(0.0, |k| k.rounds.map_or(1.0, |r| self.graph.value(r)));
-        let Some(cost) = cost.filter(|_| times > 0.0) else {
+        let moves = |k: &&KernelCost| times > 0.0 && self.graph.value(k.time) > 0.0;
+        let Some(cost) = cost.filter(moves) else {
             // Nothing runs: what it makes is what it was given.
             let all: Vec<NodeId> = reads.into_iter().flat_map(|v| self.known(v)).collect();
             for tensor in results {
@@ -223,7 +224,7 @@ impl Builder<'_> {
             devices: value(c.devices),
             message: value(c.message),
             link: c.link.clone(),
-            algorithm: c.algorithm.clone(),
+            algorithm: c.algorithm.replace('_', "-"),
         };
         let node = Node {
             kind: Kind::Collective,

@@ -15,21 +15,25 @@ pub(super) fn merge(drawing: &mut Drawing) {
     }
     let mut nodes: Arena<Node> = Arena::new();
     let mut into: FxHashMap<NodeId, NodeId> = FxHashMap::default();
-    let mut last: Option<NodeId> = None;
+    let mut open: Option<(Node, Vec<NodeId>)> = None;
     for (id, node) in drawing.nodes.iter() {
-        let joins = last.filter(|l| together(drawing.level, &nodes[*l], node));
-        let new = match joins {
-            Some(at) => {
-                absorb(&mut nodes[at], node);
-                at
+        if node.kind == Kind::Input {
+            // Inputs stand before all of what is merged around them.
+            into.insert(id, nodes.push(node.clone()));
+            continue;
+        }
+        match &mut open {
+            Some((at, ids)) if together(drawing.level, at, node) => {
+                absorb(at, node);
+                ids.push(id);
             }
-            None => nodes.push(first(drawing.level, node)),
-        };
-        into.insert(id, new);
-        if node.kind != Kind::Input {
-            last = Some(new);
+            _ => {
+                close(open.take(), &mut nodes, &mut into);
+                open = Some((first(drawing.level, node), vec![id]));
+            }
         }
     }
+    close(open, &mut nodes, &mut into);
     let mut edges: Vec<Edge> = Vec::new();
     for edge in &drawing.edges {
         let (Some(&from), Some(&to)) = (into.get(&edge.from), into.get(&edge.to)) else {
@@ -44,8 +48,18 @@ pub(super) fn merge(drawing: &mut Drawing) {
     drawing.edges = edges;
 }
 
+fn close(
+    open: Option<(Node, Vec<NodeId>)>,
+    nodes: &mut Arena<Node>,
+    into: &mut FxHashMap<NodeId, NodeId>,
+) {
+    let Some((node, ids)) = open else { return };
+    let new = nodes.push(node);
+    into.extend(ids.into_iter().map(|id| (id, new)));
+}
+
 fn together(level: Level, a: &Node, b: &Node) -> bool {
-    if a.kind == Kind::Input || b.kind == Kind::Input || a.group != b.group {
+    if a.group != b.group {
         return false;
     }
     let kernels = a.kind == Kind::Kernel && b.kind == Kind::Kernel;
@@ -55,7 +69,7 @@ fn together(level: Level, a: &Node, b: &Node) -> bool {
 /// The node that others join.
 fn first(level: Level, node: &Node) -> Node {
     let mut node = node.clone();
-    if node.kind == Kind::Input || (level == Level::Layer && node.kind == Kind::Collective) {
+    if level == Level::Layer && node.kind == Kind::Collective {
         return node;
     }
     node.name = node.layer.clone();

@@ -229,7 +229,11 @@ pub fn lines(node: &Node) -> Vec<String> {
         out.push(time);
     }
     if node.kind == Kind::Kernel && (node.flops > 0.0 || node.bytes > 0.0) {
-        out.push(format!("{} · {}", flops(node.flops), bytes(node.bytes)));
+        let moved = bytes(node.bytes);
+        out.push(match node.flops > 0.0 {
+            true => format!("{} · {moved}", flops(node.flops)),
+            false => moved,
+        });
     }
     if node.communication > 0.0 {
         out.push(format!("of it communication {}", seconds(node.communication)));

@@ -221,7 +221,7 @@ fn drawn(
         }
         line
     });
-    let lines = lines.collect();
+    let lines: Vec<Vec<(f64, f64)>> = lines.collect();
     let mut frames = Vec::new();
     for group in 0..drawing.groups.len() {
         let inside: Vec<Area> = boxes
@@ -232,9 +232,16 @@ fn drawn(
         if inside.is_empty() {
             continue;
         }
-        let x = inside.iter().map(|a| a.x).fold(f64::INFINITY, f64::min) - 16.0;
+        // The lanes of edges within the repeat are in its frame too.
+        let is_inside = |id: NodeId| drawing.nodes[id].group == Some(group);
+        let edges = drawing.edges.iter().zip(&lines);
+        let own = edges.filter(|(e, _)| is_inside(e.from) && is_inside(e.to));
+        let lanes: Vec<f64> = own.flat_map(|(_, line)| line.iter().map(|p| p.0)).collect();
+        let x = inside.iter().map(|a| a.x).chain(lanes.iter().copied());
+        let x = x.fold(f64::INFINITY, f64::min) - 16.0;
         let y = inside.iter().map(|a| a.y).fold(f64::INFINITY, f64::min) - 20.0;
-        let r = inside.iter().map(|a| a.x + a.w).fold(0.0, f64::max) + 16.0;
+        let r = inside.iter().map(|a| a.x + a.w).chain(lanes);
+        let r = r.fold(0.0, f64::max) + 16.0;
         let b = inside.iter().map(|a| a.y + a.h).fold(0.0, f64::max) + 12.0;
         frames.push((group, Area { x, y, w: r - x, h: b - y }));
     }

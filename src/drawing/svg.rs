@@ -3,6 +3,9 @@
 use super::place::{Area, LINE, PAD, place, width};
 use super::{Drawing, Kind, Node, NodeId, lines};
 
+/// How wide the legend is.
+const LEGEND: f64 = 560.0;
+
 const STYLE: &str = "\
 text{font:11px ui-sans-serif,system-ui,Helvetica,Arial,sans-serif;fill:#1f2937}\
 .title{font-size:17px;font-weight:600}.dim{fill:#6b7280}.name{font-weight:600}\
@@ -16,7 +19,8 @@ text{font:11px ui-sans-serif,system-ui,Helvetica,Arial,sans-serif;fill:#1f2937}\
 pub fn text(drawing: &Drawing) -> String {
     let picture = place(drawing);
     let head = head(drawing);
-    let widest = head.iter().map(|l| width(l)).fold(width(&drawing.title()) * 1.6, f64::max);
+    let widest =
+        head.iter().map(|l| width(l)).fold(width(&drawing.title()) * 1.6, f64::max).max(LEGEND);
     let top = 46.0 + (head.len() as f64 + 1.5) * (LINE + 2.0);
     let (w, h) = (picture.size.0.max(widest + 80.0), picture.size.1 + top);
     let mut out = format!(
