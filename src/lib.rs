@@ -11,13 +11,9 @@
 //! 7. [`reading`], [`report`]: what that graph says, to people and to programs
 //! 8. [`sweep`]: scenarios at many points, fronts, plans and sizes
 //!
-<<<<<<< HEAD
-//! [`ide`] answers what an editor asks, one question a file.
+//! [`ide`] answers what an editor asks, one question a file. [`drawing`] shows what runs.
 //! [`import`] writes models from the configs of Hugging Face; [`bind`] holds a model against the
 //! tensors of a checkpoint. [`diagnostic`] is what all of them say
-=======
-//! [`drawing`] shows what runs as a picture. [`import`] writes models from the configs of Hugging Face. [`diagnostic`] is what all of them say
->>>>>>> 6e19bb6 (Hold drawings true by tests: formats, times, boxes, odd names; a guide with a picture)
 //! of a mistake; [`cli`] is the command.
 
 pub mod arena;

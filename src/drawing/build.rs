@@ -29,6 +29,7 @@ pub fn draw(graph: &Graph, lowered: &Lowered, phase: &str, level: Level) -> Opti
         collectives: collectives(cost),
         made: FxHashMap::default(),
         groups: Vec::new(),
+        group: None,
         nodes: Arena::new(),
         edges: Vec::new(),
     };
@@ -69,6 +70,8 @@ struct Builder<'a> {
     /// The nodes that make a version of a tensor.
     made: FxHashMap<Version, Vec<NodeId>>,
     groups: Vec<Group>,
+    /// The repeat of the step at hand.
+    group: Option<usize>,
     nodes: Arena<Node>,
     edges: Vec<Edge>,
 }
@@ -76,6 +79,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn steps(&mut self, steps: &[LaidStep], group: Option<usize>) {
         for step in steps {
+            self.group = group;
             match step {
                 LaidStep::Op(op) => self.kernel(std::slice::from_ref(op), group),
                 LaidStep::Fuse(_, ops) => self.kernel(ops, group),
@@ -124,6 +128,7 @@ impl Builder<'_> {
         }
         let node = Node {
             kind: Kind::Input,
+            group: self.group,
             layout: self.layout(version),
             ..plain(tensor.path(), tensor.name.text().to_owned())
         };

@@ -18,6 +18,9 @@ pub(super) fn merge(drawing: &mut Drawing) {
     let mut open: Option<(Node, Vec<NodeId>)> = None;
     for (id, node) in drawing.nodes.iter() {
         if node.kind == Kind::Input {
+            if open.as_ref().is_some_and(|(at, _)| at.group != node.group) {
+                close(open.take(), &mut nodes, &mut into);
+            }
             // Inputs stand before all of what is merged around them.
             into.insert(id, nodes.push(node.clone()));
             continue;
