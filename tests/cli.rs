@@ -276,7 +276,7 @@ fn completions_and_man_pages() {
     assert!(page.out.contains(".TH mesa 1"));
     assert_eq!(dir.mesa(&["man", "--dir", "pages"]).code, Some(0));
     let pages = fs::read_dir(dir.0.join("pages")).unwrap().count();
-    assert_eq!(pages, 14, "one for mesa and one for each command");
+    assert_eq!(pages, 15, "one for mesa and one for each command");
 }
 
 #[test]
