@@ -11,7 +11,7 @@
 //! 7. [`reading`], [`report`]: what that graph says, to people and to programs
 //! 8. [`sweep`]: scenarios at many points, fronts, plans and sizes
 //!
-//! [`ide`] answers what an editor asks, one question a file.
+//! [`ide`] answers what an editor asks, one question a file. [`drawing`] shows what runs.
 //! [`import`] writes models from the configs of Hugging Face; [`bind`] holds a model against the
 //! tensors of a checkpoint. [`diagnostic`] is what all of them say of a mistake; [`cli`] is the
 //! command.
@@ -21,6 +21,7 @@ pub mod bind;
 pub mod check;
 pub mod cli;
 pub mod diagnostic;
+pub mod drawing;
 pub mod evaluation;
 pub mod expr;
 pub mod graph;

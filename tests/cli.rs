@@ -69,7 +69,8 @@ fn mesa() -> Command {
 fn help_texts() {
     let dir = Dir::new("help_texts");
     let mut all = String::new();
-    let commands = ["", "check", "eval", "explain", "fmt", "new", "help", "completions", "man"];
+    let commands =
+        ["", "check", "eval", "explain", "fmt", "graph", "new", "help", "completions", "man"];
     for command in commands {
         let args: Vec<&str> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let run = dir.mesa(&args);
@@ -275,7 +276,7 @@ fn completions_and_man_pages() {
     assert!(page.out.contains(".TH mesa 1"));
     assert_eq!(dir.mesa(&["man", "--dir", "pages"]).code, Some(0));
     let pages = fs::read_dir(dir.0.join("pages")).unwrap().count();
-    assert_eq!(pages, 14, "one for mesa and one for each command");
+    assert_eq!(pages, 15, "one for mesa and one for each command");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod completions;
 mod eval;
 mod explain;
 mod fmt;
+mod graph;
 mod help;
 mod import;
 mod input;
@@ -35,6 +36,7 @@ Examples:
   mesa check chat                          look for mistakes in chat/*.mesa
   mesa eval chat/main.mesa                 print latency, memory and cost
   mesa explain chat/main.mesa chat.tpot    show where a figure comes from
+  mesa graph chat/main.mesa chat -o g.svg  draw what runs
   mesa sweep plans.mesa cheapest           try many settings, show the best
   mesa help E0201                          say what a code means
 
@@ -74,6 +76,7 @@ enum Command {
     Eval(eval::Args),
     Explain(explain::Args),
     Fmt(fmt::Args),
+    Graph(graph::Args),
     Import(import::Args),
     New(new::Args),
     Plan(plan::Args),
@@ -137,6 +140,7 @@ impl Command {
             Self::Eval(args) => eval::run(&args, screen),
             Self::Explain(args) => explain::run(&args, screen),
             Self::Fmt(args) => fmt::run(&args, screen),
+            Self::Graph(args) => graph::run(&args, screen),
             Self::Import(args) => import::run(&args, screen),
             Self::New(args) => new::run(&args, screen),
             Self::Plan(args) => plan::run(&args, screen),

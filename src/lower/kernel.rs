@@ -211,6 +211,7 @@ impl<'p> Checker<'p> {
             masked: mask.is_some(),
             of_weight,
             pass: ops.last().map_or(Pass::Forward, |o| setting.model.ops[o.op].pass),
+            first: ops.first().map(|o| o.op),
             model,
         });
     }

@@ -26,6 +26,7 @@ pub use collective::{CollectiveUse, Group};
 pub use expect::{MEMORY_PARTS, check_model_expectations};
 pub use formats::Formats;
 pub use frame::{Frame, View};
+pub use phase::{KernelCost, LayerCollective, PhaseCost, Stage};
 pub use power::unstated;
 pub use results::{Leaf, Results};
 pub use scenario::{Expectation, Lowered, lower};

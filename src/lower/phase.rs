@@ -8,7 +8,7 @@ use super::collective::CollectiveUse;
 use super::frame::Frame;
 use crate::check::{BuiltModel, Checker, Machine, Value};
 use crate::expr::{ExprId, Op};
-use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard};
+use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard, Version};
 use crate::ir::model::Instance;
 use crate::ir::{Dtype, Model, OpId, Pass, Plan, TensorId};
 use crate::name::Name;
@@ -60,6 +60,8 @@ pub struct KernelCost {
     pub masked: bool,
     /// The part of its time that makes gradients of weights, which nothing else waits for.
     pub of_weight: Option<ExprId>,
+    /// The first of its ops.
+    pub first: Option<OpId>,
     /// Useful matrix work of the whole system in training: of the model without what is made
     /// again, the same as if no mask were skipped, and all of it as if no mask were skipped.
     pub model: [Option<ExprId>; 3],
@@ -74,6 +76,8 @@ pub struct LayerCollective {
     pub stage: Stage,
     /// The collective; its `count` is that of the whole phase.
     pub collective: CollectiveUse,
+    /// What it makes, where it is a step of the dataflow.
+    pub makes: Option<Version>,
 }
 
 /// Everything costed in one phase.
@@ -398,7 +402,9 @@ impl<'p> Checker<'p> {
                 (None, Some(p)) => layer_of(&setting.model, p),
                 (None, None) => setting.model.tensors[conversion.tensor].name,
             };
-            cost.collectives.push(LayerCollective { layer, stage: at.stage, collective });
+            let makes = Version { tensor: conversion.tensor, index: conversion.to };
+            let makes = Some(makes);
+            cost.collectives.push(LayerCollective { layer, stage: at.stage, collective, makes });
         }
     }
 
@@ -434,7 +440,8 @@ impl<'p> Checker<'p> {
         let used = self.collective(&conversion, setting.plan, setting.machine, frame, borders);
         if let Some(collective) = used {
             let layer = Name::new("pipeline");
-            cost.collectives.push(LayerCollective { layer, stage: Stage::First, collective });
+            let stage = Stage::First;
+            cost.collectives.push(LayerCollective { layer, stage, collective, makes: None });
         }
     }
 }

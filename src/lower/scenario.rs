@@ -8,13 +8,13 @@ use super::collective::CollectiveUse;
 use super::formats::Formats;
 use super::frame::{Frame, View};
 use super::memory::stages;
-use super::phase::{Setting, escaping};
+use super::phase::{PhaseCost, Setting, escaping};
 use super::results::Results;
 use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Laid, lay_out};
-use crate::ir::{Plan, Role};
+use crate::ir::{Plan, Role, System};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -59,6 +59,12 @@ pub struct Lowered {
     pub ir: Rc<crate::ir::Model>,
     /// Where every tensor lies.
     pub laid: Rc<Laid>,
+    /// What every step of each pass costs, once.
+    pub costs: Vec<(&'static str, PhaseCost)>,
+    /// The plan that laid it out.
+    pub mapping: Plan,
+    /// The machine.
+    pub machine: System,
 }
 
 /// What is common to all phases.
@@ -141,6 +147,9 @@ pub fn lower<'p>(
         place,
         ir: Rc::default(),
         laid: Rc::default(),
+        costs: Vec::new(),
+        mapping: Plan::default(),
+        machine: System::default(),
     };
     checker.parameters(&shape.built, &mut lowered.results, place);
     let rc_model = Rc::new(shape.built.model.clone());
@@ -172,6 +181,7 @@ pub fn lower<'p>(
     lowered.ir = setting.model.clone();
     drop(setting);
     lowered.laid = Rc::new(shape.laid);
+    (lowered.mapping, lowered.machine) = (shape.plan, shape.machine.system);
     Some(lowered)
 }
 
@@ -426,6 +436,7 @@ impl<'p> Checker<'p> {
         };
         let prefill = self.phase(setting, &frame(prompt, prompt, share, all, all));
         self.phase_results("prefill", &prefill, setting, groups, pipeline.as_ref(), lowered)?;
+        lowered.costs.push(("prefill", prefill));
         // Decode steps differ only in how much they look back on: costed once, then substituted.
         let mut contexts = Vec::new();
         for which in ["context_first", "context_mid", "context_last"] {
@@ -453,6 +464,7 @@ impl<'p> Checker<'p> {
                 cost
             };
             self.phase_results(phase, &cost, setting, groups, pipeline.as_ref(), lowered)?;
+            lowered.costs.push((phase, cost));
         }
         let longest = context(self, "context_kept")?;
         let stored = frame(one, longest, batch, kept, kept);

@@ -436,6 +436,7 @@ impl<'p> Checker<'p> {
             lowered.collectives.push((name.to_owned(), list));
         }
         lowered.collectives.push(("step".to_owned(), reductions));
+        lowered.costs.extend([("forward", forward), ("backward", backward)]);
     }
 }
 

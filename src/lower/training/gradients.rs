@@ -112,7 +112,8 @@ impl<'p> Checker<'p> {
                 c.total = self.graph.mul(c.time, rounds);
             }
             c.pass = pass;
-            let collective = LayerCollective { layer: Name::new(name), stage, collective: c };
+            let collective =
+                LayerCollective { layer: Name::new(name), stage, collective: c, makes: None };
             let cost = if pass == Pass::Forward { &mut *forward } else { &mut *backward };
             cost.collectives.push(collective);
         }
