@@ -258,6 +258,50 @@ fn the_corpus_is_imported_exactly_or_refused_with_a_reason() {
     );
 }
 
+/// Configs of `tests/configs`, by the sizes and switches that their makers publish, with the
+/// parameters that they publish: exactly, or in billions as far as those are said.
+const KIN: &[(&str, f64, f64)] = &[
+    ("afm-4.5b", 4.62e9, 0.01e9),
+    ("bamba-9b", 9.78e9, 0.01e9),
+    ("command-r7b", 8.03e9, 0.01e9),
+    ("ernie-0.3b", 360_748_032.0, 0.0),
+    ("exaone4-32b", 32_003_216_384.0, 0.0),
+    ("falcon-h1-0.5b", 521_411_104.0, 0.0),
+    ("glm4-9b-0414", 9_400_279_040.0, 0.0),
+    ("granite-3.3-8b", 8_170_864_640.0, 0.0),
+    ("granite-4.0-h-micro", 3.19e9, 0.01e9),
+    ("granite-4.0-h-small", 32.2e9, 0.1e9),
+    ("granite-4.0-h-tiny", 6.94e9, 0.01e9),
+    ("granite-4.0-micro", 3.40e9, 0.01e9),
+    ("internlm3-8b", 8_804_241_408.0, 0.0),
+    ("lfm2-8b-a1b", 8.34e9, 0.01e9),
+    ("nemotron-minitron-4b", 4.19e9, 0.01e9),
+    ("olmo-7b", 6_888_095_744.0, 0.0),
+    ("olmo3-7b", 7_298_011_136.0, 0.0),
+    ("seed-oss-36b", 36_151_104_512.0, 0.0),
+    ("starcoder2-7b", 7_173_923_840.0, 0.0),
+];
+
+#[test]
+fn close_kin_of_known_architectures_have_their_published_totals() {
+    let mut wrong = Vec::new();
+    for (name, published, within) in KIN {
+        let path = format!("{}/tests/configs/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let (imported, _) = imported(name, &fs::read_to_string(path).unwrap());
+        let unknown: Vec<_> = imported.findings.iter().filter(|d| d.code.id() == "W0801").collect();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+        let total = total(&weights(imported.text.as_deref().unwrap()));
+        if (total - published).abs() > *within {
+            wrong.push(format!(
+                "{name}: {} is published as {}",
+                grouped(total),
+                grouped(*published)
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Tensors of checkpoints that are no weights: tables that a framework computes and stores.
 fn is_buffer(tensor: &str) -> bool {
     let tables = [".inv_freq", ".attention.bias", ".masked_bias"];
