@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mesa::Program;
-use mesa::check::{Checker, ModuleId, Object, Value};
+use mesa::check::{Checker, ModuleId, Object, Ty, Value, schema_type};
 use mesa::diagnostic::{Diagnostic, Severity, codes, render};
 use mesa::evaluation::{self, Change, ChangeKind, Changes};
 use mesa::name::Name;
 use mesa::source::Sources;
 use mesa::sweep::headline;
+use mesa::syntax::ast::ItemKind;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyOSError, PyValueError};
 use pyo3::prelude::*;
@@ -272,8 +273,25 @@ fn unit<'p>(checker: &mut Checker<'p>, object: &std::rc::Rc<Object<'p>>, path: &
     let parts: Vec<&str> = path.split('.').collect();
     match checker.field_path(object, &parts) {
         Some(Value::Num(id)) => checker.graph.dimension(id).unit(),
-        _ => String::new(),
+        _ => declared_unit(&parts),
     }
+}
+
+/// The unit that the schema has for a path: of figures of chips and links, and of what is not set.
+fn declared_unit(parts: &[&str]) -> String {
+    let names: Vec<Name> = parts.iter().map(|p| Name::new(p)).collect();
+    let inside = |from: usize| names.get(from..).unwrap_or_default();
+    let places = [
+        (ItemKind::Scenario, inside(0)),
+        (ItemKind::System, inside(1)),
+        (ItemKind::Chip, inside(2)),
+        (ItemKind::Link, inside(2)),
+    ];
+    let found = places.into_iter().find_map(|(kind, path)| match schema_type(kind, path) {
+        Some(Ty::Quantity(dimension)) => Some(dimension.unit()),
+        _ => None,
+    });
+    found.unwrap_or_default()
 }
 
 impl PyScenario {

@@ -17,6 +17,7 @@ import mesa
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SPEC = ROOT / "examples" / "sweep-70b.mesa"
 COMMAND = pathlib.Path(os.environ.get("MESA_COMMAND", ROOT / "target" / "debug" / "mesa"))
+BANDWIDTH = "system.gpu.memory.hbm.bandwidth"
 ASKED = ["tpot", "ttft", "memory.total", "throughput.device"]
 
 
@@ -37,7 +38,7 @@ def drawn(count):
         "serve.batch": np.array([float(dice.randint(1, 700)) for _ in range(count)]),
         "plan.tp": np.array([dice.choice([1, 2, 3, 4, 8]) for _ in range(count)]),
         "precision.weights": np.array([dice.choice(["bf16", "fp8"]) for _ in range(count)]),
-        "system.gpu.memory.bandwidth": np.array([dice.uniform(1e12, 5e12) for _ in range(count)]),
+        BANDWIDTH: np.array([dice.uniform(1e12, 5e12) for _ in range(count)]),
     }
 
 
@@ -48,8 +49,7 @@ def test_random_points_equal_the_command_to_the_last_digit(chat):
     held = broken = 0
     for row, reason in enumerate(out["reason"]):
         given = {path: column[row] for path, column in table.items()}
-        given["system.gpu.memory.bandwidth"] = f"{given['system.gpu.memory.bandwidth']!r} B/s".replace(
-            "np.float64(", "").replace(")", "")
+        given[BANDWIDTH] = f"{float(given[BANDWIDTH])!r} B/s"
         command = [COMMAND, "eval", SPEC, "chat", "--format", "json"]
         for path, value in given.items():
             command += ["--override", f"{path}={value}"]
