@@ -55,6 +55,9 @@ fn has_errors(found: &[Diagnostic]) -> bool {
     found.iter().any(|d| d.severity == Severity::Error)
 }
 
+/// An import as Python holds it: from, path, name, text.
+type Import = (String, String, String, String);
+
 /// A file with what it imports.
 #[pyclass(frozen, module = "mesa._mesa", name = "Spec")]
 struct PySpec(Arc<Spec>);
@@ -68,7 +71,7 @@ impl PySpec {
         py: Python<'_>,
         name: String,
         text: Option<String>,
-        imports: Vec<(String, String, String, String)>,
+        imports: Vec<Import>,
     ) -> PyResult<Self> {
         let on_disk = text.is_none();
         let text = match text {
@@ -97,7 +100,7 @@ impl PySpec {
     }
 
     /// What makes the same again, without any file.
-    fn parts(&self) -> (String, String, Vec<(String, String, String, String)>) {
+    fn parts(&self) -> (String, String, Vec<Import>) {
         let imports = self.0.imports().into_iter().map(|((f, p), (n, t))| (f, p, n, t)).collect();
         (self.0.name.clone(), self.0.text.clone(), imports)
     }
@@ -169,7 +172,9 @@ impl PyScenario {
     ) -> PyResult<Bound<'py, PyAny>> {
         let done = py.detach(|| {
             let mut program = self.spec.program();
-            let Some(&module) = program.roots.first() else { return Err((program, Vec::new())) };
+            let Some(&module) = program.roots.first() else {
+                return Err(Box::new((program, Vec::new())));
+            };
             let changes = settings.into_iter().map(|(path, value)| Change {
                 kind: ChangeKind::Override,
                 path,
@@ -184,11 +189,11 @@ impl PyScenario {
             }
             let found = std::mem::take(&mut evaluated.findings);
             drop(evaluated);
-            Err((program, found))
+            Err(Box::new((program, found)))
         });
         match done {
             Ok(json) => parsed(py, &json)?.get_item("scenarios")?.get_item(self.name.as_str()),
-            Err((program, found)) => Err(error(py, &program.sources, &found)),
+            Err(wrong) => Err(error(py, &wrong.0.sources, &wrong.1)),
         }
     }
 
