@@ -162,7 +162,7 @@ fn plain_numbers(mut axis: Axis) -> Axis {
 
 /// What is shown of a point when nobody says: the metrics of the workload, and what it takes.
 #[must_use]
-pub(super) fn headline(program: &Program, module: ModuleId, trains: bool) -> Vec<String> {
+pub fn headline(program: &Program, module: ModuleId, trains: bool) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     if trains {
         names.extend(["step.time", "mfu"].map(str::to_owned));

@@ -26,7 +26,7 @@ mod worker;
 
 pub use answer::{Answer, Broken, Row, Standing, standing};
 pub use compile::{Compiler, Made, Reason, Told};
-pub use define::{Asked, Axis, Definition, Goal, define, define_item};
+pub use define::{Asked, Axis, Definition, Goal, define, define_item, headline};
 pub use front::Front;
 pub use plans::{Layout, Layouts, layouts};
 pub use run::{Options, Part, Progress, Ran, Stop, Writer, run};

@@ -43,10 +43,10 @@ enum Kind {
 impl Worker {
     /// Results of the points in `columns`, all of one combination of choices, into `block`.
     /// `missing` is told of a point that no variant is for, and adds one; false ends it.
-    pub fn evaluate(
+    pub fn evaluate<C: AsRef<[f64]>>(
         &mut self,
         variants: &Variants,
-        columns: &[Vec<f64>],
+        columns: &[C],
         points: usize,
         outputs: usize,
         block: &mut Block,
@@ -101,10 +101,10 @@ impl Worker {
     }
 
     /// The open points that a variant is for; they are open no more.
-    fn take(
+    fn take<C: AsRef<[f64]>>(
         &mut self,
         variant: &Arc<Variant>,
-        columns: &[Vec<f64>],
+        columns: &[C],
         points: usize,
         open: &mut Vec<u32>,
     ) -> Vec<u32> {
@@ -115,7 +115,7 @@ impl Worker {
             let runner = self.runner(variant, Kind::Holds);
             runner.run(&[], &mut out);
         } else if open.len() == points {
-            let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+            let slices: Vec<&[f64]> = columns.iter().map(AsRef::as_ref).collect();
             self.runner(variant, Kind::Holds).run(&slices, &mut out);
         } else {
             let gathered = self.gather(columns, open);
@@ -137,10 +137,10 @@ impl Worker {
         mine
     }
 
-    fn gather(&mut self, columns: &[Vec<f64>], points: &[u32]) -> Vec<Vec<f64>> {
+    fn gather<C: AsRef<[f64]>>(&mut self, columns: &[C], points: &[u32]) -> Vec<Vec<f64>> {
         let mut gathered = std::mem::take(&mut self.gathered);
         gathered.resize(columns.len(), Vec::new());
-        for (to, from) in gathered.iter_mut().zip(columns) {
+        for (to, from) in gathered.iter_mut().zip(columns.iter().map(AsRef::as_ref)) {
             to.clear();
             to.extend(points.iter().map(|p| from.get(*p as usize).copied().unwrap_or(f64::NAN)));
         }
@@ -159,10 +159,10 @@ impl Worker {
         })
     }
 
-    fn compute(
+    fn compute<C: AsRef<[f64]>>(
         &mut self,
         variant: &Arc<Variant>,
-        columns: &[Vec<f64>],
+        columns: &[C],
         points: &[u32],
         block: &mut Block,
     ) {
