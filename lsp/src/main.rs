@@ -19,12 +19,54 @@ mod pipe;
 mod session;
 mod worker;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use pipe::Pipe;
 
+/// What `--help` says.
+const HELP: &str = "\
+The language server of Mesa, for editors: it speaks the language server protocol over standard
+input and output. An editor starts it; docs/editors.md says how, for each editor.
+
+Usage: mesa-lsp [OPTIONS]
+
+Options:
+      --stdio    Speak over standard input and output, as it does anyway
+  -h, --help     Print help
+  -V, --version  Print version
+";
+
+/// What is to be done instead of serving, by the arguments: text to print, whether all is well.
+fn instead(arguments: impl Iterator<Item = String>) -> Option<Result<String, String>> {
+    for argument in arguments {
+        return Some(match argument.as_str() {
+            // Some clients always say so.
+            "--stdio" => continue,
+            "-h" | "--help" => Ok(HELP.to_owned()),
+            "-V" | "--version" => Ok(format!("mesa-lsp {}\n", env!("CARGO_PKG_VERSION"))),
+            other => Err(format!(
+                "mesa-lsp: there is no argument `{other}`; `mesa-lsp --help` lists what there is\n"
+            )),
+        });
+    }
+    None
+}
+
 fn main() -> ExitCode {
+    let arguments = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned());
+    match instead(arguments) {
+        Some(Ok(text)) => {
+            // Nobody may read it: `mesa-lsp --help | head -1`.
+            let _ = io::stdout().write_all(text.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Some(Err(text)) => {
+            let _ = io::stderr().write_all(text.as_bytes());
+            return ExitCode::from(2);
+        }
+        None => {}
+    }
     let (outbox, writer) = client::start(io::stdout());
     let mut pipe = Pipe::new(worker::start(outbox.clone()), outbox);
     let code = pipe.run(&mut io::stdin().lock());

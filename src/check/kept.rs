@@ -28,6 +28,7 @@ use crate::syntax::ast::{ImportSource, ItemKind};
 #[derive(Default)]
 pub struct Kept {
     pieces: FxHashMap<usize, Findings>,
+    prints: Option<Prints>,
 }
 
 /// The findings of one piece.
@@ -69,7 +70,7 @@ pub fn check_again(program: &Program, module: ModuleId, kept: &mut Kept) -> Vec<
     let _ = lead.imports_of(module);
     super::items::check_imports(&mut lead, module);
     lint_imports(&mut lead, module);
-    let prints = Prints::of(program);
+    let prints = Prints::again(program, kept.prints.take());
     let context = prints.context(program, module);
     let mut run = Run {
         program,
@@ -113,6 +114,7 @@ pub fn check_again(program: &Program, module: ModuleId, kept: &mut Kept) -> Vec<
         fresh.insert(at, findings);
     }
     kept.pieces = fresh;
+    kept.prints = Some(prints);
     found.append(&mut run.lead.diagnostics);
     diagnostic::sort(&mut found);
     once(program, found)
@@ -194,9 +196,19 @@ pub struct Prints {
     /// For each piece, those that it uses.
     uses: Vec<Vec<usize>>,
     pieces: Vec<(ModuleId, usize)>,
+    /// What the first line of each says; with `renamed` this decides what words mean.
+    heads: Vec<Head>,
+    contents: Vec<Arc<Content>>,
     /// Names that a `use` gives to something else: what they mean.
     renamed: FxHashMap<ModuleId, FxHashMap<Name, Name>>,
+    /// Pieces that use each other, after those that they use.
+    groups: Vec<Vec<usize>>,
+    /// For each piece, those that use it.
+    users: OnceCell<Vec<Vec<usize>>>,
 }
+
+/// The kind and the name of a piece.
+type Head = (Option<ItemKind>, Option<Name>);
 
 fn renamed(program: &Program, id: ModuleId) -> FxHashMap<Name, Name> {
     let uses = program.items_of_kind(id, ItemKind::Use);
@@ -252,15 +264,59 @@ impl Prints {
     /// The prints of everything in the files of a user.
     #[must_use]
     pub fn of(program: &Program) -> Self {
-        let mut first = FxHashMap::default();
-        let mut pieces = Vec::new();
+        Self::again(program, None)
+    }
+
+    /// The same, with what is known from before an edit: as long as the pieces are called as they
+    /// were, only what was edited is looked at.
+    fn again(program: &Program, old: Option<Self>) -> Self {
+        let mut out = Self {
+            first: FxHashMap::default(),
+            prints: Vec::new(),
+            uses: Vec::new(),
+            pieces: Vec::new(),
+            heads: Vec::new(),
+            contents: Vec::new(),
+            renamed: FxHashMap::default(),
+            groups: Vec::new(),
+            users: OnceCell::new(),
+        };
         for (id, module) in program.modules().filter(|(_, m)| m.std_path.is_none()) {
-            first.insert(id, pieces.len());
-            pieces.extend((0..module.cut().pieces.len()).map(|piece| (id, piece)));
+            out.first.insert(id, out.pieces.len());
+            let parts = &module.cut().pieces;
+            out.pieces.extend((0..parts.len()).map(|piece| (id, piece)));
+            out.heads.extend(parts.iter().map(|p| (p.piece.kind, p.piece.name)));
+            out.contents.extend(parts.iter().map(|p| p.content.clone()));
+            out.renamed.insert(id, renamed(program, id));
         }
-        let renamed = first.keys().map(|id| (*id, renamed(program, *id))).collect();
-        let mut out = Self { first, prints: Vec::new(), uses: Vec::new(), pieces, renamed };
-        out.uses = out.pieces.iter().map(|(m, p)| out.used(program, *m, *p)).collect();
+        let alike = |old: &Self| {
+            old.pieces == out.pieces && old.heads == out.heads && old.renamed == out.renamed
+        };
+        match old.filter(alike) {
+            Some(old) => {
+                out.groups = old.groups;
+                out.uses = old.uses;
+                let mut moved = false;
+                for (at, (was, now)) in old.contents.iter().zip(&out.contents).enumerate() {
+                    let edited = !Arc::ptr_eq(was, now);
+                    let Some((id, piece)) = out.pieces.get(at).copied().filter(|_| edited) else {
+                        continue;
+                    };
+                    let uses = out.used(program, id, piece);
+                    if let Some(slot) = out.uses.get_mut(at).filter(|slot| **slot != uses) {
+                        *slot = uses;
+                        moved = true;
+                    }
+                }
+                if moved {
+                    out.group();
+                }
+            }
+            None => {
+                out.uses = out.pieces.iter().map(|(m, p)| out.used(program, *m, *p)).collect();
+                out.group();
+            }
+        }
         out.join(program);
         out
     }
@@ -312,9 +368,10 @@ impl Prints {
         out
     }
 
-    /// Pieces that use each other have one print; it holds those of all that they use.
-    fn join(&mut self, program: &Program) {
-        let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(self.pieces.len(), 0);
+    /// Finds the pieces that use each other.
+    fn group(&mut self) {
+        let edges: usize = self.uses.iter().map(Vec::len).sum();
+        let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(self.pieces.len(), edges);
         for _ in &self.pieces {
             graph.add_node(());
         }
@@ -323,25 +380,32 @@ impl Prints {
                 graph.add_edge(NodeIndex::new(from), NodeIndex::new(*to), ());
             }
         }
+        let groups = petgraph::algo::kosaraju_scc(&graph).into_iter();
+        self.groups = groups.map(|g| g.into_iter().map(NodeIndex::index).collect()).collect();
+    }
+
+    /// Pieces that use each other have one print; it holds those of all that they use.
+    fn join(&mut self, program: &Program) {
         let own = |at: usize| {
             let (id, piece) = *self.pieces.get(at)?;
             Self::part(program, id, piece).map(|(part, text)| part.hash(text))
         };
         let mut prints = vec![0; self.pieces.len()];
-        for group in petgraph::algo::kosaraju_scc(&graph) {
-            let mut parts: Vec<u64> = Vec::new();
-            for node in &group {
-                parts.extend(own(node.index()));
-                let uses = self.uses.get(node.index()).into_iter().flatten();
+        let mut parts: Vec<u64> = Vec::new();
+        for group in &self.groups {
+            parts.clear();
+            for node in group {
+                parts.extend(own(*node));
+                let uses = self.uses.get(*node).into_iter().flatten();
                 // Of the group itself only the texts count.
-                let outside = uses.filter(|to| !group.contains(&NodeIndex::new(**to)));
+                let outside = uses.filter(|to| !group.contains(to));
                 parts.extend(outside.filter_map(|to| prints.get(*to)));
             }
             parts.sort_unstable();
-            let all = hashed(parts);
+            let all = hashed(&parts);
             for node in group {
-                if let Some(slot) = prints.get_mut(node.index()) {
-                    *slot = hashed((own(node.index()), all));
+                if let Some(slot) = prints.get_mut(*node) {
+                    *slot = hashed((own(*node), all));
                 }
             }
         }
@@ -358,14 +422,17 @@ impl Prints {
     #[must_use]
     pub fn users(&self, id: ModuleId, piece: usize) -> Vec<(ModuleId, usize)> {
         let Some(start) = self.position(id, piece) else { return Vec::new() };
-        let mut back: Vec<Vec<usize>> = vec![Vec::new(); self.pieces.len()];
-        for (from, uses) in self.uses.iter().enumerate() {
-            for to in uses {
-                if let Some(list) = back.get_mut(*to) {
-                    list.push(from);
+        let back = self.users.get_or_init(|| {
+            let mut back: Vec<Vec<usize>> = vec![Vec::new(); self.pieces.len()];
+            for (from, uses) in self.uses.iter().enumerate() {
+                for to in uses {
+                    if let Some(list) = back.get_mut(*to) {
+                        list.push(from);
+                    }
                 }
             }
-        }
+            back
+        });
         let mut seen = FxHashSet::default();
         let mut stack = vec![start];
         while let Some(at) = stack.pop() {

@@ -14,14 +14,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the server may be silent before a test fails, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// A client with its server.
 pub struct Client {
     pub child: Child,
     pub input: ChildStdin,
-    messages: Receiver<Value>,
+    messages: Receiver<(Instant, Value)>,
+    /// When the message that was found last had come in whole.
+    pub arrived: Instant,
     /// Notifications and requests of the server that were not looked at yet.
     pub waiting: Vec<Value>,
     next: i64,
@@ -56,13 +58,16 @@ impl Client {
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let (sender, messages) = channel();
         std::thread::spawn(move || {
-            while let Some(message) = read(&mut output) {
-                if sender.send(message).is_err() {
+            while let Some(body) = read(&mut output) {
+                let arrived = Instant::now();
+                let Ok(message) = serde_json::from_slice(&body) else { return };
+                if sender.send((arrived, message)).is_err() {
                     return;
                 }
             }
         });
-        Self { child, input, messages, waiting: Vec::new(), next: 1, versions: Default::default() }
+        let (arrived, waiting) = (Instant::now(), Vec::new());
+        Self { child, input, messages, arrived, waiting, next: 1, versions: Default::default() }
     }
 
     /// A server in a session with a client that can do everything.
@@ -108,18 +113,9 @@ impl Client {
     }
     /// The answer to a request: its `result` or its `error`.
     pub fn answer(&mut self, id: i64) -> Result<Value, Value> {
-        let is_it = |m: &Value| m.get("id") == Some(&json!(id)) && m.get("method").is_none();
-        let at = self.waiting.iter().position(is_it);
-        let message = match at {
-            Some(at) => self.waiting.remove(at),
-            None => loop {
-                let message = self.receive();
-                if is_it(&message) {
-                    break message;
-                }
-                self.waiting.push(message);
-            },
-        };
+        let message = self.find(&format!("the answer to request {id}"), |m| {
+            m.get("id") == Some(&json!(id)) && m.get("method").is_none()
+        });
         match message.get("error") {
             Some(error) => Err(error.clone()),
             None => Ok(message.get("result").cloned().unwrap_or(Value::Null)),
@@ -133,27 +129,31 @@ impl Client {
         let id = self.ask(method, params);
         self.answer(id).expect_err("an error")
     }
-    /// The next message, whatever it is.
-    pub fn receive(&mut self) -> Value {
-        match self.messages.recv_timeout(PATIENCE) {
-            Ok(message) => message,
-            Err(RecvTimeoutError::Timeout) => panic!("the server says nothing"),
-            Err(RecvTimeoutError::Disconnected) => panic!("the server has gone"),
-        }
-    }
-    /// The next message of the server's own with this method.
-    pub fn expect(&mut self, method: &str) -> Value {
-        let is_it = |m: &Value| m.get("method") == Some(&json!(method));
-        if let Some(at) = self.waiting.iter().position(is_it) {
+    /// The first message, of those not looked at yet, that is as wanted; `what` names it.
+    fn find(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        if let Some(at) = self.waiting.iter().position(&wanted) {
             return self.waiting.remove(at);
         }
         loop {
-            let message = self.receive();
-            if is_it(&message) {
+            let (arrived, message) = match self.messages.recv_timeout(PATIENCE) {
+                Ok(arrived) => arrived,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("the server said nothing for {PATIENCE:?}; awaited was {what}")
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("the server has gone; awaited was {what}")
+                }
+            };
+            if wanted(&message) {
+                self.arrived = arrived;
                 return message;
             }
             self.waiting.push(message);
         }
+    }
+    /// The next message of the server's own with this method.
+    pub fn expect(&mut self, method: &str) -> Value {
+        self.find(&format!("`{method}`"), |m| m.get("method") == Some(&json!(method)))
     }
     /// The findings published for this version of a document.
     pub fn findings(&mut self, uri: &str) -> Vec<Value> {
@@ -231,7 +231,7 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-fn read(output: &mut impl BufRead) -> Option<Value> {
+fn read(output: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -249,5 +249,5 @@ fn read(output: &mut impl BufRead) -> Option<Value> {
     }
     let mut body = vec![0; length];
     output.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
+    Some(body)
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import {
@@ -22,10 +22,7 @@ const program = process.env['MESA_LSP'] ?? repository('target/debug/mesa-lsp');
 const file = repository('examples/chat-70b.mesa');
 const uri = pathToFileURL(file).toString();
 
-async function withServer(
-  context: TestContext,
-  use: (server: MessageConnection) => Promise<void>,
-): Promise<void> {
+async function withServer(use: (server: MessageConnection) => Promise<void>): Promise<void> {
   const child: ChildProcess = spawn(program, { stdio: ['pipe', 'pipe', 'inherit'] });
   assert.ok(child.stdout && child.stdin);
   const server = createMessageConnection(
@@ -36,16 +33,12 @@ async function withServer(
   server.onRequest(() => null);
   server.listen();
   try {
-    const started: { capabilities: { hoverProvider?: unknown } } = await server.sendRequest('initialize', {
+    await server.sendRequest('initialize', {
       processId: process.pid,
       rootUri: pathToFileURL(repository('examples')).toString(),
       capabilities: {},
       initializationOptions: { commands: ['mesa.showReport', 'mesa.whatIf'] },
     });
-    if (started.capabilities.hoverProvider === undefined) {
-      context.skip('the server only starts and ends yet');
-      return;
-    }
     await server.sendNotification('initialized', {});
     const text = readFileSync(file, 'utf8');
     await server.sendNotification('textDocument/didOpen', {
@@ -62,8 +55,8 @@ async function withServer(
 
 const skip = existsSync(program) ? false : `${program} is not built`;
 
-test('the panel shows what the real server reports', { skip }, async context => {
-  await withServer(context, async server => {
+test('the panel shows what the real server reports', { skip }, async () => {
+  await withServer(async server => {
     const scenarios: ScenarioPlace[] = await server.sendRequest('mesa/scenarios', { uri });
     const chat = scenarios.find(({ name }) => name === 'chat');
     assert.ok(chat);
@@ -79,8 +72,8 @@ test('the panel shows what the real server reports', { skip }, async context => 
   });
 });
 
-test('the tree explains what the real server derives', { skip }, async context => {
-  await withServer(context, async server => {
+test('the tree explains what the real server derives', { skip }, async () => {
+  await withServer(async server => {
     const answer: { derivation: Step } = await server.sendRequest('mesa/explain', {
       uri,
       path: 'chat.memory.reserve',
@@ -95,8 +88,8 @@ test('the tree explains what the real server derives', { skip }, async context =
   });
 });
 
-test('what if has choices to pick from', { skip }, async context => {
-  await withServer(context, async server => {
+test('what if has choices to pick from', { skip }, async () => {
+  await withServer(async server => {
     const choices: Choice[] = await server.sendRequest('mesa/choices', { uri, scenario: 'chat' });
     const weights = choices.find(({ path }) => path === 'precision.weights');
     assert.ok(weights?.values.includes('fp8'), JSON.stringify(choices));

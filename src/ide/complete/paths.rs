@@ -1,0 +1,149 @@
+//! Completions below a dot and fields of a body: settings, results, names of a module.
+
+use super::{Kind, Offer};
+use crate::check::{ItemRef, ModuleId, Ty, field_words, names_below, schema_type};
+use crate::ide::describe::about;
+use crate::ide::resolve::Target;
+use crate::name::Name;
+use crate::syntax::ast::ItemKind;
+
+impl<'p> Offer<'p> {
+    /// After a dot.
+    pub(super) fn below(&mut self) {
+        let c = self.context.clone();
+        let path = c.path.clone();
+        let Some((first, rest)) = path.split_first() else { return };
+        let at_start = c.statement.len() <= path.len() * 2;
+        let left = at_start && c.open.last().is_some_and(|o| o.bracket == '{');
+        if left {
+            let mut full = c.sections();
+            full.extend(&path);
+            if self.fields(&full) {
+                return;
+            }
+        }
+        let text: Vec<&str> = path.iter().map(|n| n.text()).collect();
+        let results = text.join(".");
+        if self.results(&results, 0) {
+            return;
+        }
+        // A module, an item, a parameter.
+        let module = self.view.module;
+        match self.checker.module_name(module, *first) {
+            Some(crate::check::Imported::Module(folder)) => {
+                let program = self.view.program;
+                let folder = rest.iter().fold(folder.to_string(), |f, n| format!("{f}/{n}"));
+                let modules: Vec<ModuleId> =
+                    match folder.strip_prefix('#').and_then(|i| i.parse().ok()) {
+                        Some(id) => vec![ModuleId(id)],
+                        None => program.std_modules(&folder).collect(),
+                    };
+                for module in modules {
+                    for item in program.items(module).filter(|i| i.item.kind != ItemKind::Use) {
+                        self.item(item, 0);
+                    }
+                }
+            }
+            Some(crate::check::Imported::Parsed(item)) => self.fields_of(item, rest),
+            _ => {
+                if let Some(kind) = self.param_kind(*first) {
+                    for name in names_below(kind, rest) {
+                        self.add(name.text(), Kind::Field, "", 0);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn param_kind(&self, name: Name) -> Option<ItemKind> {
+        let item = self.view.program.item(self.view.module, self.context.item?)?;
+        let params = item.item.params.as_deref().unwrap_or_default();
+        let ty = params.iter().find(|p| p.name.name == name)?.ty.as_ref()?;
+        ItemKind::from_keyword(&ty.parts.first()?.0.name.text().to_lowercase())
+    }
+
+    pub(super) fn fields_of(&mut self, item: ItemRef<'p>, path: &[Name]) {
+        let scenario = matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured);
+        let kind = if scenario { ItemKind::Scenario } else { item.item.kind };
+        for name in names_below(kind, path) {
+            self.field(kind, path, name);
+        }
+        if path.is_empty() {
+            for param in item.item.params.iter().flatten() {
+                self.add(param.name.name.text(), Kind::Param, "a parameter", 0);
+            }
+        }
+        if scenario {
+            let text: Vec<&str> = path.iter().map(|n| n.text()).collect();
+            self.results(&text.join("."), 1);
+        }
+    }
+
+    pub(super) fn field(&mut self, kind: ItemKind, path: &[Name], name: Name) {
+        let full: Vec<Name> = path.iter().copied().chain([name]).collect();
+        let detail = schema_type(kind, &full).map_or("settings".into(), Ty::describe);
+        let docs = field_words(kind, &full).map(|w| format!("One of: {}", w.join(", ")));
+        let section = schema_type(kind, &full).is_none();
+        let left = self.context.starts();
+        let snippets = left && !section;
+        let new = self.add(name.text(), Kind::Field, detail, 0);
+        new.docs = docs;
+        if snippets {
+            new.insert = format!("{name} = $0");
+            new.snippet = true;
+        } else if left {
+            new.insert = format!("{name} {{\n  $0\n}}");
+            new.snippet = true;
+        }
+    }
+
+    /// The fields below a path of what the cursor stands in; what is amended counts too.
+    pub(super) fn fields(&mut self, path: &[Name]) -> bool {
+        let Some(kind) = self.kind() else { return false };
+        let before = self.out.len();
+        if let Some((first, rest)) = path.split_first()
+            && let Some(Ty::Kind(inner)) = schema_type(kind, &[*first])
+        {
+            // `plan.tp` of a scenario: what its plan has.
+            if let Some(item) = self.part_of_scenario(*first) {
+                self.fields_of(item, rest);
+            } else {
+                for name in names_below(inner, rest) {
+                    self.field(inner, rest, name);
+                }
+            }
+            return self.out.len() > before;
+        }
+        for name in names_below(kind, path) {
+            self.field(kind, path, name);
+        }
+        self.out.len() > before
+    }
+
+    /// The plan, model or system of the scenario that the cursor stands in.
+    pub(super) fn part_of_scenario(&mut self, name: Name) -> Option<ItemRef<'p>> {
+        let own = self.context.item?;
+        let item = self.view.program.item(self.view.module, own)?;
+        crate::ide::resolve::set_in(&mut self.checker, item, name)
+    }
+
+    /// Results below a path; whether there are any.
+    pub(super) fn results(&mut self, path: &str, rank: u8) -> bool {
+        let outline = self.checker.outline_for(self.view.module);
+        let children = outline.children(path);
+        for name in &children {
+            let full = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+            let about = about(&self.view, &Target::Result(full.clone()));
+            let measures = match outline.get(&full) {
+                Some(crate::lower::Leaf::Number(id)) => {
+                    self.checker.graph.dimension(*id).to_string()
+                }
+                Some(_) => "a result".into(),
+                None => "results".into(),
+            };
+            let new = self.add(name.text(), Kind::Result, measures, rank);
+            new.docs = about.docs;
+        }
+        !children.is_empty()
+    }
+}
