@@ -258,8 +258,9 @@ fn the_corpus_is_imported_exactly_or_refused_with_a_reason() {
     );
 }
 
-/// Configs of `tests/configs`, by the sizes and switches that their makers publish, with the
-/// parameters that they publish: exactly, or in billions as far as those are said.
+/// Configs of `tests/configs`, written by hand after published model cards, with the totals that go
+/// with them, exactly or in billions. They hold the families together; the totals that were taken
+/// from checkpoints stand in the library and in the table of weight maps.
 const KIN: &[(&str, f64, f64)] = &[
     ("afm-4.5b", 4.62e9, 0.01e9),
     ("bamba-9b", 9.78e9, 0.01e9),
