@@ -13,7 +13,7 @@ mod diagnostic {
     pub mod codes;
     pub mod finding;
     pub use codes::Code;
-    pub use finding::{Diagnostic, Safety, Severity};
+    pub use finding::{Diagnostic, MOST_FINDINGS, Safety, Severity};
 }
 #[path = "src/name.rs"]
 mod name;

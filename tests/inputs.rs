@@ -213,6 +213,28 @@ fn a_file_of_fifty_megabytes_is_answered() {
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 
+/// Whatever the mistakes, and however many, the first ones are told and the rest is not.
+#[test]
+fn a_file_of_nothing_but_mistakes_is_given_up_in_time() {
+    let dir = dir("hopeless");
+    for line in ["const a = 1 # x\n", "x = \n", "const a = 1\n", "const a = b\n"] {
+        let text = format!("const a = 2\n{}", line.repeat(60_000_usize.max(600_000 / line.len())));
+        fs::write(dir.join("hopeless.mesa"), text).unwrap();
+        let (out, code) = mesa(&dir, &["check", "--format", "short", "hopeless.mesa"]);
+        let last = out.lines().rfind(|l| l.contains("hopeless.mesa")).unwrap_or_default();
+        assert!(out.lines().count() <= 10_020, "{line}: {}", out.lines().count());
+        assert!(last.contains("E0005"), "{line}: {last}");
+        assert_eq!(code, 1, "{line}");
+    }
+    fs::write(dir.join("hopeless.mesa"), "const a = 1\n".repeat(1_000_002)).unwrap();
+    let (out, _) = mesa(&dir, &["check", "--format", "short", "hopeless.mesa"]);
+    let said = "error[E0002]: the file has 1000002 items, more than Mesa reads\n";
+    assert_eq!(out, format!("hopeless.mesa:1000001:1: {said}"));
+    fs::write(dir.join("hopeless.mesa"), "x".repeat(1_000_000)).unwrap();
+    let (out, _) = mesa(&dir, &["check", "--format", "short", "hopeless.mesa"]);
+    assert!(out.len() < 300 && out.contains("…` starts no item"), "{out}");
+}
+
 #[test]
 fn places_without_files_are_named() {
     let dir = dir("nothing");
@@ -246,7 +268,9 @@ fn commands_of_the_pages_about_files_say_what_the_pages_show() {
     fs::write(dir.join("weights.mesa"), b"\xff\xfe\x00\x01").unwrap();
     fs::File::create(dir.join("dump.mesa")).unwrap().set_len(70_000_000).unwrap();
     fs::write(dir.join("chat.mesa"), "const a = 1\n").unwrap();
-    for code in [codes::NOT_TEXT, codes::TOO_LARGE, codes::CANNOT_READ] {
+    fs::write(dir.join("generated.mesa"), "x =\n".repeat(60_000)).unwrap();
+    let codes = [codes::NOT_TEXT, codes::TOO_LARGE, codes::CANNOT_READ, codes::TOO_MANY_FINDINGS];
+    for code in codes {
         for example in code.examples() {
             let lines = example.text.lines().filter_map(|l| l.strip_prefix("$ mesa "));
             for line in lines {

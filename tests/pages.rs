@@ -9,10 +9,11 @@ use mesa::diagnostic::{Code, codes};
 use mesa::source::{Origin, SourceFile, Sources};
 
 /// Codes whose examples are commands; `tests/cli.rs` runs them.
-const COMMANDS: [Code; 33] = [
+const COMMANDS: [Code; 34] = [
     codes::NOT_TEXT,
     codes::TOO_LARGE,
     codes::CANNOT_READ,
+    codes::TOO_MANY_FINDINGS,
     codes::UNKNOWN_SCENARIO,
     codes::UNKNOWN_RESULT,
     codes::NOT_SETTABLE,

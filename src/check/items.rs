@@ -6,7 +6,7 @@ use super::object::Object;
 use super::program::{ItemRef, ModuleId};
 use super::value::{Env, Value};
 use super::{Checker, codes};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, MOST_FINDINGS};
 use crate::quantity::Dimension;
 use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
 
@@ -20,6 +20,9 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
     let mut models = super::twins::Templates::default();
     let mut sound: rustc_hash::FxHashSet<super::twins::Identity> = Default::default();
     for item in program.items(module) {
+        if checker.diagnostics.len() > MOST_FINDINGS {
+            break;
+        }
         if item.item.kind == ItemKind::Use {
             continue;
         }

@@ -17,6 +17,7 @@ mod cut;
 mod declaration;
 mod earlier;
 mod eval;
+mod hopeless;
 mod inputs;
 mod instance;
 mod items;
@@ -211,7 +212,9 @@ impl<'p> Checker<'p> {
                 }
             }
         }
-        self.diagnostics.push(diagnostic);
+        if !self.is_too_many(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
     }
     /// What `f` gives, with `place` as what led to anything that it reports.
     pub(crate) fn led_by<T>(&mut self, place: Place, f: impl FnOnce(&mut Self) -> T) -> T {

@@ -91,7 +91,7 @@ pub struct Module {
 }
 
 /// Where the pieces of a module are.
-enum Held {
+pub(super) enum Held {
     /// Its own.
     Own(Arc<Cut>),
     /// Those of the library file at this position, the same for every program of the process.
@@ -168,6 +168,7 @@ impl Program {
             let id = program.add(file, None, Held::Own(cut));
             by_name.insert(name, id);
             program.roots.push(id);
+            program.give_up_on(id);
         }
         let mut queue: Vec<ModuleId> = program.roots.clone();
         while let Some(id) = queue.pop() {
@@ -221,6 +222,13 @@ impl Program {
         let id = ModuleId(self.modules.len() as u32);
         self.modules.push(Module { file, std_path, held, imports: FxHashMap::default() });
         id
+    }
+
+    /// What a module holds from now on.
+    pub(super) fn hold(&mut self, id: ModuleId, held: Held) {
+        if let Some(module) = self.modules.get_mut(id.0 as usize) {
+            module.held = held;
+        }
     }
 
     fn load_imports(

@@ -47,6 +47,7 @@ codes! {
     TOO_LARGE = "E0002", "the file is larger than Mesa reads";
     TOO_NESTED = "E0003", "something is nested too deeply";
     CANNOT_READ = "E0004", "a file cannot be read";
+    TOO_MANY_FINDINGS = "E0005", "there are more findings than are told";
     // E01: syntax
     UNEXPECTED = "E0101", "something else was expected here";
     UNCLOSED = "E0102", "a bracket or brace is never closed";

@@ -5,6 +5,9 @@
 use super::codes::Code;
 use crate::source::Place;
 
+/// How many findings of one file are told; more say that it is no spec.
+pub const MOST_FINDINGS: usize = 10_000;
+
 /// How grave a finding is. `check` exits with 1 where there is an error.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -106,8 +109,8 @@ impl Diagnostic {
         Self {
             code,
             severity: code.severity(),
-            title: title.into(),
-            labels: vec![Label { place, text: label.into() }],
+            title: bearable(title.into()),
+            labels: vec![Label { place, text: bearable(label.into()) }],
             notes: Vec::new(),
             fixes: Vec::new(),
         }
@@ -115,13 +118,13 @@ impl Diagnostic {
     /// Adds another place involved.
     #[must_use]
     pub fn and(mut self, place: Place, label: impl Into<String>) -> Self {
-        self.labels.push(Label { place, text: label.into() });
+        self.labels.push(Label { place, text: bearable(label.into()) });
         self
     }
     /// Adds a note.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes.push(bearable(note.into()));
         self
     }
     /// Adds a fix that replaces `place` by `text`.
@@ -134,7 +137,7 @@ impl Diagnostic {
         safety: Safety,
     ) -> Self {
         let edits = vec![Edit { place, text: text.into() }];
-        self.fixes.push(Fix { title: title.into(), edits, safety });
+        self.fixes.push(Fix { title: bearable(title.into()), edits, safety });
         self
     }
     /// Every place that it speaks of, to be changed.
@@ -156,6 +159,25 @@ impl Diagnostic {
     pub fn place(&self) -> Option<Place> {
         self.labels.first().map(|l| l.place)
     }
+}
+
+/// The longest word that a finding repeats as it was written.
+const LONGEST_WORD: usize = 200;
+
+/// A text about something absurdly long, with the long words cut.
+fn bearable(text: String) -> String {
+    let is_long = |word: &str| word.len() > LONGEST_WORD;
+    if !is_long(&text) || !text.split(' ').any(is_long) {
+        return text;
+    }
+    let cut = |word: &str| match word.char_indices().nth(60) {
+        Some((at, _)) if is_long(word) => {
+            let quote = if word.starts_with('`') { "`" } else { "" };
+            format!("{}…{quote}", word.get(..at).unwrap_or_default())
+        }
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(cut).collect::<Vec<_>>().join(" ")
 }
 
 /// Source order: file, then position, then code; equal findings are kept once.

@@ -35,9 +35,15 @@ pub fn listed(what: &str, names: &[&str]) -> String {
     if names.is_empty() { String::new() } else { format!("{what}: {}", names.join(", ")) }
 }
 
+/// Longer names are no misspelling of anything.
+const LONGEST_NAME: usize = 100;
+
 /// The candidate most like `name`, if one is like it at all.
 #[must_use]
 pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
     let limit = (name.chars().count() / 3).max(1);
     let lower = name.to_lowercase();
     let mut best: Option<(usize, &str)> = None;

@@ -11,5 +11,5 @@ pub mod pages;
 pub mod render;
 
 pub use codes::Code;
-pub use finding::{Diagnostic, Edit, Fix, Label, Safety, Severity, sort};
+pub use finding::{Diagnostic, Edit, Fix, Label, MOST_FINDINGS, Safety, Severity, sort};
 pub use meant::{closest, listed};

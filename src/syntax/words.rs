@@ -46,6 +46,9 @@ pub(super) fn foreign_value(word: &str) -> Option<&'static str> {
 
 /// The item keyword that `word` was probably meant to be.
 pub(super) fn nearest_item(word: &str) -> Option<ItemKind> {
+    if word.len() > 20 {
+        return None;
+    }
     let lower = word.to_ascii_lowercase();
     let distance = |kind: ItemKind| strsim::damerau_levenshtein(&lower, kind.keyword());
     let limit = if lower.len() <= 4 { 1 } else { 2 };

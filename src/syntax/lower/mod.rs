@@ -15,7 +15,7 @@ use pest::iterators::{Pair, Pairs};
 use super::ast::{Clauses, Ident};
 use super::grammar::Rule;
 use super::recover;
-use crate::diagnostic::{Code, Diagnostic, Safety, codes};
+use crate::diagnostic::{Code, Diagnostic, MOST_FINDINGS, Safety, codes};
 use crate::name::Name;
 use crate::source::{FileId, Place, Span};
 
@@ -111,7 +111,9 @@ impl<'a> Lower<'a> {
     }
 
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if self.diagnostics.len() <= MOST_FINDINGS {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     /// Reports a foreign spelling at `span` with the edit that mends it.
@@ -176,6 +178,7 @@ impl<'a> Lower<'a> {
         let span = self.span(pair);
         match self.last_bad.filter(|last| recover::goes_on(self.text, *last, span)) {
             Some(last) => self.last_bad = Some(last.to(span)),
+            None if self.diagnostics.len() > MOST_FINDINGS => {}
             None => {
                 let diagnostic = recover::bad_stmt(self, pair.as_str(), span);
                 self.report(diagnostic);
