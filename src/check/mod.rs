@@ -39,6 +39,7 @@ mod readers;
 mod recompute;
 mod runtime;
 mod schema;
+mod spoken;
 mod sweeps;
 mod system;
 mod tensor;

@@ -380,6 +380,9 @@ impl<'p> Checker<'p> {
             let roots: Vec<&str> = roots.iter().map(|n| n.text()).collect();
             let best = closest(name.text(), candidates);
             diagnostic = diagnostic.meant(best, place, listed("results start with", &roots));
+            if best.is_none() {
+                diagnostic.notes.extend(self.spoken_of(name));
+            }
         }
         self.report(diagnostic);
     }
