@@ -21,6 +21,7 @@ mod scenario;
 mod totals;
 mod training;
 mod training_memory;
+mod workload;
 
 pub use collective::{CollectiveUse, Group};
 pub use expect::{MEMORY_PARTS, check_model_expectations};

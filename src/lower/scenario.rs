@@ -10,6 +10,7 @@ use super::frame::{Frame, View};
 use super::memory::stages;
 use super::phase::{PhaseCost, Setting, escaping};
 use super::results::Results;
+use super::workload::Serving;
 use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
@@ -99,8 +100,11 @@ pub fn lower<'p>(
         Some(object) => checker.plan(object, machine.as_ref()),
         None => Some(Plan::default()),
     };
-    let (model, system, machine) = (model?, system?, machine?);
-    let plan = plan.filter(|_| !wrong_plan)?;
+    let plan = plan.filter(|_| !wrong_plan);
+    let (Some(model), Some(system), Some(machine), Some(plan)) = (model, system, machine, plan)
+    else {
+        return checker.workload_alone(scenario, misspelt);
+    };
     checker.warn_of_other_chips(&machine, place);
     let runtime = checker.runtime_of(scenario, &machine, overrides);
     checker.set_runtime(runtime);
@@ -113,12 +117,14 @@ pub fn lower<'p>(
     let formats = super::training::Formats::of(&precision);
     let training = match scenario.has(&[Name::new("train")]) {
         false => None,
-        true => Some(checker.training_rules(scenario, plan_object.as_ref())?),
+        true => match checker.training_rules(scenario, plan_object.as_ref()) {
+            None => return checker.workload_alone(scenario, misspelt),
+            rules => rules,
+        },
     };
-    let built = checker.build_for(&model, precision, training.as_ref())?;
-    if built.model.outputs.is_empty() || checker.errors() > before {
-        return None;
-    }
+    let built = checker.build_for(&model, precision, training.as_ref());
+    let built = built.filter(|b| !b.model.outputs.is_empty() && checker.errors() <= before);
+    let Some(built) = built else { return checker.workload_alone(scenario, misspelt) };
     let laid = lay_out(&built.model, &plan, &mut checker.graph);
     let shape = Shape { built, machine, plan, laid };
     let mut constraints = Vec::new();
@@ -130,8 +136,21 @@ pub fn lower<'p>(
         place,
         &mut constraints,
     );
+    let rc_model = Rc::new(shape.built.model.clone());
+    let escaping = escaping(&shape.laid.steps, &rc_model);
+    let setting = Setting {
+        built: &shape.built,
+        model: rc_model,
+        plan: &shape.plan,
+        machine: &shape.machine,
+        laid: &shape.laid,
+        compute,
+        place,
+        escaping,
+    };
     if !sound || checker.errors() > errors {
-        return None;
+        let asked = (scenario, plan_object.as_ref());
+        return checker.workload_beside(asked, &setting, (training, formats), misspelt);
     }
     let mut lowered = Lowered {
         name: scenario.name,
@@ -152,18 +171,6 @@ pub fn lower<'p>(
         machine: System::default(),
     };
     checker.parameters(&shape.built, &mut lowered.results, place);
-    let rc_model = Rc::new(shape.built.model.clone());
-    let escaping = escaping(&shape.laid.steps, &rc_model);
-    let setting = Setting {
-        built: &shape.built,
-        model: rc_model,
-        plan: &shape.plan,
-        machine: &shape.machine,
-        laid: &shape.laid,
-        compute,
-        place,
-        escaping,
-    };
     match training {
         None => checker.serving(scenario, &setting, &mut lowered)?,
         Some(training) => {
@@ -349,29 +356,6 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn workload(&mut self, scenario: &Rc<Object<'p>>) -> Option<[ExprId; 3]> {
-        let mut out = Vec::new();
-        for field in ["batch", "prompt", "output"] {
-            match self.field_path(scenario, &["serve", field]) {
-                Some(Value::Num(id)) => out.push(id),
-                Some(_) => return None,
-                None => {
-                    let at = scenario
-                        .place_of(&[Name::new("serve")])
-                        .or(scenario.item.map(|i| i.name_place()))?;
-                    self.report(Diagnostic::new(
-                        codes::MISSING_FIELD,
-                        format!("the workload has no `{field}`"),
-                        at,
-                        format!("write `{field} = …` into it"),
-                    ));
-                    return None;
-                }
-            }
-        }
-        out.try_into().ok()
-    }
-
     /// The phases of `serve { … }` and what they take.
     fn serving(
         &mut self,
@@ -379,15 +363,11 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         lowered: &mut Lowered,
     ) -> Option<()> {
-        let [batch, prompt, output] = self.workload(scenario)?;
+        let Serving { figures: [batch, prompt, output], replicas } =
+            self.serving_of(scenario, setting)?;
         let place = setting.place;
         let one = self.counted(1.0, "one", place, "one new token for each sequence");
         let pipeline = stages(&setting.laid.steps);
-        let replicas = self.replicas(setting);
-        if let Some(replicas) = replicas {
-            self.enough_sequences(setting, replicas, batch)?;
-        }
-        self.check_batch(setting, batch);
         let groups = match &pipeline {
             None => None,
             Some((shard, _)) => {
@@ -491,7 +471,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Every replica needs a sequence of its own.
-    fn enough_sequences(
+    pub(super) fn enough_sequences(
         &mut self,
         setting: &Setting<'_, 'p>,
         replicas: ExprId,

@@ -48,7 +48,6 @@ pub(super) struct Workload {
     pub(super) seq: ExprId,
     tokens: Option<ExprId>,
     pub(super) optimizer: Name,
-    pub(super) optimizer_place: Place,
     /// Micro-batches of each replica.
     pub(super) micro_batches: ExprId,
     /// Sequences of one micro-batch on all replicas.
@@ -122,10 +121,9 @@ impl<'p> Checker<'p> {
         Some(())
     }
 
-    fn train_field(&mut self, scenario: &Rc<Object<'p>>, field: &str) -> Option<ExprId> {
-        let place =
-            scenario.entries.iter().rev().find(|e| matches!(&*e.path, [a, ..] if *a == "train"));
-        let place = place.map(|e| e.place).or(scenario.item.map(|i| i.name_place()))?;
+    pub(super) fn train_field(&mut self, scenario: &Rc<Object<'p>>, field: &str) -> Option<ExprId> {
+        let place = scenario.place_of(&[Name::new("train")]);
+        let place = place.or(scenario.item.map(|i| i.name_place()))?;
         match self.field_path(scenario, &["train", field]) {
             Some(Value::Num(id)) => {
                 self.guards.push(Guard::AtLeastOne(id));
@@ -147,7 +145,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn workload_of_training(
+    pub(super) fn workload_of_training(
         &mut self,
         scenario: &Rc<Object<'p>>,
         plan: Option<&Rc<Object<'p>>>,
@@ -158,18 +156,14 @@ impl<'p> Checker<'p> {
         let place = setting.place;
         self.check_recompute(&setting.model, scenario, plan)?;
         self.shares_updates(setting)?;
-        let batch = self.train_field(scenario, "batch")?;
-        let seq = self.train_field(scenario, "seq")?;
-        let tokens = match self.field_path(scenario, &["train", "tokens"]) {
+        let (batch, seq) = (self.train_field(scenario, "batch"), self.train_field(scenario, "seq"));
+        let tokens = self.field_path(scenario, &["train", "tokens"]).is_some();
+        let tokens = tokens.then(|| self.train_field(scenario, "tokens"));
+        let optimizer = self.optimizer(scenario);
+        let (batch, seq, optimizer) = (batch?, seq?, optimizer?);
+        let tokens = match tokens {
             None => None,
-            Some(_) => Some(self.train_field(scenario, "tokens")?),
-        };
-        let path = [Name::new("train"), Name::new("optimizer")];
-        let optimizer_place = scenario.place_of(&path).unwrap_or(place);
-        let optimizer = match self.field_path(scenario, &["train", "optimizer"]) {
-            Some(Value::Word(word)) => word,
-            Some(_) => return None,
-            None => Name::new("adam"),
+            Some(tokens) => Some(tokens?),
         };
         let pipeline = stages(&setting.laid.steps);
         let one = self.counted(1.0, "1", place, "no pipeline, one stage");
@@ -197,7 +191,6 @@ impl<'p> Checker<'p> {
             seq,
             tokens,
             optimizer,
-            optimizer_place,
             micro_batches,
             together,
             pipeline,

@@ -20,6 +20,7 @@ use crate::graph::{LaidStep, Version, saved};
 use crate::ir::{Kept as Shares, Model, Pass};
 use crate::name::Name;
 use crate::quantity::Dimension;
+use crate::source::Place;
 use crate::syntax::ast::ItemKind;
 
 /// What the update of the weights works on, on the fullest device.
@@ -54,7 +55,6 @@ impl<'p> Checker<'p> {
             let bytes = checker.gradient_bytes(setting, frame, weight)?;
             checker.share_of(setting, weight, bytes, Shares::Gradients)
         }));
-        self.known_optimizer(work)?;
         let state = lists(self.by_stage(setting, &mut |checker, weight| {
             let bytes = checker.state_bytes(setting, work, frame, weight)?;
             checker.share_of(setting, weight, bytes, Shares::Optimizer)
@@ -171,7 +171,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The name of an optimizer is the name of a formula of the library.
-    fn known_optimizer(&mut self, work: &Workload) -> Option<()> {
+    pub(super) fn known_optimizer(&mut self, optimizer: Name, place: Place) -> Option<()> {
         let suffix = "_state_bytes";
         let module = self.program.std_module("cost.training").or_else(|| {
             let item = self.program.std_item("cost", Name::new("adam_state_bytes"))?;
@@ -180,13 +180,12 @@ impl<'p> Checker<'p> {
         let fns = self.program.items_of_kind(module, ItemKind::Fn);
         let names: Vec<&str> =
             fns.into_iter().filter_map(|f| f.item.name.name.text().strip_suffix(suffix)).collect();
-        if names.contains(&work.optimizer.text()) {
+        if names.contains(&optimizer.text()) {
             return Some(());
         }
-        let title = format!("there is no optimizer `{}`", work.optimizer);
-        let place = work.optimizer_place;
+        let title = format!("there is no optimizer `{optimizer}`");
         let diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, title, place, "not an optimizer");
-        let best = closest(work.optimizer.text(), names.iter().copied());
+        let best = closest(optimizer.text(), names.iter().copied());
         self.report(diagnostic.meant(best, place, listed("the library has", &names)));
         None
     }

@@ -1,0 +1,120 @@
+//! What a scenario asks for: `serve { … }` or `train { … }`, as it is stated.
+//!
+//! In: a scenario. Out: its figures, each missing or impossible one reported, whether or not a plan
+//! can be followed.
+
+use std::rc::Rc;
+
+use super::phase::Setting;
+use super::training::Formats;
+use crate::check::{Checker, Object, Value};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::expr::ExprId;
+use crate::ir::Training;
+use crate::name::Name;
+
+/// What `serve` says, on which replicas.
+pub(super) struct Serving {
+    /// Requests at a time, tokens of a prompt, tokens of an answer.
+    pub figures: [ExprId; 3],
+    /// Devices or groups of them that share the batch; `None` where all see all of it.
+    pub replicas: Option<ExprId>,
+}
+
+impl<'p> Checker<'p> {
+    /// Reports what is wrong with a workload by itself, where no plan or machine could be read.
+    /// After a misspelt field none is missing.
+    pub(super) fn workload_alone<T>(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        misspelt: bool,
+    ) -> Option<T> {
+        let before = self.diagnostics.len();
+        if scenario.has(&[Name::new("train")]) {
+            for field in ["batch", "seq"] {
+                let _ = self.train_field(scenario, field);
+            }
+            let _ = self.optimizer(scenario);
+        } else {
+            let _ = self.serve_figures(scenario);
+        }
+        self.forget_missing(before, misspelt)
+    }
+
+    /// Reports what is wrong with a workload beside a plan that cannot be.
+    pub(super) fn workload_beside<T>(
+        &mut self,
+        (scenario, plan): (&Rc<Object<'p>>, Option<&Rc<Object<'p>>>),
+        setting: &Setting<'_, 'p>,
+        (training, formats): (Option<Training>, Formats),
+        misspelt: bool,
+    ) -> Option<T> {
+        let before = self.diagnostics.len();
+        match training {
+            None => drop(self.serving_of(scenario, setting)),
+            Some(training) => {
+                let recompute = training.recompute;
+                drop(self.workload_of_training(scenario, plan, setting, recompute, formats));
+            }
+        }
+        self.forget_missing(before, misspelt)
+    }
+
+    fn forget_missing<T>(&mut self, before: usize, misspelt: bool) -> Option<T> {
+        let found = self.diagnostics.split_off(before.min(self.diagnostics.len()));
+        let is_told = |d: &Diagnostic| !misspelt || d.code != codes::MISSING_FIELD;
+        self.diagnostics.extend(found.into_iter().filter(is_told));
+        None
+    }
+
+    /// `serve { … }` on the replicas of a plan.
+    pub(super) fn serving_of(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        setting: &Setting<'_, 'p>,
+    ) -> Option<Serving> {
+        let figures = self.serve_figures(scenario)?;
+        let [batch, ..] = figures;
+        let replicas = self.replicas(setting);
+        if let Some(replicas) = replicas {
+            self.enough_sequences(setting, replicas, batch)?;
+        }
+        self.check_batch(setting, batch);
+        Some(Serving { figures, replicas })
+    }
+
+    fn serve_figures(&mut self, scenario: &Rc<Object<'p>>) -> Option<[ExprId; 3]> {
+        let mut found = Vec::new();
+        for field in ["batch", "prompt", "output"] {
+            match self.field_path(scenario, &["serve", field]) {
+                Some(Value::Num(id)) => found.push(id),
+                Some(_) => {}
+                None => {
+                    let at = scenario
+                        .place_of(&[Name::new("serve")])
+                        .or(scenario.item.map(|i| i.name_place()))?;
+                    self.report(Diagnostic::new(
+                        codes::MISSING_FIELD,
+                        format!("the workload has no `{field}`"),
+                        at,
+                        format!("write `{field} = …` into it"),
+                    ));
+                }
+            }
+        }
+        found.try_into().ok()
+    }
+
+    /// The optimizer that `train` names; Adam where it names none.
+    pub(super) fn optimizer(&mut self, scenario: &Rc<Object<'p>>) -> Option<Name> {
+        let path = [Name::new("train"), Name::new("optimizer")];
+        let place = scenario.place_of(&path).or(scenario.item.map(|i| i.name_place()))?;
+        let name = match self.field_path(scenario, &["train", "optimizer"]) {
+            Some(Value::Word(word)) => word,
+            Some(_) => return None,
+            None => Name::new("adam"),
+        };
+        self.known_optimizer(name, place)?;
+        Some(name)
+    }
+}
