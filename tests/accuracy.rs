@@ -59,7 +59,11 @@ fn rows(file: &Path) -> Vec<Row> {
 }
 
 fn shown(value: f64) -> String {
-    if value < 1.0 { format!("{:.1} %", value * 100.0) } else { format!("{value:.2} s") }
+    match value {
+        v if v < 1.0 => format!("{:.1} %", v * 100.0),
+        v if v < 86400.0 => format!("{v:.2} s"),
+        v => format!("{:.1} d", v / 86400.0),
+    }
 }
 
 fn table() -> (String, Vec<(String, Vec<f64>)>) {

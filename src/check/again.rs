@@ -8,7 +8,8 @@ use rustc_hash::FxHashSet;
 
 use super::Checker;
 use super::backward::{Adjoints, Forward, only_op};
-use crate::graph::scope_matches;
+use super::discard::Discarded;
+use crate::graph::op_matches;
 use crate::ir::{Fuse, Model, OpId, Pass, Recompute, RecomputeLevel, Step, TensorId};
 use crate::name::Name;
 
@@ -76,7 +77,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Operands (and the result) that the wanted gradients of an op name.
-    fn named_in_backward(
+    pub(super) fn named_in_backward(
         &self,
         id: OpId,
         forward: &Forward,
@@ -129,17 +130,26 @@ impl<'p> Checker<'p> {
     ) -> Option<()> {
         let recompute = &forward.recompute;
         let model = &self.builder.built.model;
-        let marks: Vec<bool> = steps.iter().map(|s| recompute.takes(s, model, repeated)).collect();
+        let levels = steps.iter().map(|s| recompute.takes(s, model, repeated));
+        let levels: Vec<RecomputeLevel> = levels.collect();
+        let marks: Vec<bool> = levels.iter().map(|l| *l != RecomputeLevel::None).collect();
+        let outer = adjoints.again.clone();
+        let mut discarded = Discarded::of(steps, &levels);
         let mut end = steps.len();
         while let Some(last) = end.checked_sub(1) {
             let anew = marks.get(last).copied().unwrap_or(false);
             let same = |mark: &bool| *mark == anew;
             let start = end - marks.iter().take(end).rev().take_while(|m| same(m)).count();
             let part = steps.get(start..end).unwrap_or_default();
+            self.discarded_again(part, steps, &mut discarded, forward, adjoints)?;
             if anew {
                 let before = (adjoints.again.clone(), adjoints.anew);
                 adjoints.anew = true;
-                self.body_again(part, adjoints)?;
+                for (step, i) in part.iter().zip(start..) {
+                    if discarded.take(i) {
+                        self.body_again(std::slice::from_ref(step), adjoints)?;
+                    }
+                }
                 self.backward_steps(part, forward, adjoints)?;
                 (adjoints.again, adjoints.anew) = before;
             } else {
@@ -147,11 +157,12 @@ impl<'p> Checker<'p> {
             }
             end = start;
         }
+        adjoints.again = outer;
         Some(())
     }
 
     /// Some steps once more.
-    fn body_again(&mut self, body: &[Step], adjoints: &mut Adjoints) -> Option<()> {
+    pub(super) fn body_again(&mut self, body: &[Step], adjoints: &mut Adjoints) -> Option<()> {
         for step in body {
             match step {
                 Step::Op(op) => self.make_again(*op, adjoints),
@@ -190,28 +201,46 @@ impl<'p> Checker<'p> {
 }
 
 impl Recompute {
-    /// Whether a step is made again: by the rule of its block, or the one for all layers.
-    fn takes(&self, step: &Step, model: &Model, repeated: bool) -> bool {
+    /// How a step is made again: by the rule of its block, or the one for all layers.
+    fn takes(&self, step: &Step, model: &Model, repeated: bool) -> RecomputeLevel {
+        let taken = self.rule_of(step, model, repeated);
+        taken.unwrap_or(RecomputeLevel::None)
+    }
+
+    fn rule_of(&self, step: &Step, model: &Model, repeated: bool) -> Option<RecomputeLevel> {
         let ops: &[OpId] = match step {
             Step::Op(op) => std::slice::from_ref(op),
             Step::Fuse(fuse) => &fuse.ops,
             // A repeat looks into itself.
-            Step::Repeat(_) => return false,
+            Step::Repeat(_) => return None,
             Step::Some { .. } | Step::Join { .. } => {
-                return repeated && self.general == RecomputeLevel::Full && self.scoped.is_empty();
+                let all = repeated && self.general == RecomputeLevel::Full;
+                return (all && self.scoped.is_empty()).then_some(self.general);
             }
         };
-        let Some(first) = ops.first() else { return false };
-        let op = &model.ops[*first];
+        let op = &model.ops[*ops.first()?];
+        let own = own_names(step, model);
         let rule =
             self.scoped.iter().rev().find(|(within, _)| {
-                within.iter().any(|w| scope_matches(&op.scope, w, op.residual))
+                within.iter().any(|w| op_matches(&op.scope, w, op.residual, &own))
             });
-        match rule.map_or(self.general, |(_, level)| *level) {
+        let level = rule.map_or(self.general, |(_, level)| *level);
+        let holds = match level {
             RecomputeLevel::None => false,
-            RecomputeLevel::Full => repeated || rule.is_some(),
+            RecomputeLevel::Full | RecomputeLevel::Discard => repeated || rule.is_some(),
             RecomputeLevel::Selective => moves_square(ops, model),
-        }
+        };
+        holds.then_some(level)
+    }
+}
+
+/// What rules may call a step: the kernel, and what its ops make.
+pub(super) fn own_names(step: &Step, model: &Model) -> Vec<Name> {
+    let result = |op: &OpId| model.tensors[model.ops[*op].result].name;
+    match step {
+        Step::Op(op) => vec![result(op)],
+        Step::Fuse(fuse) => std::iter::once(fuse.name).chain(fuse.ops.iter().map(result)).collect(),
+        _ => Vec::new(),
     }
 }
 

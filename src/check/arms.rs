@@ -84,7 +84,9 @@ impl Checker<'_> {
             adjoints.of.insert(value, sum);
         }
         match body {
-            Some(body) => self.backward_steps(body, forward, adjoints),
+            // What is made again as a whole is made again with its arms.
+            Some(body) if adjoints.anew => self.backward_steps(body, forward, adjoints),
+            Some(body) => self.backward_parts(body, forward, adjoints, true),
             None => Some(()),
         }
     }

@@ -10,12 +10,38 @@ use super::object::Object;
 use super::value::Value;
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
+use crate::graph::op_matches;
+use crate::ir::model::Instance;
 use crate::ir::{Dtype, Role, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 
 /// A rule for a role within blocks or instances, with where it is said.
 pub type ScopedRule = (Role, Vec<Vec<Name>>, Rc<Dtype>, Place);
+
+/// A format in general, and those of some blocks, calls and kernels; later ones win.
+#[derive(Clone, Default)]
+pub struct FormatRules {
+    /// The format where no rule holds.
+    pub general: Option<Rc<Dtype>>,
+    /// Rules `within`.
+    pub scoped: Vec<(Vec<Vec<Name>>, Rc<Dtype>)>,
+}
+
+impl FormatRules {
+    /// The format that a rule states for an op with such names of its own.
+    #[must_use]
+    pub fn scoped(&self, scope: &Instance, own: &[Name]) -> Option<&Rc<Dtype>> {
+        let holds = |within: &[Vec<Name>]| within.iter().any(|w| op_matches(scope, w, false, own));
+        self.scoped.iter().rev().find(|(within, _)| holds(within)).map(|(_, dtype)| dtype)
+    }
+
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.general.is_none() && self.scoped.is_empty()
+    }
+}
 
 /// The rules of a scenario.
 #[derive(Clone, Default)]
@@ -28,8 +54,10 @@ pub struct Precision<'p> {
     pub model: FxHashMap<Role, Rc<Dtype>>,
     /// What the model states by role within blocks or instances; later ones win.
     pub model_scoped: Vec<ScopedRule>,
-    /// The format to compute in, if the scenario says so.
-    pub compute: Option<Rc<Dtype>>,
+    /// The format to compute in, where the scenario says so.
+    pub compute: FormatRules,
+    /// The format in which training keeps activations for the backward pass, where it says so.
+    pub saved: FormatRules,
     /// bf16.
     pub default: Option<Rc<Dtype>>,
     /// fp32: what an optimizer keeps.
@@ -89,9 +117,33 @@ impl<'p> Checker<'p> {
                 precision.roles.insert(role, (dtype, place));
             }
         }
-        precision.compute = self.dtype_field(scenario, "compute");
+        precision.compute = self.format_rules(scenario, "compute");
+        precision.saved = self.format_rules(scenario, "saved");
         precision.scoped = self.scoped_rules(scenario, "precision");
         precision
+    }
+
+    /// `compute = …` and `compute within … = …` of a scenario; `saved` likewise.
+    fn format_rules(&mut self, scenario: &Rc<Object<'p>>, word: &str) -> FormatRules {
+        let mut rules =
+            FormatRules { general: self.dtype_field(scenario, word), ..Default::default() };
+        let scoped = scenario.entries.iter().filter(|e| {
+            !e.within.is_empty() && matches!(&*e.path, [a, b] if *a == "precision" && *b == word)
+        });
+        for entry in scoped.cloned().collect::<Vec<_>>() {
+            let Some(expr) = entry.value else { continue };
+            let value = self.eval(expr, &entry.outer);
+            let place = entry.outer.site().place(expr.span);
+            let value = self.expect_type(value, super::types::Ty::Dtype, place, "`precision`");
+            if let Value::Object(o) = value
+                && let Some(dtype) = self.dtype(&o)
+            {
+                let within =
+                    entry.within.iter().map(|p| p.iter().map(|i| i.name).collect()).collect();
+                rules.scoped.push((within, dtype));
+            }
+        }
+        rules
     }
 
     /// The rules `weights within … = …` in the section of a scenario or a model; without roles,

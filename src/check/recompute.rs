@@ -5,12 +5,13 @@
 
 use std::rc::Rc;
 
+use super::again::own_names;
 use super::object::Entry;
 use super::value::Value;
 use super::{Checker, Object, closest, codes, schema, show_rule};
 use crate::diagnostic::Diagnostic;
-use crate::graph::scope_matches;
-use crate::ir::{Model, Recompute, RecomputeLevel, Training};
+use crate::graph::{op_matches, scope_matches};
+use crate::ir::{Model, Recompute, RecomputeLevel, Step, Training};
 use crate::name::Name;
 use crate::syntax::ast::{ExprKind, ItemKind};
 
@@ -19,6 +20,7 @@ fn level(word: Name) -> Option<RecomputeLevel> {
         "none" => Some(RecomputeLevel::None),
         "selective" => Some(RecomputeLevel::Selective),
         "full" => Some(RecomputeLevel::Full),
+        "discard" => Some(RecomputeLevel::Discard),
         _ => None,
     }
 }
@@ -98,6 +100,10 @@ impl<'p> Checker<'p> {
                 if named || ops.any(|(_, op)| scope_matches(&op.scope, &names, op.residual)) {
                     continue;
                 }
+                let kernels = entry.path.first().is_some_and(|w| *w == "recompute");
+                if kernels && names_a_step(&model.steps, model, &names) {
+                    continue;
+                }
                 good = None;
                 let span = path.iter().map(|i| i.span).reduce(|a, b| a.to(b));
                 let place = span.map_or(entry.place, |s| entry.outer.site().place(s));
@@ -121,6 +127,21 @@ impl<'p> Checker<'p> {
         }
         good
     }
+}
+
+/// Whether a rule names a kernel, or what an op makes.
+fn names_a_step(steps: &[Step], model: &Model, names: &[Name]) -> bool {
+    steps.iter().any(|step| {
+        let first = match step {
+            Step::Op(op) => Some(op),
+            Step::Fuse(fuse) => fuse.ops.first(),
+            Step::Repeat(repeat) => return names_a_step(&repeat.body, model, names),
+            Step::Some { body, .. } => return names_a_step(body, model, names),
+            Step::Join { .. } => None,
+        };
+        let own = own_names(step, model);
+        first.is_some_and(|op| op_matches(&model.ops[*op].scope, names, false, &own))
+    })
 }
 
 /// The settings under a path that hold within some blocks only.

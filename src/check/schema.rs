@@ -81,7 +81,7 @@ const PLAN: &[(&str, Field)] = &[
     ("last_stage", Field::Is(Ty::Count)),
     ("context", Field::OneOf(&["gather", "ring"])),
     ("sequence", Field::OneOf(&["zigzag", "contiguous"])),
-    ("recompute", Field::OneOf(&["none", "selective", "full"])),
+    ("recompute", Field::OneOf(&["none", "selective", "full", "discard"])),
     ("source", Field::Is(Ty::Text)),
 ];
 const MODEL: &[(&str, Field)] = &[
@@ -118,6 +118,7 @@ const SCENARIO: &[(&str, Field)] = &[
     ("precision.gradients", Field::Is(Ty::Dtype)),
     ("precision.optimizer", Field::Is(Ty::Dtype)),
     ("precision.compute", Field::Is(Ty::Dtype)),
+    ("precision.saved", Field::Is(Ty::Dtype)),
     ("serve", Field::Section),
     ("serve.batch", Field::AtLeastOne),
     ("serve.prompt", Field::AtLeastOne),

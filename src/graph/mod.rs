@@ -12,6 +12,6 @@ mod walk;
 pub use layout::{
     Conversion, Kind, Laid, LaidOp, LaidStep, Layout, Partial, Reduction, Shard, Version,
 };
-pub use rules::{Conflict, Divisor, scope_matches};
+pub use rules::{Conflict, Divisor, op_matches, scope_matches};
 pub use training::saved;
 pub use walk::lay_out;

@@ -49,6 +49,17 @@ pub fn scope_matches(scope: &Instance, within: &[Name], residual: bool) -> bool 
     }
 }
 
+/// Whether a rule `within` holds for an op: for what it stands in, or for its own name or that of its
+/// kernel there (`gating`, `mlp.gating`).
+#[must_use]
+pub fn op_matches(scope: &Instance, within: &[Name], residual: bool, own: &[Name]) -> bool {
+    if scope_matches(scope, within, residual) {
+        return true;
+    }
+    let Some((last, before)) = within.split_last() else { return false };
+    own.contains(last) && scope_matches(scope, before, false)
+}
+
 pub(super) struct Rules<'a> {
     pub(super) model: &'a Model,
     pub(super) plan: &'a Plan,

@@ -83,6 +83,8 @@ pub enum RecomputeLevel {
     Selective,
     /// Everything: the bodies of repeats.
     Full,
+    /// Everything, and what it hands on is not kept either: it is made again where it is read.
+    Discard,
 }
 
 /// What is made once more in the backward pass: of all layers, and of some blocks.

@@ -7,11 +7,12 @@ use std::rc::Rc;
 
 use super::frame::{Frame, View};
 use super::phase::{At, KernelCost, PhaseCost, Setting};
+use super::training::kernel_of;
 use crate::check::{Checker, Env, Object, Value};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::LaidOp;
-use crate::ir::{AxisId, Dtype, OpId, Pass, Role, Tensor, TensorId};
+use crate::ir::{AxisId, Dtype, Model, OpId, Pass, Role, Tensor, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -63,7 +64,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn engine(&self, setting: &Setting<'_, 'p>, op: OpId) -> Name {
+    pub(super) fn engine(&self, setting: &Setting<'_, 'p>, op: OpId) -> Name {
         let instance = &setting.model.ops[op];
         let item = setting.built.declarations.get(instance.declaration);
         let expr = item.and_then(|i| Self::op_expr(*i, "engine"));
@@ -387,11 +388,11 @@ impl<'p> Checker<'p> {
             ("bits", Value::Num(bits)),
         ];
         // Inside of a kernel such as flash attention both factors are made on the way.
-        let operands = &setting.model.ops[op].operands;
-        let result = setting.model.ops[op].result;
-        let weights = setting.model.tensors[result].role == Role::Gradients
-            || operands.iter().any(|(_, t)| setting.model.tensors[*t].role == Role::Weights);
-        if fused && !weights {
+        if fused && !has_weight(&setting.model, op) {
+            let back = f64::from(u8::from(setting.model.ops[op].pass != Pass::Forward));
+            let rule = "1 in the backward pass of a fused kernel";
+            let back = self.counted(back, "backward", setting.place, rule);
+            args.push(("backward", Value::Num(back)));
             return (self.library_number("fused_matrix_time", &args), Some((peak, format)));
         }
         for (arg, name) in [("m", "m"), ("n", "n"), ("k", "k"), ("batches", "batches")] {
@@ -431,10 +432,7 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         op: OpId,
     ) -> Option<(ExprId, ExprId, Name)> {
-        let instance = &setting.model.ops[op];
-        let operands = instance.operands.iter().map(|(_, t)| &setting.model.tensors[*t].dtype);
-        let widest = operands.max_by(|a, b| a.bits.total_cmp(&b.bits))?.clone();
-        let wanted = setting.compute.clone().unwrap_or(widest);
+        let (wanted, forced) = computed_in(setting, op)?;
         let chip = &setting.machine.chip;
         let Some(Value::Object(section)) = self.field_path(chip, &["compute", "matrix"]) else {
             return None;
@@ -443,7 +441,7 @@ impl<'p> Checker<'p> {
         let mut best: Option<(f64, Name)> = None;
         if names.contains(&wanted.name) {
             best = Some((wanted.bits, wanted.name));
-        } else if setting.compute.is_none() {
+        } else if !forced {
             for name in &names {
                 let Some(dtype) = self.dtype_named(name.text()) else { continue };
                 // A format as wide as the operands holds them; tf32 drops bits of 32.
@@ -532,6 +530,43 @@ impl<'p> Checker<'p> {
             };
         }
         largest
+    }
+}
+
+/// Whether an op is the product of a weight, or makes the gradient of one.
+fn has_weight(model: &Model, op: OpId) -> bool {
+    let op = &model.ops[op];
+    model.tensors[op.result].role == Role::Gradients
+        || op.operands.iter().any(|(_, t)| model.tensors[*t].role == Role::Weights)
+}
+
+/// What an op is to compute in, and whether the scenario says so. A rule for its block or kernel
+/// wins; a general one narrower than the operands is for products of weights, as recipes for
+/// 8 bits have it.
+pub(super) fn computed_in(setting: &Setting<'_, '_>, op: OpId) -> Option<(Rc<Dtype>, bool)> {
+    let model = &setting.model;
+    let instance = &model.ops[op];
+    let operands = instance.operands.iter().map(|(_, t)| &model.tensors[*t].dtype);
+    let widest = operands.max_by(|a, b| a.bits.total_cmp(&b.bits))?;
+    let rules = &setting.compute;
+    if !rules.scoped.is_empty() {
+        // A gradient goes by the name of what it is the gradient of, a kernel of gradients too.
+        let result = model.tensors[instance.result].name;
+        let mut own = vec![result];
+        own.extend(result.text().strip_prefix("d_").map(Name::new));
+        let kernel = kernel_of(op, &model.steps);
+        own.extend(kernel.map(|k| Name::new(k.text().trim_end_matches("_backward"))));
+        let factors = instance.operands.iter().map(|(_, t)| &model.tensors[*t]);
+        own.extend(factors.filter(|t| t.role == Role::Weights).map(|t| t.name));
+        if let Some(dtype) = rules.scoped(&instance.scope, &own) {
+            return Some((dtype.clone(), true));
+        }
+    }
+    match &rules.general {
+        Some(dtype) if dtype.bits >= widest.bits || has_weight(model, op) => {
+            Some((dtype.clone(), true))
+        }
+        _ => Some((widest.clone(), false)),
     }
 }
 

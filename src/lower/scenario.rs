@@ -110,7 +110,7 @@ pub fn lower<'p>(
     checker.set_runtime(runtime);
     checker.check_runtime();
     let precision = checker.precision_of(Some(scenario), &model);
-    let compute = precision.compute.clone();
+    let (compute, saved) = (precision.compute.clone(), precision.saved.clone());
     let general = Role::ALL.into_iter().filter_map(|r| Some((r, precision.role(r)?.name)));
     let general: Vec<(Role, Name)> = general.collect();
     let before = checker.errors();
@@ -145,6 +145,7 @@ pub fn lower<'p>(
         machine: &shape.machine,
         laid: &shape.laid,
         compute,
+        saved,
         place,
         escaping,
     };

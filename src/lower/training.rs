@@ -8,12 +8,15 @@
 mod checks;
 mod gradients;
 mod results;
+mod saved;
 mod stages;
 mod weights;
 
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
+
+pub(super) use saved::kernel_of;
 
 use super::collective::CollectiveUse;
 use super::frame::{Frame, View};
@@ -283,7 +286,11 @@ impl<'p> Checker<'p> {
             (work.shares, setting.plan.ends)
         {
             // The ends have layers of their own: what the others have is cut into chunks.
-            (all, dealt) = (self.graph.mul(all, between), work.chunks);
+            // Shares are quotients: their product with the layers is whole but for rounding.
+            let half = self.counted(0.5, "0.5", schedule.place, "to the nearest");
+            let own = self.graph.mul(all, between);
+            let own = self.graph.add(own, half);
+            (all, dealt) = (self.graph.unary(Op::Floor, own), work.chunks);
         }
         let zero = self.counted(0.0, "0", schedule.place, "no remainder");
         for (whole, parts, what) in [
@@ -366,12 +373,23 @@ impl<'p> Checker<'p> {
                 if rings {
                     parts.ring_of = Some(c.devices);
                 }
-                let table = match hides(setting, c) {
+                let mut time = c.total;
+                let hides = hides(setting, c);
+                if hides && !rings && c.kind == Kind::AllToAll.word() {
+                    // What its kernels take from those that it hides behind stays in the open.
+                    let args = [("time", Value::Num(time))];
+                    if let Some(hidden) = self.library_number("hidden_all_to_all", &args) {
+                        let open = self.graph.sub(time, hidden);
+                        self.add_to(&mut parts.comm, pass, used.stage, open);
+                        time = hidden;
+                    }
+                }
+                let table = match hides {
                     _ if rings => &mut parts.ring,
                     true => &mut parts.behind,
                     false => &mut parts.comm,
                 };
-                self.add_to(table, pass, used.stage, c.total);
+                self.add_to(table, pass, used.stage, time);
                 let bytes = self.graph.mul(c.bytes, c.count);
                 if let Some(cell) = parts.bytes.get_mut(used.stage as usize) {
                     *cell = self.plus(*cell, Some(bytes));

@@ -74,10 +74,12 @@ impl<'p> Checker<'p> {
         let bytes = Dimension::BYTES;
         let stages = |checker: &mut Self, parts| checker.on_stages(parts, work, bytes, place);
         let mut model = [weights, gradients, state].map(|parts| stages(self, parts));
-        // Some schedules run the layers of two stages on each device.
-        let copies = self.of_schedule(work, "copies", work.stages)?;
-        for part in model.iter_mut().flatten() {
-            *part = self.graph.mul(*part, copies);
+        // Some schedules run the layers of two stages on each device: its own, and the one at the
+        // other end.
+        let mirrored = self.mirrored(work, place)?;
+        for part in &mut model {
+            let [first, between, last] = *part;
+            *part = self.with_mirrored(*part, [last, between, first], mirrored);
         }
         let updated = [updated, state, updated_weights].map(|parts| stages(self, parts));
         let flops = self.on_stages(flops, work, Dimension::FLOP, place);
@@ -203,6 +205,7 @@ impl<'p> Checker<'p> {
         note_made(forward, &setting.model, self, &mut 0, [None; 2], &mut made);
         let mut sums = [None; 3];
         let mut seen: FxHashSet<Version> = FxHashSet::default();
+        let readers = self.readers(setting);
         for version in saved(setting.laid, &setting.model) {
             let version = root(version, &setting.model);
             if !seen.insert(version) {
@@ -211,7 +214,12 @@ impl<'p> Checker<'p> {
             let (stage, rounds) = made.get(&version).copied().unwrap_or((0, None));
             let shards = setting.laid.layout(version).map(|l| l.shards.clone());
             let shards = shards.unwrap_or_default();
-            let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
+            let mut bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
+            if let Some(narrow) = Self::saved_format(setting, &readers, version) {
+                let own = setting.model.tensors[version.tensor].dtype.width;
+                let share = self.graph.div(narrow.width, own);
+                bytes = bytes.map(|b| self.graph.mul(b, share));
+            }
             self.add_rounds(&mut sums, stage, bytes, rounds);
         }
         let backward = setting.laid.steps.get(setting.laid.forward_steps?..)?;
@@ -225,18 +233,51 @@ impl<'p> Checker<'p> {
             self.graph.binary(Op::Max, none, rest)
         });
         let [after_first, after_second] = behind;
-        for (stage, behind) in stages.iter_mut().zip([after_first, after_second, none]) {
-            let count = self.of_schedule(work, "in_flight", behind)?;
-            let name = "micro-batches in flight";
-            let origin = self.origin(name, place, "of the stage, as the schedule has it");
-            let count = self.graph.named(count, origin);
-            *stage = self.graph.mul(*stage, count);
+        let mut opposite = stages;
+        opposite.reverse();
+        let least = self.graph.binary(Op::Min, one, after_first);
+        let counts = [after_first, after_second, none].into_iter().zip([none, least, after_first]);
+        for ((stage, other), (behind, before)) in stages.iter_mut().zip(&mut opposite).zip(counts) {
+            for (bytes, behind) in [(stage, behind), (other, before)] {
+                let count = self.of_schedule(work, "in_flight", behind)?;
+                let name = "micro-batches in flight";
+                let origin = self.origin(name, place, "of the stage, as the schedule has it");
+                let count = self.graph.named(count, origin);
+                *bytes = self.graph.mul(*bytes, count);
+            }
         }
-        Some(stages)
+        let mirrored = self.mirrored(work, place)?;
+        Some(self.with_mirrored(stages, opposite, mirrored))
+    }
+
+    /// Whether each device has the layers of the stage at the other end too: 1 or 0.
+    fn mirrored(&mut self, work: &Workload, place: Place) -> Option<ExprId> {
+        let copies = self.of_schedule(work, "copies", work.stages)?;
+        let one = self.counted(1.0, "1", place, "its own stage");
+        Some(self.graph.sub(copies, one))
+    }
+
+    fn with_mirrored(
+        &mut self,
+        own: [ExprId; 3],
+        opposite: [ExprId; 3],
+        mirrored: ExprId,
+    ) -> [ExprId; 3] {
+        let mut all = own;
+        for (all, other) in all.iter_mut().zip(opposite) {
+            let more = self.graph.mul(other, mirrored);
+            *all = self.graph.add(*all, more);
+        }
+        all
     }
 
     /// A figure of the schedule for a stage with so many behind it.
-    fn of_schedule(&mut self, work: &Workload, what: &str, behind: ExprId) -> Option<ExprId> {
+    pub(super) fn of_schedule(
+        &mut self,
+        work: &Workload,
+        what: &str,
+        behind: ExprId,
+    ) -> Option<ExprId> {
         let args = [
             ("behind", Value::Num(behind)),
             ("stages", Value::Num(work.stages)),

@@ -3,7 +3,7 @@
 use super::stages::Most;
 use super::{Parts, Workload, hides};
 use crate::check::{Checker, Value};
-use crate::expr::ExprId;
+use crate::expr::{ExprId, Op};
 use crate::ir::Pass;
 use crate::lower::collective::CollectiveUse;
 use crate::lower::phase::{PhaseCost, Setting};
@@ -36,9 +36,14 @@ impl<'p> Checker<'p> {
             [Pass::Forward, Pass::Recompute, Pass::Backward].map(|p| p as usize);
         let (behind, kernels) = (&parts.behind, &parts.kernels);
         let (ring, attention) = (&parts.ring, &parts.attention);
+        // Where a device has a forward and a backward pass at a time, each hides behind both.
+        let copies = self.of_schedule(work, "copies", work.stages)?;
+        let one = self.counted(1.0, "1", place, "one pass at a time");
+        let both = self.graph.binary(Op::Lt, one, copies);
         for (passes, all, windows, n) in [
             (&[forward][..], behind, kernels, None),
             (&[again, backward][..], behind, kernels, None),
+            (&[forward, again, backward][..], behind, kernels, None),
             (&[forward][..], ring, attention, parts.ring_of),
             (&[again][..], ring, attention, parts.ring_of),
             (&[backward][..], ring, attention, parts.ring_of),
@@ -66,8 +71,13 @@ impl<'p> Checker<'p> {
                 args.extend(n.map(|n| ("n", Value::Num(n))));
                 let formula = if n.is_some() { "ring_exposed_time" } else { "exposed_time" };
                 let left = self.library_number(formula, &args)?;
-                *open = self.graph.add(*open, left);
                 let gone = self.graph.sub(time, left);
+                let [left, gone] = [left, gone].map(|time| match (n, passes.len() == 3) {
+                    (Some(_), _) => time,
+                    (None, true) => self.graph.select(both, time, none),
+                    (None, false) => self.graph.select(both, none, time),
+                });
+                *open = self.graph.add(*open, left);
                 *hidden = self.graph.add(*hidden, gone);
             }
         }
