@@ -372,21 +372,20 @@ impl<'p> Checker<'p> {
         let (window, stride) = (given("window"), given("stride"));
         let prelude = self.program.prelude_item(to)?;
         let target = if window.is_none() && stride.is_none() {
+            // What another instance at this place had is not meant.
+            self.builder.windowed.remove(&(to, self.builder.scope.path.clone()));
             self.phase_axis(to, prelude.name_place())
         } else {
             // A window or a stride makes an axis of its own: fewer elements are kept and seen.
-            match self.windowed_axis(to, window, stride) {
-                Some(axis) => axis,
-                None => {
-                    let size = crate::ir::AxisSize::Phase(to);
-                    let axis = self.new_axis(to, size, prelude.name_place());
-                    self.builder.built.model.axes[axis].window = window;
-                    self.builder.built.model.axes[axis].stride = stride;
-                    let key = (to, self.builder.scope.path.clone());
-                    self.builder.windowed.insert(key, axis);
-                    axis
-                }
-            }
+            let axis = self.windowed_axis(to, window, stride).unwrap_or_else(|| {
+                let size = crate::ir::AxisSize::Phase(to);
+                let axis = self.new_axis(to, size, prelude.name_place());
+                self.builder.built.model.axes[axis].window = window;
+                self.builder.built.model.axes[axis].stride = stride;
+                axis
+            });
+            self.builder.windowed.insert((to, self.builder.scope.path.clone()), axis);
+            axis
         };
         self.builder.built.model.axes[target].renamed_from = Some(*from);
         Some(axes.iter().map(|a| if a == from { target } else { *a }).collect())

@@ -299,7 +299,10 @@ impl Reader<'_> {
         let layer = parts.iter().find_map(|p| p.parse().ok());
         let towers = ["VisionTower", "mtp"];
         let tower = parts.iter().filter_map(of).find(|n| n.iter().any(|n| towers.contains(&&**n)));
-        (tower.or_else(|| parts.iter().rev().find_map(of)).unwrap_or_default(), layer)
+        let pairs = parts.windows(2).rev().map(|pair| pair.join("."));
+        let pair = pairs.filter_map(|pair| self.family.modules.get(&pair).cloned()).next();
+        let named = tower.or(pair).or_else(|| parts.iter().rev().find_map(of));
+        (named.unwrap_or_default(), layer)
     }
 }
 
