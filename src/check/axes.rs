@@ -264,6 +264,7 @@ impl<'p> Checker<'p> {
             whole: Vec::new(),
             renamed_from: None,
             window: None,
+            stride: None,
             sparse: None,
             repeats: false,
             place,

@@ -365,36 +365,43 @@ impl<'p> Checker<'p> {
             ));
             return None;
         }
-        let window = bindings.arguments.iter().find(|(n, _)| *n == "window");
-        let window = match window {
+        let given = |name: &str| match bindings.arguments.iter().find(|(n, _)| *n == name) {
             Some((_, Value::Num(id))) => Some(*id),
             _ => None,
         };
+        let (window, stride) = (given("window"), given("stride"));
         let prelude = self.program.prelude_item(to)?;
-        let target = match window {
-            None => self.phase_axis(to, prelude.name_place()),
-            // A window makes an axis of its own: fewer elements are kept and seen.
-            Some(window) => match self.windowed_axis(to, window) {
-                Some(axis) => axis,
-                None => {
-                    let size = crate::ir::AxisSize::Phase(to);
-                    let axis = self.new_axis(to, size, prelude.name_place());
-                    self.builder.built.model.axes[axis].window = Some(window);
-                    let key = (to, self.builder.scope.path.clone());
-                    self.builder.windowed.insert(key, axis);
-                    axis
-                }
-            },
+        let target = if window.is_none() && stride.is_none() {
+            // What another instance at this place had is not meant.
+            self.builder.windowed.remove(&(to, self.builder.scope.path.clone()));
+            self.phase_axis(to, prelude.name_place())
+        } else {
+            // A window or a stride makes an axis of its own: fewer elements are kept and seen.
+            let axis = self.windowed_axis(to, window, stride).unwrap_or_else(|| {
+                let size = crate::ir::AxisSize::Phase(to);
+                let axis = self.new_axis(to, size, prelude.name_place());
+                self.builder.built.model.axes[axis].window = window;
+                self.builder.built.model.axes[axis].stride = stride;
+                axis
+            });
+            self.builder.windowed.insert((to, self.builder.scope.path.clone()), axis);
+            axis
         };
         self.builder.built.model.axes[target].renamed_from = Some(*from);
         Some(axes.iter().map(|a| if a == from { target } else { *a }).collect())
     }
 
-    fn windowed_axis(&self, name: Name, window: ExprId) -> Option<AxisId> {
+    fn windowed_axis(
+        &self,
+        name: Name,
+        window: Option<ExprId>,
+        stride: Option<ExprId>,
+    ) -> Option<AxisId> {
         let path = &self.builder.scope.path;
         let mut axes = self.builder.built.model.axes.iter();
-        axes.find(|(_, a)| a.name == name && a.window == Some(window) && a.path == *path)
-            .map(|(id, _)| id)
+        let is_it =
+            |a: &crate::ir::Axis| a.name == name && (a.window, a.stride) == (window, stride);
+        axes.find(|(_, a)| is_it(a) && a.path == *path).map(|(id, _)| id)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::json::{Kind, Member, Node};
+use super::values::all_hold;
 use crate::source::Span;
 
 /// The whole table.
@@ -83,9 +84,15 @@ pub struct Family {
     pub wraps: Option<String>,
     /// The family of that object where it has no `model_type`.
     pub wraps_usually: Option<String>,
+    /// Other families that read the config where a key says so.
+    #[serde(default)]
+    pub instead: Vec<Instead>,
     /// How the names of its architectures end, beside those of every family.
     #[serde(default)]
     pub heads: Vec<String>,
+    /// Formats of some weights in a quantized model that keys say by themselves.
+    #[serde(default)]
+    pub formats: BTreeMap<String, OwnFormat>,
     /// `defaults` as if they stood in the config.
     #[serde(skip)]
     members: Vec<Member>,
@@ -133,6 +140,12 @@ pub struct Rule {
     /// With `indices`: the positions of everything else.
     #[serde(default)]
     pub others: bool,
+    /// With `indices`: the list may go on behind the last layer.
+    #[serde(default)]
+    pub longer: bool,
+    /// With `indices`: layers count from 1.
+    #[serde(default)]
+    pub from_one: bool,
     /// `[first, distance]`: every so many layers, as arithmetic.
     pub every: Option<[String; 2]>,
     /// A block with the parameters of this family.
@@ -155,6 +168,26 @@ pub struct Rule {
     /// Values of the key by what they mean, as written in `.mesa`.
     #[serde(default)]
     pub map: BTreeMap<String, String>,
+}
+
+/// A format that a key says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnFormat {
+    /// Blocks or weights of the library.
+    pub names: Vec<String>,
+    /// Values of the key by formats of the library.
+    pub map: BTreeMap<String, String>,
+}
+
+/// Another family for some configs of a `model_type`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instead {
+    /// As of a rule.
+    pub when: String,
+    /// Its name.
+    pub family: String,
 }
 
 /// One key or several.
@@ -262,6 +295,9 @@ impl Family {
         for (key, value) in base.defaults {
             self.defaults.entry(key).or_insert(value);
         }
+        for (key, own) in base.formats {
+            self.formats.entry(key).or_insert(own);
+        }
         for (key, names) in base.modules {
             self.modules.entry(key).or_insert(names);
         }
@@ -324,6 +360,14 @@ impl Table {
         };
         family.members = family.defaults.iter().map(member).collect();
         Some(family)
+    }
+
+    /// The family that reads a config in place of the one that its `model_type` says.
+    #[must_use]
+    pub fn instead<'t>(&'t self, family: &'t Family, config: &Node) -> &'t Family {
+        let holds = |i: &&Instead| all_hold(&i.when, |key| config.at(key).map(|m| &m.value));
+        let other = family.instead.iter().find(holds);
+        other.and_then(|i| self.named(&i.family)).unwrap_or(family)
     }
 
     /// Families around others.

@@ -72,6 +72,11 @@ impl Reader<'_> {
         if let Some(other) = &only.same {
             return self.key(other).is_none_or(|m| m.value.kind == value.kind);
         }
+        // Of a list, each element by itself.
+        if let Kind::List(items) = &value.kind {
+            let inner = |item: &Node| !matches!(item.kind, Kind::List(_));
+            return items.iter().all(|item| inner(item) && self.allows(only, item));
+        }
         only.values.iter().any(|scalar| match (scalar, &value.kind) {
             (Scalar::Bool(a), Kind::Bool(b)) => a == b,
             (Scalar::Number(a), Kind::Number(b)) => a == b,

@@ -53,11 +53,16 @@ impl Format {
 }
 
 /// Weights of products, which all of these tools mean by `Linear`.
-const LINEAR: [&str; 26] = [
+const LINEAR: [&str; 29] = [
     "wq", "wk", "wv", "wo", "wg", "w_gate", "w_up", "w_down", "w_in", "w_out", "w_x", "w_z", "w_b",
     "w_c", "w_dt", "w_step", "w_q", "w_k", "w_v", "w_a", "w_q_a", "w_q_pe", "w_kv_a", "w_k_pe",
-    "w_uk", "w_uv",
+    "w_uk", "w_uv", "wq_a", "w_kv", "wo_a",
 ];
+
+/// The same as texts.
+fn linear() -> Vec<String> {
+    LINEAR.iter().map(|name| (*name).to_owned()).collect()
+}
 
 /// A number format to be: bits of an element, and of its scales and zeros.
 struct Shape {
@@ -109,18 +114,27 @@ impl Reader<'_> {
         let mut format = Format::default();
         let why = format!("{file}: {key}");
         let groups = groups(config);
+        // Some layers in another format than that of the tool: what they leave out has that one.
+        let base = match (groups.is_empty(), method.as_str()) {
+            (false, "fp8") => shape(&method, config),
+            _ => None,
+        };
+        let is_mixed = base.is_some();
+        if let Some(base) = base {
+            format.rules.push((linear(), base.name, why.clone()));
+        }
         if groups.is_empty() {
-            let mut names = LINEAR.to_vec();
+            let mut names = linear();
             if method == "mlx" {
-                names.extend(["table", "head"]);
+                names.extend(["table".to_owned(), "head".to_owned()]);
             }
             let Some(shape) = shape(&method, config) else {
                 self.not_read(key, at, &method);
                 return None;
             };
             format.items.extend(shape.item());
-            let names = names.into_iter().map(str::to_owned).collect();
             format.rules.push((names, shape.name, why.clone()));
+            self.own_formats(&mut format);
         } else {
             self.grouped(&groups, &mut format, &why);
         }
@@ -138,8 +152,20 @@ impl Reader<'_> {
         if cache.iter().filter_map(|path| config.at(path)).any(is_fp8) {
             format.cache = Some(("fp8".into(), why));
         }
-        self.left_out(config, key, &mut format);
+        if !is_mixed {
+            self.left_out(config, key, &mut format);
+        }
         Some(format)
+    }
+
+    /// Formats that keys of the family say for some of the weights.
+    fn own_formats(&mut self, format: &mut Format) {
+        for (key, own) in self.family.formats.clone() {
+            let Some((_, member)) = self.first_of(std::slice::from_ref(&key)) else { continue };
+            if let Some(name) = said(&member.value).and_then(|word| own.map.get(&word).cloned()) {
+                format.rules.push((own.names, name, format!("config.json: {key}")));
+            }
+        }
     }
 
     /// Groups of modules, each with a format of its own: what most layers of a module have counts.
@@ -148,7 +174,7 @@ impl Reader<'_> {
         for (targets, shape) in groups {
             for target in targets {
                 let names = match target.as_str() {
-                    "Linear" => LINEAR.iter().map(|n| (*n).to_owned()).collect(),
+                    "Linear" => linear(),
                     target => self.meant(target).0,
                 };
                 for name in names {
@@ -273,7 +299,10 @@ impl Reader<'_> {
         let layer = parts.iter().find_map(|p| p.parse().ok());
         let towers = ["VisionTower", "mtp"];
         let tower = parts.iter().filter_map(of).find(|n| n.iter().any(|n| towers.contains(&&**n)));
-        (tower.or_else(|| parts.iter().rev().find_map(of)).unwrap_or_default(), layer)
+        let pairs = parts.windows(2).rev().map(|pair| pair.join("."));
+        let pair = pairs.filter_map(|pair| self.family.modules.get(&pair).cloned()).next();
+        let named = tower.or(pair).or_else(|| parts.iter().rev().find_map(of));
+        (named.unwrap_or_default(), layer)
     }
 }
 
@@ -329,7 +358,10 @@ fn shape(method: &str, config: &Node) -> Option<Shape> {
 /// Groups of modules with their formats: compressed-tensors, and ModelOpt's mixes.
 fn groups(config: &Node) -> Vec<(Vec<String>, Shape)> {
     let mut groups: Vec<(Vec<String>, Shape)> = Vec::new();
-    if let Some(list) = config.member("config_groups") {
+    // Where layers are listed one by one, a group of all of them says nothing.
+    let listed = |path: &&str| config.at(path).is_some_and(|m| is_set(&m.value));
+    let is_listed = ["quantized_layers", "quantization.quantized_layers"].iter().any(listed);
+    if let Some(list) = config.member("config_groups").filter(|_| !is_listed) {
         for group in list.value.members() {
             let weights = group.value.member("weights");
             let Some(shape) = weights.and_then(|w| compressed(&w.value)) else { continue };

@@ -162,6 +162,7 @@ fn families_of(
         families.count() > 0
     });
     let (model_type, family) = family_named(member, file, table, around)?;
+    let family = table.instead(family, root);
     let mut families = vec![family];
     if let Some(path) = &family.wraps {
         let Some(inner) = root.at(path) else {
@@ -173,7 +174,7 @@ fn families_of(
             ));
         };
         let usual = family.wraps_usually.as_deref().and_then(|name| table.named(name));
-        families.push(match (inner.value.member("model_type"), usual) {
+        let inner_family = match (inner.value.member("model_type"), usual) {
             (Some(member), _) => family_named(member, file, table, false)?.1,
             (None, Some(usual)) => usual,
             (None, None) => {
@@ -184,7 +185,8 @@ fn families_of(
                     "which architecture the language model is, is not said",
                 ));
             }
-        });
+        };
+        families.push(table.instead(inner_family, &inner.value));
     }
     Ok((model_type, families))
 }

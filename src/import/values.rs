@@ -71,18 +71,7 @@ impl Reader<'_> {
     /// Whether a rule is for this config: its `when` is empty or holds.
     fn holds(&mut self, rule: &Rule) -> bool {
         let Some(when) = &rule.when else { return true };
-        let (key, wanted) = match when.split_once('=') {
-            Some((key, wanted)) => (key, Some(wanted)),
-            None => (when.trim_start_matches('!'), None),
-        };
-        let value = self.first_of(&[key.to_owned()]).map(|(_, member)| &member.value);
-        match wanted {
-            Some(wanted) => value.is_some_and(|v| match &v.kind {
-                Kind::List(items) => items.iter().any(|item| is_like(&plain(item), wanted)),
-                _ => is_like(&plain(v), wanted),
-            }),
-            None => value.is_some_and(is_set) != when.starts_with('!'),
-        }
+        all_hold(when, |key| self.first_of(&[key.to_owned()]).map(|(_, member)| &member.value))
     }
 
     fn found(&mut self, parameter: &Parameter<'_>, rule: &Rule) -> Found {
@@ -280,7 +269,7 @@ impl Reader<'_> {
             return self.leading(key, member, items, word);
         }
         if let Some(word) = &rule.indices {
-            return self.indices(key, member, word, rule.others);
+            return self.indices(key, member, word, rule);
         }
         let kind = match &member.value.kind {
             // One number for each layer, all the same.
@@ -389,9 +378,9 @@ impl Reader<'_> {
     }
 
     /// The layers at which a word stands in a list, or a letter in a text.
-    fn indices(&mut self, key: &str, member: &Member, word: &str, others: bool) -> Found {
+    fn indices(&mut self, key: &str, member: &Member, word: &str, rule: &Rule) -> Found {
         let at = member.value.span;
-        let layers = self.layers();
+        let (layers, others) = (self.layers(), rule.others);
         let is_word = |n: &Node| word.split('|').any(|w| plain(n) == w);
         let (length, found): (usize, Vec<f64>) = match &member.value.kind {
             // Numbers of layers, as they are.
@@ -400,10 +389,13 @@ impl Reader<'_> {
                     && items.iter().all(|n| matches!(n.kind, Kind::Number(_))) =>
             {
                 let numbers = items.iter().filter_map(|n| match n.kind {
-                    Kind::Number(n) => Some(n),
+                    Kind::Number(n) => Some(if rule.from_one { n - 1.0 } else { n }),
                     _ => None,
                 });
-                let numbers: Vec<f64> = numbers.collect();
+                let mut numbers: Vec<f64> = numbers.collect();
+                if rule.longer {
+                    numbers.retain(|n| layers.is_none_or(|l| *n < l));
+                }
                 let inside = |n: &f64| *n >= 0.0 && layers.is_none_or(|l| *n < l);
                 if let Some(wrong) = numbers.iter().find(|n| !inside(n) || n.fract() != 0.0) {
                     let shown = crate::check::show_number(*wrong);
@@ -428,8 +420,15 @@ impl Reader<'_> {
                 return Found::Wrong;
             }
         };
+        let mut found = found;
+        if rule.longer
+            && let Some(layers) = layers
+        {
+            found.retain(|n| *n < layers);
+        }
         if let Some(layers) = layers
             && layers != length as f64
+            && !(rule.longer && layers < length as f64)
         {
             let layers = crate::check::show_number(layers);
             let title = format!("`{key}` has {length} elements for {layers} layers");
@@ -474,6 +473,24 @@ fn list(layers: &[f64], why: String, span: Option<Span>) -> Found {
     }
     let shown: Vec<String> = layers.iter().map(|n| format!("{n:.0}")).collect();
     Found::Value { text: format!("[{}]", shown.join(", ")), number: None, why, span }
+}
+
+/// Whether conditions hold of what keys say: `key`, `!key` or `key=value`, joined by `&`.
+pub(super) fn all_hold<'n>(when: &str, mut value_of: impl FnMut(&str) -> Option<&'n Node>) -> bool {
+    when.split('&').map(str::trim).all(|when| {
+        let (key, wanted) = match when.split_once('=') {
+            Some((key, wanted)) => (key, Some(wanted)),
+            None => (when.trim_start_matches('!'), None),
+        };
+        let value = value_of(key);
+        match wanted {
+            Some(wanted) => value.is_some_and(|v| match &v.kind {
+                Kind::List(items) => items.iter().any(|item| is_like(&plain(item), wanted)),
+                _ => is_like(&plain(v), wanted),
+            }),
+            None => value.is_some_and(is_set) != when.starts_with('!'),
+        }
+    })
 }
 
 /// Whether a text is another, ends in what follows a star, or has what stands between two.

@@ -44,6 +44,8 @@ pub struct Axis {
     pub renamed_from: Option<AxisId>,
     /// For a cached axis: how many of its elements are ever looked at.
     pub window: Option<ExprId>,
+    /// For a cached axis: how many positions become one element.
+    pub stride: Option<ExprId>,
     /// For an axis of which only some elements are there: how many of them.
     pub sparse: Option<Sparse>,
     /// For `repeat`: the axis that counts its rounds.

@@ -92,6 +92,10 @@ impl<'p> Checker<'p> {
             AxisSize::Composite(id) => Some(id),
             AxisSize::Phase(name) => {
                 let length = *frame.phase.get(&name)?;
+                if let Some(stride) = a.stride {
+                    let args = [("keys", Value::Num(length)), ("stride", Value::Num(stride))];
+                    return self.library_number("keys_condensed", &args);
+                }
                 let Some(window) = a.window else { return Some(length) };
                 // A window keeps what its queries can still see.
                 let queries = a.renamed_from.and_then(|q| match frame.model.axes[q].size {
@@ -158,7 +162,11 @@ impl<'p> Checker<'p> {
         if let Some(keys) = sparse.keys
             && let Some(queries) = frame.model.axes[keys].renamed_from
         {
-            let (keys, queries) = (self.axis_length(keys)?, self.axis_length(queries)?);
+            let stride = frame.model.axes[keys].stride;
+            let (keys, mut queries) = (self.axis_length(keys)?, self.axis_length(queries)?);
+            if let Some(stride) = stride {
+                queries = self.graph.div(queries, stride);
+            }
             let args = [("keys", keys), ("queries", queries), ("picks", picks)];
             picks = self.library_number("keys_picked", &args.map(|(n, v)| (n, Value::Num(v))))?;
         }
