@@ -153,8 +153,9 @@ impl<'p> Checker<'p> {
             }
             return;
         }
-        let mut decided = None;
-        let mut unknown = false;
+        // In a block that is checked without values several arms may be meant: all are looked at.
+        let mut possible = Vec::new();
+        let mut certain = false;
         for (condition, body) in arms {
             let place = env.site().place(condition.span);
             let holds = match self.eval(condition, env) {
@@ -165,26 +166,29 @@ impl<'p> Checker<'p> {
                     None
                 }
             };
-            unknown |= holds.is_none();
-            if holds == Some(true) {
-                decided = decided.or(Some(body));
+            if holds != Some(false) && !certain {
+                possible.push(Some(body));
+                certain = holds == Some(true);
             }
         }
-        if unknown {
-            // A block that is checked without values: any arm may be meant, all are looked at.
-            let bodies = arms.iter().map(|(_, body)| Some(body)).chain([otherwise]);
-            let mut results = Vec::new();
-            for body in bodies {
-                let inner = env.names();
-                if let Some(body) = body {
-                    self.block_stmts(&body.stmts, &inner, outputs);
-                }
-                results.push((body, inner));
-            }
-            self.join_arms(&results, env);
-        } else if let Some(body) = decided.or(otherwise) {
-            self.block_stmts(&body.stmts, env, outputs);
+        if !certain {
+            possible.push(otherwise);
         }
+        if let [only] = &*possible {
+            if let Some(body) = only {
+                self.block_stmts(&body.stmts, env, outputs);
+            }
+            return;
+        }
+        let mut results = Vec::new();
+        for body in possible {
+            let inner = env.names();
+            if let Some(body) = body {
+                self.block_stmts(&body.stmts, &inner, outputs);
+            }
+            results.push((body, inner));
+        }
+        self.join_arms(&results, env);
     }
 
     /// `if cheaper { … } else { … }`: two ways to the same values. Each phase takes the one that
