@@ -136,6 +136,8 @@ pub struct Rule {
     /// True where the key is there and neither null, 0 nor false.
     #[serde(default)]
     pub set: bool,
+    /// The block's own default where the value is that of this parameter.
+    pub unless: Option<String>,
     /// The distance of this word in a list, or a number.
     pub period: Option<String>,
     /// The positions of this word in a list, or of this letter in a text.

@@ -292,7 +292,9 @@ impl Reader<'_> {
             },
             (_, ty, _) => Err(wanted(ty)),
         };
+        let other = rule.unless.as_ref().and_then(|name| self.numbers.get(name));
         match result {
+            Ok((_, Some(number))) if other == Some(&number) => Found::Default,
             Ok((text, number)) => Found::Value { text, number, why, span },
             Err(wanted) => {
                 let title = format!("`{key}` is {}", member.value.shown());
