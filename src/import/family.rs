@@ -77,6 +77,9 @@ pub struct Family {
     /// What keys mean that are not there: the defaults of the class that reads the config.
     #[serde(default)]
     pub defaults: BTreeMap<String, Scalar>,
+    /// The same where another family wraps this one: such configs leave out what the class has.
+    #[serde(default)]
+    pub wrapped: BTreeMap<String, Scalar>,
     /// Objects of the config in which keys are looked up, before the config itself.
     #[serde(default)]
     pub within: Vec<String>,
@@ -96,6 +99,8 @@ pub struct Family {
     /// `defaults` as if they stood in the config.
     #[serde(skip)]
     members: Vec<Member>,
+    #[serde(skip)]
+    wrapped_members: Vec<Member>,
     /// Blocks of the library by the names of modules that a quantization leaves out.
     #[serde(default)]
     pub modules: BTreeMap<String, Vec<String>>,
@@ -131,6 +136,8 @@ pub struct Rule {
     /// True where the key is there and neither null, 0 nor false.
     #[serde(default)]
     pub set: bool,
+    /// The block's own default where the value is that of this parameter.
+    pub unless: Option<String>,
     /// The distance of this word in a list, or a number.
     pub period: Option<String>,
     /// The positions of this word in a list, or of this letter in a text.
@@ -258,6 +265,11 @@ impl Family {
     pub fn default(&self, key: &str) -> Option<&Member> {
         self.members.iter().find(|m| m.key == key)
     }
+    /// The same where another family wraps this one.
+    #[must_use]
+    pub fn wrapped_default(&self, key: &str) -> Option<&Member> {
+        self.default(key).or_else(|| self.wrapped_members.iter().find(|m| m.key == key))
+    }
     /// This family with the parameters that a rule puts in their place.
     #[must_use]
     pub fn with(&self, rule: &Rule) -> Self {
@@ -294,6 +306,9 @@ impl Family {
         }
         for (key, value) in base.defaults {
             self.defaults.entry(key).or_insert(value);
+        }
+        for (key, value) in base.wrapped {
+            self.wrapped.entry(key).or_insert(value);
         }
         for (key, own) in base.formats {
             self.formats.entry(key).or_insert(own);
@@ -359,6 +374,7 @@ impl Table {
             Member { key: key.clone(), span, value: Node { span, kind } }
         };
         family.members = family.defaults.iter().map(member).collect();
+        family.wrapped_members = family.wrapped.iter().map(member).collect();
         Some(family)
     }
 

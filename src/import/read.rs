@@ -80,6 +80,8 @@ pub(super) struct Reader<'c> {
     pub within: Vec<String>,
     /// Whether a block reads an object of its own.
     pub nested: bool,
+    /// Whether a family wraps the one that says the sizes.
+    pub wrapped: bool,
     /// Families whose defaults hold, in order.
     pub defaults: Vec<&'static Family>,
     pub used: BTreeSet<String>,
@@ -122,6 +124,7 @@ pub(super) fn read(
         family,
         within,
         nested: false,
+        wrapped: families.len() > 1,
         defaults: families,
         used: BTreeSet::new(),
         opened,
@@ -278,7 +281,10 @@ impl<'c> Reader<'c> {
     }
     /// What a key means that is not there.
     fn default(&mut self, key: &str) -> Option<&'c Member> {
-        let default = self.defaults.iter().find_map(|f| f.default(key))?;
+        let default = self.defaults.iter().find_map(|f| match self.wrapped {
+            true => f.wrapped_default(key),
+            false => f.default(key),
+        })?;
         self.defaulted.insert(key.to_owned(), default.value.shown());
         Some(default)
     }

@@ -194,13 +194,13 @@ impl Reader<'_> {
                 values.insert(name, *number);
                 continue;
             }
-            match self.key(&name) {
-                Some(Member { value: Node { kind: Kind::Number(n), .. }, span: at, .. }) => {
+            match self.key(&name).map(|member| (member, one_of_all(&member.value))) {
+                Some((Member { span: at, .. }, Kind::Number(n))) => {
                     values.insert(name, *n);
                     span = span.or(Some(*at));
                 }
                 // A null is as good as no key.
-                Some(member) if member.value.kind != Kind::Null => {
+                Some((member, kind)) if *kind != Kind::Null => {
                     let title = format!("`{name}` is {}", member.value.shown());
                     let at = member.value.span;
                     self.report(codes::CONFIG_KEY_WRONG, title, at, "a number is wanted");
@@ -271,13 +271,9 @@ impl Reader<'_> {
         if let Some(word) = &rule.indices {
             return self.indices(key, member, word, rule);
         }
-        let kind = match &member.value.kind {
-            // One number for each layer, all the same.
-            Kind::List(items) if rule.period.is_none() => match items.as_slice() {
-                [first, rest @ ..] if rest.iter().all(|n| n.kind == first.kind) => &first.kind,
-                _ => &member.value.kind,
-            },
-            kind => kind,
+        let kind = match rule.period {
+            None => one_of_all(&member.value),
+            Some(_) => &member.value.kind,
         };
         let result = match (kind, parameter.ty, &rule.period) {
             (Kind::List(items), _, Some(word)) => return self.period(key, member, items, word),
@@ -296,7 +292,9 @@ impl Reader<'_> {
             },
             (_, ty, _) => Err(wanted(ty)),
         };
+        let other = rule.unless.as_ref().and_then(|name| self.numbers.get(name));
         match result {
+            Ok((_, Some(number))) if other == Some(&number) => Found::Default,
             Ok((text, number)) => Found::Value { text, number, why, span },
             Err(wanted) => {
                 let title = format!("`{key}` is {}", member.value.shown());
@@ -463,6 +461,17 @@ impl Reader<'_> {
         let every = |i: &f64| (*i >= first_layer && (*i - first_layer) % step == 0.0) != others;
         let found: Vec<f64> = (0..layers as u32).map(f64::from).filter(every).collect();
         list(&found, format!("config.json: every {distance} layers from {from}"), None)
+    }
+}
+
+/// A value, or that of each element of a list in which all are the same: one for each layer.
+fn one_of_all(node: &Node) -> &Kind {
+    match &node.kind {
+        Kind::List(items) => match items.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|n| n.kind == first.kind) => &first.kind,
+            _ => &node.kind,
+        },
+        kind => kind,
     }
 }
 
