@@ -9,7 +9,7 @@ use mesa::diagnostic::Severity;
 use mesa::evaluation::{Changes, evaluate};
 use mesa::lower::Leaf;
 use mesa::sweep::{
-    Block, Compiler, Made, Options, Sample, Space, Stop, Variants, Worker, define, run,
+    Block, Compiler, Made, Options, Points, Sample, Space, Stop, Variants, Worker, define, run,
 };
 
 fn example(name: &str) -> String {
@@ -47,19 +47,22 @@ fn swept(
         let end = space.family_end(first);
         let (own, others) = rest.split_at(rest.partition_point(|p| *p < end));
         rest = others;
-        let mut columns = vec![Vec::new(); space.columns()];
-        own.iter().for_each(|p| space.numbers(*p, &mut columns));
+        let mut columns = vec![Vec::new(); space.columns() - space.outer().columns];
+        let mut combinations = Vec::new();
+        own.iter().for_each(|p| space.split(*p, &mut combinations, &mut columns));
+        let outer = Some((space.outer().as_ref(), combinations.as_slice()));
+        let outer = outer.filter(|(outer, _)| outer.columns > 0);
+        let points = Points { count: own.len(), outer, columns: &columns };
         let variants = families.entry(space.family(first)).or_default().clone();
         let mut block = Block::default();
-        let mut missing = |at: usize| match compiler.make(space, own[at]) {
+        let mut missing = |at: usize, _| match compiler.make(space, own[at]) {
             Made::Variant(variant) => {
                 variants.write().unwrap().push(variant.into());
                 true
             }
             Made::Wrong(found) => panic!("{found:#?}"),
         };
-        let whole =
-            worker.evaluate(&variants, &columns, own.len(), outputs, &mut block, &mut missing);
+        let whole = worker.evaluate(&variants, points, outputs, &mut block, &mut missing);
         assert!(whole, "no variant holds at its own point");
         let reasons = compiler.reasons();
         for at in 0..own.len() {

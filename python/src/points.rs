@@ -9,7 +9,9 @@ use mesa::check::{ModuleId, Setting, Values};
 use mesa::diagnostic::codes;
 use mesa::name::Name;
 use mesa::source::Sources;
-use mesa::sweep::{Axis, Block, Compiler, Definition, Made, Outcome, Space, Variants, Worker};
+use mesa::sweep::{
+    Axis, Block, Compiler, Definition, Made, Outcome, Points, Space, Variants, Worker,
+};
 use mesa::{Diagnostic, Program};
 use rustc_hash::FxHashMap;
 
@@ -239,7 +241,7 @@ impl Plan {
                 }
             };
             let mut wrong = None;
-            let mut missing = |at: usize| match self.make(family, &chunk, at, &variants) {
+            let mut missing = |at: usize, _: usize| match self.make(family, &chunk, at, &variants) {
                 Ok(()) => true,
                 Err(found) => {
                     wrong = Some(found);
@@ -247,8 +249,8 @@ impl Plan {
                 }
             };
             let outputs = 1 + self.definition.columns.len();
-            let whole =
-                worker.evaluate(&variants, &chunk, points, outputs, &mut block, &mut missing);
+            let points_of = Points { count: points, outer: None, columns: &chunk };
+            let whole = worker.evaluate(&variants, points_of, outputs, &mut block, &mut missing);
             if !whole {
                 return Err(Ended::Wrong(wrong.unwrap_or_default()));
             }

@@ -80,6 +80,7 @@ impl ItemRef<'_> {
 }
 
 /// One file as a module.
+#[derive(Clone)]
 pub struct Module {
     /// Its file.
     pub file: FileId,
@@ -91,6 +92,7 @@ pub struct Module {
 }
 
 /// Where the pieces of a module are.
+#[derive(Clone)]
 pub(super) enum Held {
     /// Its own.
     Own(Arc<Cut>),
@@ -117,7 +119,8 @@ impl Module {
     }
 }
 
-/// Everything that can be named.
+/// Everything that can be named. A copy is cheap: texts and pieces are shared.
+#[derive(Clone)]
 pub struct Program {
     /// All texts.
     pub sources: Sources,
@@ -127,8 +130,8 @@ pub struct Program {
     std_index: FxHashMap<&'static str, ModuleId>,
     /// What went wrong while loading: unreadable imports.
     pub load_diagnostics: Vec<Diagnostic>,
-    pub(super) units: OnceLock<super::units::Units>,
-    pub(super) prelude: OnceLock<FxHashMap<Name, (ModuleId, usize)>>,
+    pub(super) units: OnceLock<Arc<super::units::Units>>,
+    pub(super) prelude: OnceLock<Arc<FxHashMap<Name, (ModuleId, usize)>>>,
 }
 
 impl Program {
@@ -384,7 +387,7 @@ impl Program {
                     index.entry(name).or_insert((module, piece));
                 }
             }
-            index
+            Arc::new(index)
         });
         let (module, piece) = *index.get(&name)?;
         self.refs(module, piece).find(|i| i.item.name.name == name)

@@ -1,6 +1,6 @@
 //! Units and dimensions by name, resolved from `unit` and `dimension` items on first use.
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
 
@@ -53,7 +53,7 @@ impl Program {
         if name == "%" {
             return Some(Unit { factor: 0.01, dimension: Dimension::NONE });
         }
-        let units = self.units.get_or_init(Units::default);
+        let units = self.units.get_or_init(Arc::default);
         let known = units.known.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.get(&name) {
             return *known;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -285,12 +285,12 @@ fn all_rows(
         .chain(definition.columns.iter().cloned())
         .collect();
     let first = 1 + definition.conditions.len();
-    // Reasons are known by their codes while rows are written: texts may differ from run to run.
-    let reasons = Arc::new(std::sync::RwLock::new(Vec::<crate::sweep::Reason>::new()));
+    // Reasons are known by their patterns: their examples may differ from run to run.
+    let reasons = compiler.told();
     let said = |stands: Standing| match stands {
         Standing::Kept => String::new(),
         Standing::Broken(reason) => {
-            let reasons = reasons.read().map(|r| r.clone()).unwrap_or_default();
+            let reasons = reasons.read().unwrap_or_else(PoisonError::into_inner);
             let reason = reasons.get(reason as usize);
             reason.map_or_else(|| "cannot be".to_owned(), |r| r.pattern.clone())
         }
@@ -300,7 +300,6 @@ fn all_rows(
         }
         Standing::Unknown => "a goal is no number".to_owned(),
     };
-    compiler.tell(reasons.clone());
     let values_of = |block: &Block, at: usize| -> Vec<f64> {
         let columns = block.values.iter().skip(first).take(columns.len());
         columns.map(|c| c.get(at).copied().unwrap_or(f64::NAN)).collect()

@@ -67,30 +67,66 @@ pub enum Standing {
 /// How a point of a block stands.
 #[must_use]
 pub fn standing(definition: &Definition, block: &Block, point: usize) -> Standing {
-    let broken = block.broken.get(point).copied().unwrap_or_default();
-    if broken > 0 {
-        return Standing::Broken(broken - 1);
-    }
-    let value = |output: usize| {
-        block.values.get(output).and_then(|c| c.get(point)).copied().unwrap_or(f64::NAN)
-    };
-    if value(0) == 0.0 {
-        return Standing::Unfit;
-    }
-    let conditions = definition.conditions.len();
-    for condition in 0..conditions {
-        // What is unknown does not hold.
-        let holds = value(condition + 1);
-        if holds.is_nan() || holds == 0.0 {
-            return Standing::LeftOut(condition);
+    Judge::new(definition, block).standing(point)
+}
+
+/// The columns that decide how points stand.
+struct Judge<'a> {
+    broken: &'a [u32],
+    fits: &'a [f64],
+    conditions: Vec<&'a [f64]>,
+    goals: Vec<&'a [f64]>,
+    signs: Vec<f64>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(definition: &Definition, block: &'a Block) -> Self {
+        let columns = |from: usize, count: usize| {
+            let own = block.values.iter().skip(from).take(count);
+            own.map(Vec::as_slice).collect()
+        };
+        let conditions = definition.conditions.len();
+        let sign = |goal: &super::define::Goal| if goal.maximize { -1.0 } else { 1.0 };
+        Self {
+            broken: &block.broken,
+            fits: block.values.first().map_or(&[], Vec::as_slice),
+            conditions: columns(1, conditions),
+            goals: columns(1 + conditions, definition.goals.len()),
+            signs: definition.goals.iter().map(sign).collect(),
         }
     }
-    for goal in 0..definition.goals.len() {
-        if value(1 + conditions + goal).is_nan() {
+
+    #[inline]
+    fn standing(&self, point: usize) -> Standing {
+        let value = |column: &[f64]| column.get(point).copied().unwrap_or(f64::NAN);
+        let broken = self.broken.get(point).copied().unwrap_or_default();
+        if broken > 0 {
+            return Standing::Broken(broken - 1);
+        }
+        if value(self.fits) == 0.0 {
+            return Standing::Unfit;
+        }
+        for (condition, column) in self.conditions.iter().enumerate() {
+            // What is unknown does not hold.
+            let holds = value(column);
+            if holds.is_nan() || holds == 0.0 {
+                return Standing::LeftOut(condition);
+            }
+        }
+        if self.goals.iter().any(|column| value(column).is_nan()) {
             return Standing::Unknown;
         }
+        Standing::Kept
     }
-    Standing::Kept
+
+    /// The goals of a point, each the less the better.
+    #[inline]
+    fn goals(&self, point: usize, goals: &mut [f64]) {
+        for ((column, sign), goal) in self.goals.iter().zip(&self.signs).zip(goals) {
+            let value = column.get(point).copied().unwrap_or(f64::NAN);
+            *goal = if *sign < 0.0 { -value } else { value };
+        }
+    }
 }
 
 impl Answer {
@@ -122,9 +158,12 @@ impl Answer {
         let first_goal = 1 + definition.conditions.len();
         let first_expected = first_goal + definition.goals.len() + definition.columns.len();
         let mut goals = vec![0.0; definition.goals.len()];
+        let judge = Judge::new(definition, block);
+        let expected: Vec<&Vec<f64>> = block.values.iter().skip(first_expected).collect();
+        self.missed.resize(self.missed.len().max(expected.len()), 0);
         for (at, &number) in numbers.iter().enumerate() {
             self.points += 1;
-            let stands = standing(definition, block, at);
+            let stands = judge.standing(at);
             if self.room > 0 && !matches!(stands, Standing::Broken(_)) {
                 let values = block.values.iter();
                 let value = |c: &Vec<f64>| c.get(at).copied().unwrap_or(f64::NAN);
@@ -154,19 +193,10 @@ impl Answer {
             }
             self.kept += 1;
             let value = |column: &Vec<f64>| column.get(at).copied().unwrap_or(f64::NAN);
-            for (i, column) in block.values.iter().skip(first_expected).enumerate() {
-                if self.missed.len() <= i {
-                    self.missed.push(0);
-                }
-                if let Some(missed) = self.missed.get_mut(i).filter(|_| value(column) == 0.0) {
-                    *missed += 1;
-                }
+            for (column, missed) in expected.iter().zip(&mut self.missed) {
+                *missed += u64::from(value(column) == 0.0);
             }
-            for ((goal, column), cell) in
-                definition.goals.iter().zip(block.values.iter().skip(first_goal)).zip(&mut goals)
-            {
-                *cell = if goal.maximize { -value(column) } else { value(column) };
-            }
+            judge.goals(at, &mut goals);
             if !goals.is_empty() && beaten.is_some_and(|front| front.surely_beats(&goals)) {
                 continue;
             }

@@ -1,8 +1,7 @@
 //! Lowers a scenario at one point and keeps what holds at others.
 
-use std::sync::{Arc, RwLock};
-
-use indexmap::IndexMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::define::{Asked, Definition, asked, find};
 use super::space::Space;
@@ -26,19 +25,22 @@ pub struct Reason {
     pub example: String,
 }
 
-/// Makes variants. It owns the program, because every point is a change to it.
+/// Makes variants. Every point is a change to a copy of the program. A copy of a compiler may work
+/// in another thread: reasons have the same numbers for all copies.
+#[derive(Clone)]
 pub struct Compiler {
-    program: Program,
+    program: Arc<Program>,
+    /// The program with what was changed last, where findings are about that.
+    changed: Option<Arc<Program>>,
     module: ModuleId,
     definition: Definition,
     base: Vec<Change>,
-    reasons: IndexMap<(Code, String), Reason>,
-    made: usize,
-    told: Option<Told>,
+    reasons: Reasons,
+    made: Arc<AtomicUsize>,
 }
 
-/// Reasons as threads see them, kept up to date.
-pub type Told = Arc<RwLock<Vec<Reason>>>;
+/// Reasons as all threads see them.
+pub type Reasons = Arc<RwLock<Vec<Reason>>>;
 
 /// What was said at a point, in full.
 #[derive(Clone, Debug)]
@@ -58,13 +60,21 @@ impl Compiler {
         definition: Definition,
         base: Vec<Change>,
     ) -> Self {
-        Self { program, module, definition, base, reasons: IndexMap::new(), made: 0, told: None }
+        Self {
+            program: Arc::new(program),
+            changed: None,
+            module,
+            definition,
+            base,
+            reasons: Reasons::default(),
+            made: Arc::default(),
+        }
     }
 
-    /// The program, with what was added to it.
+    /// The program, with what was added to it for the latest findings.
     #[must_use]
     pub fn program(&self) -> &Program {
-        &self.program
+        self.changed.as_ref().unwrap_or(&self.program)
     }
 
     /// What is varied and asked.
@@ -76,12 +86,25 @@ impl Compiler {
     /// Why points cannot be, by number.
     #[must_use]
     pub fn reasons(&self) -> Vec<Reason> {
-        self.reasons.values().cloned().collect()
+        self.reasons.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Keeps a list of reasons up to date, for threads that write them.
-    pub fn tell(&mut self, told: Told) {
-        self.told = Some(told);
+    /// The same list, which grows while variants are made.
+    #[must_use]
+    pub fn told(&self) -> Reasons {
+        self.reasons.clone()
+    }
+
+    /// The number of what is said at a point.
+    fn reason(&self, said: Diagnostic) -> u32 {
+        let pattern = without_numbers(&said.title);
+        let mut reasons = self.reasons.write().unwrap_or_else(PoisonError::into_inner);
+        let same = reasons.iter().position(|r| r.code == said.code && r.pattern == pattern);
+        let number = same.unwrap_or(reasons.len());
+        if same.is_none() {
+            reasons.push(Reason { code: said.code, pattern, example: said.title });
+        }
+        number as u32
     }
 
     /// Looks at the first point: what is wrong with the sweep at every point is said before
@@ -96,7 +119,7 @@ impl Compiler {
     /// How many variants were made.
     #[must_use]
     pub fn made(&self) -> usize {
-        self.made
+        self.made.load(Ordering::Relaxed)
     }
 
     /// The changes that make a point, as `mesa eval` would be told.
@@ -114,36 +137,45 @@ impl Compiler {
     /// What `mesa eval` says of a point: the first error that leaves it without results.
     pub fn said(&mut self, space: &Space, point: u64) -> Option<Diagnostic> {
         let changes = self.changes(space, point);
-        let changes = Changes::add(&mut self.program, changes);
-        let evaluation =
-            evaluate_one(&self.program, self.module, self.definition.scenario, &changes);
+        let mut program = Program::clone(&self.program);
+        let changes = Changes::add(&mut program, changes);
+        let evaluation = evaluate_one(&program, self.module, self.definition.scenario, &changes);
         let found = evaluation.checker.diagnostics;
         found.into_iter().find(|d| d.severity == Severity::Error && stops(d))
     }
 
     /// The code for a point, and for all that are like it.
     pub fn make(&mut self, space: &Space, point: u64) -> Made {
-        self.made += 1;
+        let mut program = Program::clone(&self.program);
+        let made = self.make_in(&mut program, space, point);
+        if let Made::Wrong(_) = made {
+            self.changed = Some(Arc::new(program));
+        }
+        made
+    }
+
+    fn make_in(&self, program: &mut Program, space: &Space, point: u64) -> Made {
+        self.made.fetch_add(1, Ordering::Relaxed);
         let base = self.base.len();
         let changes = self.changes(space, point);
-        let changes = Changes::add(&mut self.program, changes);
+        let changes = Changes::add(program, changes);
+        let program = &*program;
         let mut numbers = vec![Vec::new(); space.columns()];
         space.numbers(point, &mut numbers);
         // The file of each column's number, and the number.
-        let files = changes.files(&self.program);
+        let files = changes.files(program);
         let columns: Vec<(FileId, f64)> = space
             .column_axes()
             .iter()
             .zip(&numbers)
             .filter_map(|(at, n)| Some((*files.get(base + at)?, *n.first()?)))
             .collect();
-        let mut evaluation =
-            evaluate_one(&self.program, self.module, self.definition.scenario, &changes);
+        let mut evaluation = evaluate_one(program, self.module, self.definition.scenario, &changes);
         let checker = &mut evaluation.checker;
         let Some(scenario) = evaluation.scenarios.first() else {
             return Made::Wrong(std::mem::take(&mut checker.diagnostics));
         };
-        let item = find(&self.program, self.module, &self.definition.name);
+        let item = find(program, self.module, &self.definition.name);
         let asked = match (&scenario.lowered, checker.stopped) {
             (Some(lowered), None) => {
                 let asked = roots(checker, scenario, lowered, item, &self.definition);
@@ -184,22 +216,17 @@ impl Compiler {
             let mut found = found.filter(|d| d.severity == Severity::Error);
             found.find(|d| stops(d)).or(checker.diagnostics.first()).cloned()
         });
-        let mut columns =
-            Columns { graph: &mut checker.graph, column: &column, count: space.columns(), place };
+        let mut columns = Columns {
+            graph: &mut checker.graph,
+            column: &column,
+            count: space.columns(),
+            outer: space.outer().columns,
+            place,
+        };
         let holds = columns.holds(&guards);
         let outcome = match (asked, broken.flatten()) {
             (Some((roots, outputs)), _) => columns.results(&roots, outputs),
-            (None, Some(said)) => {
-                let pattern = without_numbers(&said.title);
-                let key = (said.code, pattern.clone());
-                let entry = self.reasons.entry(key);
-                let index = entry.index();
-                entry.or_insert(Reason { code: said.code, pattern, example: said.title });
-                if let Some(mut told) = self.told.as_ref().and_then(|t| t.write().ok()) {
-                    *told = self.reasons.values().cloned().collect();
-                }
-                Outcome::Broken(index as u32)
-            }
+            (None, Some(said)) => Outcome::Broken(self.reason(said)),
             (None, None) => return Made::Wrong(Vec::new()),
         };
         Made::Variant(Variant { holds, outcome })

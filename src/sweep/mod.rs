@@ -14,6 +14,7 @@
 //! At every point the results are those of `mesa eval` with the same settings, bit by bit.
 
 mod answer;
+mod code;
 mod compile;
 mod define;
 mod front;
@@ -25,12 +26,13 @@ mod variant;
 mod worker;
 
 pub use answer::{Answer, Broken, Row, Standing, standing};
-pub use compile::{Compiler, Made, Reason, Told};
+pub use code::{Code, Points};
+pub use compile::{Compiler, Made, Reason, Reasons};
 pub use define::{Asked, Axis, Definition, Goal, define, define_item, headline};
 pub use front::Front;
 pub use plans::{Layout, Layouts, layouts};
 pub use run::{Options, Part, Progress, Ran, Stop, Writer, run};
 pub use search::{Planned, Refused, Searched, search};
-pub use space::{Sample, Space};
+pub use space::{Outer, Sample, Space};
 pub use variant::{Outcome, Output, Variant};
 pub use worker::{Block, Variants, Worker};

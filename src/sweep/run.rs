@@ -1,7 +1,7 @@
 //! All points of a sweep, on all cores.
 //!
-//! One thread lowers scenarios where a new structure turns up, and takes in what the others found;
-//! the others take chunks of points in order. What is reported is always a whole run of points from
+//! Threads take chunks of points in order, and lower the scenario where a new structure turns up;
+//! the main one takes in what they found. What is reported is always a whole run of points from
 //! the first on, however early it is stopped. Memory does not grow with the number of points.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use super::answer::Answer;
+use super::code::Points;
 use super::compile::{Compiler, Made};
 use super::define::Definition;
 use super::front::Front;
@@ -105,20 +106,32 @@ pub struct Ran {
 
 /// What threads tell the main one.
 enum Message {
-    /// No variant holds at a point.
-    Missing { point: u64, family: u64, reply: Sender<bool> },
+    /// Something is wrong with the sweep at every point alike; with the compiler that says so.
+    Wrong(Vec<Diagnostic>, Box<Compiler>),
     /// A chunk is done.
     Done { chunk: u64, answer: Box<Answer>, rows: Vec<u8> },
     /// A thread ended.
     Ended,
 }
 
+/// One combination of choices.
+#[derive(Default)]
+struct Family {
+    variants: Variants,
+    /// Held while a variant is made, so that no two threads make the same one.
+    making: Mutex<()>,
+}
+
 /// What all threads share.
 struct Shared<'a> {
     space: &'a Space,
     definition: &'a Definition,
-    families: Mutex<FxHashMap<u64, Variants>>,
+    families: Mutex<FxHashMap<u64, Arc<Family>>>,
+    /// What the outputs are, as soon as a point has results.
+    known: Mutex<Vec<Output>>,
     next: AtomicU64,
+    /// How many choices were looked at.
+    ready: AtomicU64,
     taken: Mutex<u64>,
     moved: Condvar,
     /// Points that beat many, as a first sieve.
@@ -155,7 +168,9 @@ pub fn run(
         space,
         definition: &definition,
         families: Mutex::default(),
+        known: Mutex::default(),
         next: AtomicU64::new(0),
+        ready: AtomicU64::new(0),
         taken: Mutex::new(0),
         moved: Condvar::new(),
         best: RwLock::new(Arc::new(Front::new(None))),
@@ -178,7 +193,6 @@ pub fn run(
     let (sender, receiver) = mpsc::channel();
     let mut taking = Taking {
         answer: Answer::new(&definition, options.top, options.cloud),
-        outputs: Vec::new(),
         waiting: BTreeMap::new(),
         next: 0,
         wrong: None,
@@ -187,9 +201,11 @@ pub fn run(
     };
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            let (sender, shared) = (sender.clone(), &shared);
+            let (sender, shared, mut compiler) = (sender.clone(), &shared, compiler.clone());
             scope.spawn(move || {
-                chunks_of(shared, &sender, write);
+                if let Err(found) = chunks_of(shared, &mut compiler, &sender, write) {
+                    let _ = sender.send(Message::Wrong(found, Box::new(compiler)));
+                }
                 let _ = sender.send(Message::Ended);
             });
         }
@@ -200,7 +216,8 @@ pub fn run(
         return Err(wrong);
     }
     let to = (from + taking.next * CHUNK).min(end);
-    let (answer, outputs, failed) = (taking.answer, taking.outputs, taking.failed);
+    let outputs = shared.known.into_inner().unwrap_or_default();
+    let (answer, failed) = (taking.answer, taking.failed);
     Ok(Ran { answer, outputs, from, to, end, all, failed })
 }
 
@@ -210,7 +227,6 @@ const EXPECTATIONS: usize = 16;
 /// The main thread's side.
 struct Taking {
     answer: Answer,
-    outputs: Vec<Output>,
     waiting: BTreeMap<u64, (Box<Answer>, Vec<u8>)>,
     next: u64,
     wrong: Option<Vec<Diagnostic>>,
@@ -243,9 +259,10 @@ impl Taking {
             };
             match message {
                 Message::Ended => running -= 1,
-                Message::Missing { point, family, reply } => {
-                    let made = self.make(compiler, shared, point, family);
-                    let _ = reply.send(made);
+                Message::Wrong(found, other) => {
+                    self.wrong = Some(found);
+                    *compiler = *other;
+                    self.end(shared);
                 }
                 Message::Done { chunk, answer, rows } => {
                     self.waiting.insert(chunk, (answer, rows));
@@ -295,52 +312,57 @@ impl Taking {
         shared.stop.store(true, Ordering::Relaxed);
         shared.moved.notify_all();
     }
+}
 
+impl Shared<'_> {
+    fn family(&self, family: u64) -> Option<Arc<Family>> {
+        Some(self.families.lock().ok()?.entry(family).or_default().clone())
+    }
+
+    /// Makes the variant of a point, if nobody else has made it; `seen` are those that were tried.
+    /// False where the run ends.
     fn make(
-        &mut self,
+        &self,
         compiler: &mut Compiler,
-        shared: &Shared<'_>,
+        family: &Family,
+        seen: usize,
         point: u64,
-        family: u64,
-    ) -> bool {
-        if shared.stop.load(Ordering::Relaxed) {
-            return false;
+    ) -> Result<bool, Vec<Diagnostic>> {
+        let Ok(_making) = family.making.lock() else { return Ok(false) };
+        if self.stop.load(Ordering::Relaxed) {
+            return Ok(false);
         }
-        let variant = match compiler.make(shared.space, point) {
+        if family.variants.read().is_ok_and(|list| list.len() > seen) {
+            return Ok(true);
+        }
+        let variant = match compiler.make(self.space, point) {
             Made::Variant(variant) => variant,
-            Made::Wrong(found) => {
-                self.wrong = Some(found);
-                self.end(shared);
-                return false;
-            }
+            Made::Wrong(found) => return Err(found),
         };
-        if let (true, Outcome::Results { outputs, .. }) =
-            (self.outputs.is_empty(), &variant.outcome)
+        if let (Ok(mut known), Outcome::Results { outputs, .. }) =
+            (self.known.lock(), &variant.outcome)
+            && known.is_empty()
         {
-            self.outputs.clone_from(outputs);
+            known.clone_from(outputs);
         }
-        let variants = match shared.families.lock() {
-            Ok(mut families) => families.entry(family).or_default().clone(),
-            Err(_) => return false,
-        };
-        match variants.write() {
-            Ok(mut list) => list.push(Arc::new(variant)),
-            Err(_) => return false,
-        }
-        true
+        Ok(family.variants.write().map(|mut list| list.push(Arc::new(variant))).is_ok())
     }
 }
 
-/// One thread: chunk after chunk.
-fn chunks_of(shared: &Shared<'_>, sender: &Sender<Message>, write: Option<Writer<'_>>) {
-    let mut worker = Worker::default();
-    let mut block = Block::default();
-    let mut columns = vec![Vec::new(); shared.space.columns()];
+/// One thread: chunk after chunk. What is wrong ends it.
+fn chunks_of(
+    shared: &Shared<'_>,
+    compiler: &mut Compiler,
+    sender: &Sender<Message>,
+    write: Option<Writer<'_>>,
+) -> Result<(), Vec<Diagnostic>> {
+    let mut thread = Thread::new(shared.space);
+    thread.get_ready(shared, compiler)?;
     loop {
         let chunk = shared.next.fetch_add(1, Ordering::Relaxed);
         let from = shared.from + chunk * CHUNK;
         if from >= shared.to || !may_start(shared, chunk) {
-            return;
+            return Ok(());
         }
         let to = (from + CHUNK).min(shared.to);
         let mut answer = Answer::new(shared.definition, shared.top, shared.cloud);
@@ -358,44 +380,111 @@ fn chunks_of(shared: &Shared<'_>, sender: &Sender<Message>, write: Option<Writer
         let mut rest = numbers.as_slice();
         while let Some(&first) = rest.first() {
             let end = shared.space.family_end(first);
-            let count = rest.partition_point(|n| *n < end);
-            let (own, others) = rest.split_at(count);
+            let (own, others) = rest.split_at(rest.partition_point(|n| *n < end));
             rest = others;
-            columns.iter_mut().for_each(Vec::clear);
-            match shared.sample {
-                None => shared.space.fill(first, count as u64, &mut columns),
-                Some(_) => own.iter().for_each(|n| shared.space.numbers(*n, &mut columns)),
+            if !thread.compute(shared, compiler, own, shared.sample.is_none())? {
+                return Ok(());
             }
-            let family = shared.space.family(first);
-            let variants = match shared.families.lock() {
-                Ok(mut families) => families.entry(family).or_default().clone(),
-                Err(_) => return,
-            };
-            let mut missing = |at: usize| {
-                let (reply, answer) = mpsc::channel();
-                let point = own.get(at).copied().unwrap_or(first);
-                let sent = sender.send(Message::Missing { point, family, reply });
-                sent.is_ok() && answer.recv().unwrap_or(false)
-            };
-            let whole = worker.evaluate(
-                &variants,
-                &columns,
-                count,
-                shared.outputs,
-                &mut block,
-                &mut missing,
-            );
-            if !whole {
-                return;
-            }
-            answer.add(shared.definition, &block, own, best.as_deref());
+            answer.add(shared.definition, &thread.block, own, best.as_deref());
             if let Some(write) = write {
-                write(own, &block, &mut rows);
+                write(own, &thread.block, &mut rows);
             }
         }
         let answer = Box::new(answer);
         if sender.send(Message::Done { chunk, answer, rows }).is_err() {
-            return;
+            return Ok(());
+        }
+    }
+}
+
+/// What a thread computes with.
+struct Thread {
+    worker: Worker,
+    block: Block,
+    columns: Vec<Vec<f64>>,
+    combinations: Vec<u32>,
+}
+
+/// So few choices are looked at before the rest, all at once on several threads.
+const FEW: u64 = 256;
+/// How many points of each.
+const LOOKS: u64 = 128;
+
+impl Thread {
+    fn new(space: &Space) -> Self {
+        Self {
+            worker: Worker::default(),
+            block: Block::default(),
+            columns: vec![Vec::new(); space.columns() - space.outer().columns],
+            combinations: Vec::new(),
+        }
+    }
+
+    /// Results of points of one combination of choices; false where the run ends.
+    fn compute(
+        &mut self,
+        shared: &Shared<'_>,
+        compiler: &mut Compiler,
+        points: &[u64],
+        follow: bool,
+    ) -> Result<bool, Vec<Diagnostic>> {
+        let Some(&first) = points.first() else { return Ok(true) };
+        let Some(family) = shared.family(shared.space.family(first)) else { return Ok(false) };
+        let Self { worker, block, columns, combinations } = self;
+        columns.iter_mut().for_each(Vec::clear);
+        combinations.clear();
+        let (space, count) = (shared.space, points.len());
+        match follow {
+            true => space.fill_split(first, count as u64, combinations, columns),
+            false => points.iter().for_each(|n| space.split(*n, combinations, columns)),
+        }
+        let outer = space.outer();
+        let outer = (outer.columns > 0).then_some((outer.as_ref(), combinations.as_slice()));
+        let mut wrong = None;
+        let mut missing = |at: usize, seen: usize| {
+            let point = points.get(at).copied().unwrap_or(first);
+            match shared.make(compiler, &family, seen, point) {
+                Ok(made) => made,
+                Err(found) => {
+                    wrong = Some(found);
+                    false
+                }
+            }
+        };
+        let points = Points { count, outer, columns };
+        let outputs = shared.outputs;
+        let whole = worker.evaluate(&family.variants, points, outputs, block, &mut missing);
+        wrong.map_or(Ok(whole), Err)
+    }
+
+    /// Makes the variants that many points need, each choice in a thread of its own.
+    fn get_ready(
+        &mut self,
+        shared: &Shared<'_>,
+        compiler: &mut Compiler,
+    ) -> Result<(), Vec<Diagnostic>> {
+        let families = shared.space.families();
+        let each = shared.space.points() / families.max(1);
+        if families > FEW || shared.to - shared.from < families * LOOKS * 8 {
+            return Ok(());
+        }
+        // The choices that are asked for at all.
+        let (first, last) = match shared.sample {
+            Some(_) => (0, families - 1),
+            None => (shared.space.family(shared.from), shared.space.family(shared.to - 1)),
+        };
+        loop {
+            let family = first + shared.ready.fetch_add(1, Ordering::Relaxed);
+            if family > last || shared.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            // Steps that share no factor with the usual sizes of axes.
+            let step = (each / LOOKS).max(1) | 1;
+            let mut points: Vec<u64> =
+                (0..LOOKS).map(|i| family * each + i * step % each.max(1)).collect();
+            points.sort_unstable();
+            points.dedup();
+            self.compute(shared, compiler, &points, false)?;
         }
     }
 }

@@ -3,9 +3,30 @@
 //! A number is read as digits, the first axis first. What is no number comes before what is, so
 //! that points of one structure lie together; of the numbers the widest comes last, so that it
 //! fills the lanes. Axes that are drawn at random share one digit.
+//!
+//! The columns before the last are the outer ones if they have few combinations of values: what
+//! depends on them alone is then computed once for each.
+
+use std::sync::Arc;
 
 use super::define::{Axis, Definition};
 use crate::check::{Drawn, Values};
+
+/// The most combinations of outer columns.
+const MOST_COMBINATIONS: u64 = 16_384;
+/// The same for all choices together, so that tables stay small.
+const MOST_IN_ALL: u64 = 131_072;
+
+/// The outer columns.
+#[derive(Debug, Default)]
+pub struct Outer {
+    /// How many columns they are: the first of all.
+    pub columns: usize,
+    /// Their values, column by column, at every combination.
+    pub values: Vec<Vec<f64>>,
+    /// The same, combination by combination.
+    pub rows: Vec<f64>,
+}
 
 /// Points in their order, and how to get from a number to settings.
 #[derive(Clone, Debug)]
@@ -24,6 +45,10 @@ pub struct Space {
     draws: Option<u64>,
     /// Values of the columns that are listed; nothing for those that are drawn.
     lists: Vec<Vec<f64>>,
+    /// The outer ones.
+    outer: Arc<Outer>,
+    /// Points of one combination of the outer columns, draws aside.
+    each: u64,
 }
 
 /// Points taken from all at random.
@@ -59,14 +84,102 @@ impl Space {
             Values::Drawn(drawn) => Some(drawn.count),
             Values::List(_) => None,
         });
+        let outers = outermost(&mut columns, &axes, draws);
         let inner = columns.iter().map(listed).product::<u64>() * draws.unwrap_or(1);
-        let families = choices.iter().map(listed).product();
+        let families: u64 = choices.iter().map(listed).product();
         let lists = columns.iter().map(|at| match axes.get(*at).map(|a| &a.values) {
             Some(Values::List(list)) => list.iter().map(|s| s.number.unwrap_or(f64::NAN)).collect(),
             _ => Vec::new(),
         });
-        let lists = lists.collect();
-        Self { axes, choices, columns, inner, families, draws, lists }
+        let lists: Vec<Vec<f64>> = lists.collect();
+        let mut found =
+            Self { axes, choices, columns, inner, families, draws, lists, ..Self::none() };
+        found.cut(outers);
+        found
+    }
+
+    /// Nothing at all.
+    fn none() -> Self {
+        Self {
+            axes: Vec::new(),
+            choices: Vec::new(),
+            columns: Vec::new(),
+            inner: 1,
+            families: 1,
+            draws: None,
+            lists: Vec::new(),
+            outer: Arc::default(),
+            each: 1,
+        }
+    }
+
+    /// Takes the first so many columns for outer ones, if that is worth it.
+    fn cut(&mut self, outers: usize) {
+        let size = |l: &Vec<f64>| l.len().max(1) as u64;
+        let combinations: u64 = self.lists.iter().take(outers).map(size).product();
+        let whole = self.inner / self.draws.unwrap_or(1).max(1);
+        self.each = (whole / combinations.max(1)).max(1);
+        let too_few = self.inner / combinations.max(1) < 8;
+        let too_many = combinations.saturating_mul(self.families) > MOST_IN_ALL;
+        if combinations <= 1 || too_few || too_many {
+            return;
+        }
+        let mut values = vec![Vec::new(); self.columns.len()];
+        (0..combinations).for_each(|at| self.numbers(at * self.each, &mut values));
+        values.truncate(outers);
+        let row = |at: usize| values.iter().filter_map(move |c| c.get(at).copied());
+        let rows = (0..combinations as usize).flat_map(row).collect();
+        self.outer = Arc::new(Outer { columns: outers, values, rows });
+    }
+
+    /// The outer columns; none where that is not worth it.
+    #[must_use]
+    pub fn outer(&self) -> &Arc<Outer> {
+        &self.outer
+    }
+
+    /// Appends which combination of the outer columns a point has, and its other numbers.
+    pub fn split(&self, point: u64, combinations: &mut Vec<u32>, out: &mut [Vec<f64>]) {
+        let rest = point % self.inner.max(1);
+        let whole = self.inner / self.draws.unwrap_or(1).max(1);
+        let combination = (rest % whole.max(1)) / self.each;
+        combinations.push(combination as u32);
+        match (self.lists.split_last(), self.outer.columns + 1 == self.columns.len()) {
+            (Some((list, _)), true) if !list.is_empty() => {
+                let digit = (rest % self.each) as usize;
+                let value = list.get(digit).copied().unwrap_or(f64::NAN);
+                out.iter_mut().for_each(|out| out.push(value));
+            }
+            _ => self.numbers_from(self.outer.columns, point, out),
+        }
+    }
+
+    /// Appends `count` points that follow each other, as [`Space::split`] does.
+    pub fn fill_split(
+        &self,
+        from: u64,
+        count: u64,
+        combinations: &mut Vec<u32>,
+        out: &mut [Vec<f64>],
+    ) {
+        let one = self.outer.columns + 1 == self.columns.len();
+        let (Some(list), true, None, [out]) = (self.lists.last(), one, self.draws, &mut *out)
+        else {
+            (from..from + count).for_each(|point| self.split(point, combinations, out));
+            return;
+        };
+        let mut rest = from % self.inner.max(1);
+        let mut left = count;
+        while left > 0 {
+            let start = rest % self.each;
+            let run = (self.each - start).min(left);
+            let values = list.get(start as usize..(start + run) as usize);
+            out.extend_from_slice(values.unwrap_or_default());
+            let combination = (rest / self.each) as u32;
+            combinations.resize(combinations.len() + run as usize, combination);
+            rest += run;
+            left -= run;
+        }
     }
 
     /// How many points there are.
@@ -101,6 +214,11 @@ impl Space {
 
     /// Appends the numbers of a point to the columns.
     pub fn numbers(&self, point: u64, out: &mut [Vec<f64>]) {
+        self.numbers_from(0, point, out);
+    }
+
+    /// The same without the first columns.
+    fn numbers_from(&self, first: usize, point: u64, out: &mut [Vec<f64>]) {
         let mut rest = point % self.inner.max(1);
         let draw = match self.draws {
             Some(draws) => {
@@ -112,7 +230,7 @@ impl Space {
             }
             None => 0,
         };
-        let columns = self.lists.iter().zip(&self.columns).zip(out).rev();
+        let columns = self.lists.iter().zip(&self.columns).skip(first).zip(out).rev();
         for ((list, at), out) in columns {
             let value = match (list.len() as u64, self.axes.get(*at).map(|a| &a.values)) {
                 (0, Some(Values::Drawn(drawn))) => {
@@ -239,6 +357,27 @@ impl Space {
         let hash = mixed(sample.seed, 0x5EED, index);
         ((u128::from(hash) * u128::from(self.points())) >> 64) as u64
     }
+}
+
+/// Puts columns in order, outer ones first, and says how many those are: all that are listed but
+/// the last, as long as they have few combinations.
+fn outermost(columns: &mut Vec<usize>, axes: &[Axis], draws: Option<u64>) -> usize {
+    let size = |at: &usize| match axes.get(*at).map(|a| &a.values) {
+        Some(Values::List(list)) => list.len() as u64,
+        _ => u64::MAX,
+    };
+    let Some(&last) = columns.last() else { return 0 };
+    let mut outer: Vec<usize> = columns.iter().copied().filter(|at| size(at) < u64::MAX).collect();
+    if draws.is_none() {
+        outer.retain(|at| *at != last);
+    }
+    while outer.iter().map(size).fold(1, u64::saturating_mul) > MOST_COMBINATIONS {
+        let widest = outer.iter().copied().max_by_key(size);
+        outer.retain(|at| Some(*at) != widest);
+    }
+    let inner: Vec<usize> = columns.iter().copied().filter(|at| !outer.contains(at)).collect();
+    *columns = outer.iter().copied().chain(inner).collect();
+    outer.len()
 }
 
 /// The draw of an axis, in its unit.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use super::code::Code;
 use crate::check::Guard;
 use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
 use crate::name::Name;
 use crate::quantity::Dimension;
-use crate::reading::batch::Batch;
+use crate::reading::batch::{Batch, Split};
 use crate::source::Place;
 
 /// What a column of results is.
@@ -28,7 +29,7 @@ pub struct Output {
 #[derive(Clone, Debug)]
 pub struct Variant {
     /// One root: 1 at the points for which the code holds.
-    pub holds: Arc<Batch>,
+    pub holds: Code,
     /// What comes out.
     pub outcome: Outcome,
 }
@@ -38,10 +39,8 @@ pub struct Variant {
 pub enum Outcome {
     /// Results.
     Results {
-        /// The code where every column differs from lane to lane.
-        each: Arc<Batch>,
-        /// The code where only the last column does.
-        last: Arc<Batch>,
+        /// How they come out.
+        code: Code,
         /// What the roots are.
         outputs: Vec<Output>,
     },
@@ -56,6 +55,8 @@ pub(super) struct Columns<'a> {
     pub column: &'a dyn Fn(&Graph, ExprId) -> Option<u32>,
     /// How many columns there are.
     pub count: usize,
+    /// How many of them are outer ones.
+    pub outer: usize,
     /// Where notes about the sweep itself stand.
     pub place: Place,
 }
@@ -72,7 +73,7 @@ impl Columns<'_> {
     }
 
     /// 1 where everything that was relied on is as it was.
-    pub fn holds(&mut self, guards: &[Guard]) -> Arc<Batch> {
+    pub fn holds(&mut self, guards: &[Guard]) -> Code {
         let mut all = self.number(1.0);
         let mut seen = FxHashSet::default();
         for guard in guards {
@@ -122,22 +123,21 @@ impl Columns<'_> {
                 all = self.graph.binary(Op::And, all, not);
             }
         }
-        Arc::new(self.batch(&[all], 0))
+        self.code(&[all])
     }
 
-    /// Results, with every column its own and with the last one alone.
+    /// Results as code.
     pub fn results(&mut self, roots: &[ExprId], outputs: Vec<Output>) -> Outcome {
-        let each = Arc::new(self.batch(roots, 0));
-        let uniform = match self.count {
-            0 | 1 => 0,
-            n => (1_u64 << (n - 1)) - 1,
-        };
-        let last = if uniform == 0 { each.clone() } else { Arc::new(self.batch(roots, uniform)) };
-        Outcome::Results { each, last, outputs }
+        Outcome::Results { code: self.code(roots), outputs }
     }
 
-    fn batch(&self, roots: &[ExprId], uniform: u64) -> Batch {
+    fn code(&self, roots: &[ExprId]) -> Code {
         let graph = &*self.graph;
-        Batch::compile(graph, roots, self.count, &|id| (self.column)(graph, id), uniform)
+        let column = |id| (self.column)(graph, id);
+        if self.outer == 0 {
+            return Code::Each(Arc::new(Batch::compile(graph, roots, self.count, &column, 0)));
+        }
+        let split = Split::compile(graph, roots, self.count, &column, self.outer);
+        Code::Split(split, Arc::default())
     }
 }

@@ -4,11 +4,9 @@ use std::sync::{Arc, RwLock};
 
 use rustc_hash::FxHashMap;
 
+use super::code::{Points, Running};
 use super::variant::{Outcome, Variant};
-use crate::reading::batch::Runner;
 
-/// Points that share all columns but the last are computed together from so many on.
-const SHORTEST_RUN: usize = 16;
 /// The mark of a point whose variant is not known yet.
 const OPEN: u32 = u32::MAX;
 
@@ -17,7 +15,8 @@ const OPEN: u32 = u32::MAX;
 pub struct Block {
     /// Why a point cannot be: the number of the reason plus one; 0 where there are results.
     pub broken: Vec<u32>,
-    /// Results, in the order of the outputs; NaN where there are none.
+    /// Results, in the order of the outputs; NaN where there are none. A column that no point
+    /// has may be empty.
     pub values: Vec<Vec<f64>>,
 }
 
@@ -27,39 +26,63 @@ pub type Variants = Arc<RwLock<Vec<Arc<Variant>>>>;
 /// Computes points; one for each thread.
 #[derive(Default)]
 pub struct Worker {
-    runners: FxHashMap<(usize, Kind), Runner>,
-    gathered: Vec<Vec<f64>>,
+    running: FxHashMap<usize, Started>,
     results: Vec<Vec<f64>>,
     held: Vec<f64>,
+    some: Taken,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Kind {
-    Holds,
-    Each,
-    Last,
+/// A variant with the registers of its two codes.
+struct Started {
+    holds: Running,
+    results: Option<Running>,
+    /// So that no other variant gets the same address.
+    _variant: Arc<Variant>,
+}
+
+/// Points taken out of many.
+#[derive(Default)]
+struct Taken {
+    combinations: Vec<u32>,
+    columns: Vec<Vec<f64>>,
+}
+
+impl Taken {
+    fn take<C: AsRef<[f64]>>(&mut self, points: Points<'_, C>, which: &[u32]) {
+        self.combinations.clear();
+        if let Some((_, all)) = points.outer {
+            let taken = which.iter().filter_map(|p| all.get(*p as usize).copied());
+            self.combinations.extend(taken);
+        }
+        self.columns.resize(points.columns.len(), Vec::new());
+        for (to, from) in self.columns.iter_mut().zip(points.columns.iter().map(AsRef::as_ref)) {
+            to.clear();
+            to.extend(which.iter().map(|p| from.get(*p as usize).copied().unwrap_or(f64::NAN)));
+        }
+    }
+
+    fn points<'a>(&'a self, like: Points<'a, impl Sized>, count: usize) -> Points<'a, Vec<f64>> {
+        let outer = like.outer.map(|(outer, _)| (outer, self.combinations.as_slice()));
+        Points { count, outer, columns: &self.columns }
+    }
 }
 
 impl Worker {
-    /// Results of the points in `columns`, all of one combination of choices, into `block`.
-    /// `missing` is told of a point that no variant is for, and adds one; false ends it.
+    /// Results of points, all of one combination of choices, into `block`. `missing` is told of a
+    /// point that no variant is for and of how many were tried, and adds one; false ends it.
     pub fn evaluate<C: AsRef<[f64]>>(
         &mut self,
         variants: &Variants,
-        columns: &[C],
-        points: usize,
+        points: Points<'_, C>,
         outputs: usize,
         block: &mut Block,
-        missing: &mut dyn FnMut(usize) -> bool,
+        missing: &mut dyn FnMut(usize, usize) -> bool,
     ) -> bool {
         block.broken.clear();
-        block.broken.resize(points, OPEN);
+        block.broken.resize(points.count, OPEN);
         block.values.resize(outputs, Vec::new());
-        for column in &mut block.values {
-            column.clear();
-            column.resize(points, f64::NAN);
-        }
-        let mut open: Vec<u32> = (0..points as u32).collect();
+        block.values.iter_mut().for_each(Vec::clear);
+        let mut open: Vec<u32> = (0..points.count as u32).collect();
         let mut next = 0;
         while !open.is_empty() {
             let known: Vec<Arc<Variant>> = match variants.read() {
@@ -71,16 +94,21 @@ impl Worker {
                 if open.is_empty() {
                     break;
                 }
-                let mine = self.take(variant, columns, points, &mut open);
-                match &variant.outcome {
-                    Outcome::Broken(reason) => {
-                        for point in mine {
-                            if let Some(cell) = block.broken.get_mut(point as usize) {
-                                *cell = reason + 1;
-                            }
-                        }
+                let mine = self.take(variant, points, &mut open);
+                if mine.is_empty() {
+                    continue;
+                }
+                let broken = match &variant.outcome {
+                    Outcome::Broken(reason) => reason + 1,
+                    Outcome::Results { .. } => {
+                        self.compute(variant, points, &mine, block);
+                        0
                     }
-                    Outcome::Results { .. } => self.compute(variant, columns, &mine, block),
+                };
+                for point in mine {
+                    if let Some(cell) = block.broken.get_mut(point as usize) {
+                        *cell = broken;
+                    }
                 }
             }
             if let Some(first) = open.first() {
@@ -88,7 +116,7 @@ impl Worker {
                 if before > next {
                     continue;
                 }
-                if !missing(*first as usize) {
+                if !missing(*first as usize, next) {
                     return false;
                 }
                 let after = variants.read().map_or(0, |list| list.len());
@@ -104,26 +132,22 @@ impl Worker {
     fn take<C: AsRef<[f64]>>(
         &mut self,
         variant: &Arc<Variant>,
-        columns: &[C],
-        points: usize,
+        points: Points<'_, C>,
         open: &mut Vec<u32>,
     ) -> Vec<u32> {
-        let mut held = std::mem::take(&mut self.held);
+        let Self { running, held, some, .. } = self;
+        let running = &mut started(running, variant).holds;
         held.clear();
-        let mut out = [held];
-        if columns.is_empty() {
-            let runner = self.runner(variant, Kind::Holds);
-            runner.run(&[], &mut out);
-        } else if open.len() == points {
-            let slices: Vec<&[f64]> = columns.iter().map(AsRef::as_ref).collect();
-            self.runner(variant, Kind::Holds).run(&slices, &mut out);
+        let out = std::slice::from_mut(held);
+        if open.len() == points.count {
+            variant.holds.run(running, points, out);
         } else {
-            let gathered = self.gather(columns, open);
-            let slices: Vec<&[f64]> = gathered.iter().map(Vec::as_slice).collect();
-            self.runner(variant, Kind::Holds).run(&slices, &mut out);
-            self.gathered = gathered;
+            some.take(points, open);
+            variant.holds.run(running, some.points(points, open.len()), out);
         }
-        let [held] = out;
+        if held.iter().all(|v| *v == 1.0) && held.len() == open.len() {
+            return std::mem::take(open);
+        }
         let mut mine = Vec::new();
         let mut lanes = held.iter();
         open.retain(|point| {
@@ -133,113 +157,66 @@ impl Worker {
             }
             !holds
         });
-        self.held = held;
         mine
     }
 
-    fn gather<C: AsRef<[f64]>>(&mut self, columns: &[C], points: &[u32]) -> Vec<Vec<f64>> {
-        let mut gathered = std::mem::take(&mut self.gathered);
-        gathered.resize(columns.len(), Vec::new());
-        for (to, from) in gathered.iter_mut().zip(columns.iter().map(AsRef::as_ref)) {
-            to.clear();
-            to.extend(points.iter().map(|p| from.get(*p as usize).copied().unwrap_or(f64::NAN)));
-        }
-        gathered
-    }
-
-    fn runner(&mut self, variant: &Arc<Variant>, kind: Kind) -> &mut Runner {
-        let key = (Arc::as_ptr(variant) as usize, kind);
-        self.runners.entry(key).or_insert_with(|| {
-            let batch = match (&variant.outcome, kind) {
-                (Outcome::Results { each, .. }, Kind::Each) => each,
-                (Outcome::Results { last, .. }, Kind::Last) => last,
-                _ => &variant.holds,
-            };
-            Runner::new(batch.clone())
-        })
-    }
-
+    /// The results of points into their places.
     fn compute<C: AsRef<[f64]>>(
         &mut self,
         variant: &Arc<Variant>,
-        columns: &[C],
-        points: &[u32],
+        points: Points<'_, C>,
+        mine: &[u32],
         block: &mut Block,
     ) {
-        let gathered = self.gather(columns, points);
-        let mut loose: Vec<u32> = Vec::new();
-        let mut start = 0;
-        while start < points.len() {
-            let end = run_end(&gathered, start, points.len());
-            if end - start >= SHORTEST_RUN {
-                let slices: Vec<&[f64]> =
-                    gathered.iter().map(|c| c.get(start..end).unwrap_or_default()).collect();
-                let own = points.get(start..end).unwrap_or_default();
-                self.scatter(variant, Kind::Last, &slices, own, block);
-            } else {
-                loose.extend(start as u32..end as u32);
-            }
-            start = end;
+        let Outcome::Results { code, .. } = &variant.outcome else { return };
+        let Self { running, results, some, .. } = self;
+        let Some(running) = &mut started(running, variant).results else { return };
+        let roots = code.each().roots().min(block.values.len());
+        if mine.len() == points.count {
+            let out = block.values.split_at_mut(roots).0;
+            out.iter_mut().for_each(Vec::clear);
+            code.run(running, points, out);
+            return;
         }
-        if loose.len() == points.len() {
-            let slices: Vec<&[f64]> = gathered.iter().map(Vec::as_slice).collect();
-            self.scatter(variant, Kind::Each, &slices, points, block);
-        } else if !loose.is_empty() {
-            let own: Vec<Vec<f64>> = gathered
-                .iter()
-                .map(|c| loose.iter().filter_map(|p| c.get(*p as usize).copied()).collect())
-                .collect();
-            let slices: Vec<&[f64]> = own.iter().map(Vec::as_slice).collect();
-            let points: Vec<u32> =
-                loose.iter().filter_map(|p| points.get(*p as usize).copied()).collect();
-            self.scatter(variant, Kind::Each, &slices, &points, block);
-        }
-        self.gathered = gathered;
-    }
-
-    fn scatter(
-        &mut self,
-        variant: &Arc<Variant>,
-        kind: Kind,
-        columns: &[&[f64]],
-        points: &[u32],
-        block: &mut Block,
-    ) {
-        let mut results = std::mem::take(&mut self.results);
-        results.resize(block.values.len(), Vec::new());
+        results.resize(roots, Vec::new());
         results.iter_mut().for_each(Vec::clear);
-        let runner = self.runner(variant, kind);
-        if columns.is_empty() {
-            // Nothing varies but choices: one result for all points.
-            runner.run(&[], &mut results);
-        } else {
-            runner.run(columns, &mut results);
-        }
-        for (column, values) in block.values.iter_mut().zip(&results) {
-            for (point, value) in points.iter().zip(values) {
-                if let Some(cell) = column.get_mut(*point as usize) {
-                    *cell = *value;
-                }
+        some.take(points, mine);
+        code.run(running, some.points(points, mine.len()), results);
+        for (column, values) in block.values.iter_mut().zip(&*results) {
+            if column.len() < points.count {
+                column.resize(points.count, f64::NAN);
             }
+            scatter(mine, values, column);
         }
-        for point in points {
-            if let Some(cell) = block.broken.get_mut(*point as usize) {
-                *cell = 0;
-            }
-        }
-        self.results = results;
     }
 }
 
-/// Where the points end that share all columns but the last.
-fn run_end(columns: &[Vec<f64>], start: usize, points: usize) -> usize {
-    let Some((_, outer)) = columns.split_last() else { return points };
-    let mut end = points;
-    for column in outer {
-        let Some(values) = column.get(start..end) else { continue };
-        let Some(first) = values.first() else { continue };
-        let same = values.iter().take_while(|v| v.to_bits() == first.to_bits()).count();
-        end = start + same.max(1);
+/// The registers of a variant; an address stands for it as long as it is kept.
+fn started<'a>(
+    running: &'a mut FxHashMap<usize, Started>,
+    variant: &Arc<Variant>,
+) -> &'a mut Started {
+    running.entry(Arc::as_ptr(variant) as usize).or_insert_with(|| Started {
+        holds: variant.holds.start(),
+        results: match &variant.outcome {
+            Outcome::Results { code, .. } => Some(code.start()),
+            Outcome::Broken(_) => None,
+        },
+        _variant: variant.clone(),
+    })
+}
+
+/// Puts values where they belong; points that follow each other at once.
+fn scatter(points: &[u32], values: &[f64], column: &mut [f64]) {
+    let mut from = 0;
+    while let Some(&first) = points.get(from) {
+        let rest = points.get(from..).unwrap_or_default();
+        let follow = rest.iter().zip(first..).take_while(|(p, expected)| **p == *expected);
+        let to = from + follow.count();
+        let place = column.get_mut(first as usize..first as usize + (to - from));
+        if let (Some(place), Some(values)) = (place, values.get(from..to)) {
+            place.copy_from_slice(values);
+        }
+        from = to;
     }
-    end
 }

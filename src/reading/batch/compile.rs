@@ -1,8 +1,13 @@
 //! From a graph to code over columns: dead code, equal code and names are left out.
+//!
+//! Code may be split: what depends on outer columns alone is one batch, computed once for every
+//! combination of their values; the rest is another, whose further columns are what the first gives.
+
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Batch, Segment, Slot, Step};
+use super::{Batch, Segment, Slot, Split, Step};
 use crate::expr::{ExprId, Graph, Op};
 
 /// What a node of the graph is here.
@@ -23,6 +28,7 @@ struct Line {
 }
 
 /// The code before slots are dealt out.
+#[derive(Default)]
 struct Code {
     lines: Vec<Line>,
     /// The columns that a line depends on.
@@ -34,7 +40,7 @@ impl Code {
     fn columns(&self, value: Value) -> u64 {
         match value {
             Value::Known(_) => 0,
-            Value::Column(column) => 1 << column,
+            Value::Column(column) => bit(column),
             Value::Line(line) => self.depends.get(line as usize).copied().unwrap_or_default(),
         }
     }
@@ -75,6 +81,11 @@ impl Code {
     }
 }
 
+/// The bit of a column in masks; those beyond share the last one.
+fn bit(column: u32) -> u64 {
+    1 << column.min(63)
+}
+
 pub(super) fn compile(
     graph: &Graph,
     roots: &[ExprId],
@@ -83,9 +94,109 @@ pub(super) fn compile(
     uniform: u64,
 ) -> Batch {
     let (code, roots) = simplified(graph, roots, column);
+    finish(&code, &roots, (0..columns as u32).map(bit).collect(), uniform)
+}
+
+/// Code with dead lines left out and places dealt out. `masks` has the bit of every column.
+fn finish(code: &Code, roots: &[Value], masks: Vec<u64>, uniform: u64) -> Batch {
+    let needed = needed(code, roots);
+    let order = ordered(code, &needed, uniform);
+    allocate(code, &order, roots, masks, uniform)
+}
+
+/// Code in two parts; the first `outer` columns are the outer ones.
+pub(super) fn split(
+    graph: &Graph,
+    roots: &[ExprId],
+    columns: usize,
+    column: &dyn Fn(ExprId) -> Option<u32>,
+    outer: usize,
+) -> Split {
+    let (code, roots) = simplified(graph, roots, column);
+    let masks: Vec<u64> = (0..columns as u32).map(bit).collect();
+    let outers: u64 = masks.iter().take(outer).fold(0, |all, mask| all | mask);
     let needed = needed(&code, &roots);
-    let order = ordered(&code, &needed, uniform);
-    allocate(&code, &order, &roots, columns, uniform)
+    let mut cut = Cut { code: &code, outers, given: Vec::new(), at: FxHashMap::default() };
+    let (inner, inner_roots) = cut.inner(&needed, &roots, outer, columns);
+    let given = cut.given;
+    let of_inner = columns - outer;
+    let masks_inner: Vec<u64> =
+        (0..of_inner as u32).map(|c| 1 << c.min(62)).chain(given.iter().map(|_| GIVEN)).collect();
+    Split {
+        outer: Arc::new(finish(&code, &given, masks.clone(), 0)),
+        last: Arc::new(finish(&inner, &inner_roots, masks_inner.clone(), GIVEN)),
+        mixed: Arc::new(finish(&inner, &inner_roots, masks_inner, 0)),
+        each: Arc::new(finish(&code, &roots, masks, 0)),
+        columns: outer,
+    }
+}
+
+/// The bit of all that the outer part gives.
+const GIVEN: u64 = 1 << 63;
+
+/// Cuts code where lines that depend on outer columns alone are read by others.
+struct Cut<'a> {
+    code: &'a Code,
+    outers: u64,
+    /// What the outer part gives.
+    given: Vec<Value>,
+    at: FxHashMap<Value, u32>,
+}
+
+impl Cut<'_> {
+    fn inner(
+        &mut self,
+        needed: &[bool],
+        roots: &[Value],
+        outer: usize,
+        columns: usize,
+    ) -> (Code, Vec<Value>) {
+        let first = (columns - outer) as u32;
+        let mut inner = Code::default();
+        let mut lines = vec![Value::Line(u32::MAX); self.code.lines.len()];
+        for (at, line) in self.code.lines.iter().enumerate() {
+            let of_inner = self.code.depends.get(at).is_some_and(|d| d & !self.outers != 0);
+            if !of_inner || needed.get(at) != Some(&true) {
+                continue;
+            }
+            let operands = line.operands.map(|o| self.moved(o, &lines, first, outer));
+            let depends = operands.iter().fold(0, |all, o| {
+                all | match o {
+                    Value::Column(column) if *column >= first => GIVEN,
+                    Value::Column(column) => 1 << (*column).min(62),
+                    other => inner.columns(*other),
+                }
+            });
+            if let Some(cell) = lines.get_mut(at) {
+                *cell = Value::Line(inner.lines.len() as u32);
+            }
+            inner.lines.push(Line { op: line.op, operands });
+            inner.depends.push(depends);
+        }
+        let roots = roots.iter().map(|r| self.moved(*r, &lines, first, outer)).collect();
+        (inner, roots)
+    }
+
+    /// A value in terms of the inner part.
+    fn moved(&mut self, value: Value, lines: &[Value], first: u32, outer: usize) -> Value {
+        match value {
+            Value::Known(_) => value,
+            Value::Column(column) if column as usize >= outer => {
+                Value::Column(column - outer as u32)
+            }
+            Value::Line(line) if self.code.columns(value) & !self.outers != 0 => {
+                lines.get(line as usize).copied().unwrap_or(value)
+            }
+            _ => {
+                let next = self.given.len() as u32;
+                let at = *self.at.entry(value).or_insert(next);
+                if at == next {
+                    self.given.push(value);
+                }
+                Value::Column(first + at)
+            }
+        }
+    }
 }
 
 /// The graph below the roots without names, constants folded and equal operations joined.
@@ -106,13 +217,13 @@ fn simplified(
         stack.extend(graph.node(id).operands());
     }
     order.sort_unstable();
-    let mut code = Code { lines: Vec::new(), depends: Vec::new(), known: FxHashMap::default() };
+    let mut code = Code::default();
     let unknown = Value::Known(f64::NAN.to_bits());
     let mut values = vec![unknown; graph.len()];
     for id in order {
         let node = graph.node(id);
         let value = match node.op {
-            Op::Const | Op::Param => match column(id).filter(|c| *c < 64) {
+            Op::Const | Op::Param => match column(id) {
                 Some(column) => Value::Column(column),
                 None => Value::Known(graph.value(id).to_bits()),
             },
@@ -183,7 +294,7 @@ fn allocate(
     code: &Code,
     order: &[(u64, bool, Vec<u32>)],
     roots: &[Value],
-    columns: usize,
+    masks: Vec<u64>,
     uniform: u64,
 ) -> Batch {
     let mut segment_of = vec![u32::MAX; code.lines.len()];
@@ -217,7 +328,8 @@ fn allocate(
             *stay = true;
         }
     }
-    let mut batch = Batch { columns, uniform, loads: vec![None; columns], ..Batch::default() };
+    let loads = vec![None; masks.len()];
+    let mut batch = Batch { masks, uniform, loads, ..Batch::default() };
     let mut constants: FxHashMap<u64, u32> = FxHashMap::default();
     let mut slots = vec![Slot::Scalar(0); code.lines.len()];
     let mut free: Vec<u32> = Vec::new();
@@ -272,7 +384,7 @@ fn slot(
         Value::Column(column) => {
             let Some(cell) = batch.loads.get_mut(column as usize) else { return Slot::Scalar(0) };
             *cell.get_or_insert_with(|| {
-                if batch.uniform & (1 << column) == 0 {
+                if batch.masks.get(column as usize).is_none_or(|m| m & batch.uniform == 0) {
                     // Columns are never freed: they are compared with those of the next block.
                     batch.registers += 1;
                     Slot::Vector(batch.registers as u32 - 1)

@@ -4,6 +4,8 @@
 //! product and a sum, and what is no vector instruction is the scalar routine of the graph, so
 //! that all widths agree bit by bit.
 
+#![allow(clippy::indexing_slicing)] // lanes, by positions below the constant number of lanes
+
 use super::{LANES, Slot, Step};
 use crate::expr::Op;
 
@@ -140,13 +142,22 @@ fn scalar(scalars: &[f64], at: u32) -> f64 {
     scalars.get(at as usize).copied().unwrap_or(f64::NAN)
 }
 
+/// Writes all lanes. The loop runs over positions because chains of iterators are not always
+/// compiled for the wider vectors.
+#[inline(always)]
+fn each(to: &mut Lane, f: impl Fn(usize) -> f64) {
+    for i in 0..LANES {
+        to.0[i] = f(i);
+    }
+}
+
 #[inline(always)]
 fn unary(step: &Step, scalars: &[f64], lanes: &mut [Lane], f: impl Fn(f64) -> f64) {
     let [a, ..] = step.operands;
     match a {
         Slot::Vector(a) => {
             if let Ok([to, a]) = lanes.get_disjoint_mut([step.to as usize, a as usize]) {
-                to.0.iter_mut().zip(&a.0).for_each(|(to, a)| *to = f(*a));
+                each(to, |i| f(a.0[i]));
             }
         }
         Slot::Scalar(a) => fill(step.to, f(scalar(scalars, a)), lanes),
@@ -167,24 +178,24 @@ fn binary(step: &Step, scalars: &[f64], lanes: &mut [Lane], f: impl Fn(f64, f64)
     match (a, b) {
         (Slot::Vector(a), Slot::Vector(b)) if a == b => {
             if let Ok([to, a]) = lanes.get_disjoint_mut([to, a as usize]) {
-                to.0.iter_mut().zip(&a.0).for_each(|(to, a)| *to = f(*a, *a));
+                each(to, |i| f(a.0[i], a.0[i]));
             }
         }
         (Slot::Vector(a), Slot::Vector(b)) => {
             if let Ok([to, a, b]) = lanes.get_disjoint_mut([to, a as usize, b as usize]) {
-                to.0.iter_mut().zip(&a.0).zip(&b.0).for_each(|((to, a), b)| *to = f(*a, *b));
+                each(to, |i| f(a.0[i], b.0[i]));
             }
         }
         (Slot::Vector(a), Slot::Scalar(b)) => {
             let b = scalar(scalars, b);
             if let Ok([to, a]) = lanes.get_disjoint_mut([to, a as usize]) {
-                to.0.iter_mut().zip(&a.0).for_each(|(to, a)| *to = f(*a, b));
+                each(to, |i| f(a.0[i], b));
             }
         }
         (Slot::Scalar(a), Slot::Vector(b)) => {
             let a = scalar(scalars, a);
             if let Ok([to, b]) = lanes.get_disjoint_mut([to, b as usize]) {
-                to.0.iter_mut().zip(&b.0).for_each(|(to, b)| *to = f(a, *b));
+                each(to, |i| f(a, b.0[i]));
             }
         }
         (Slot::Scalar(a), Slot::Scalar(b)) => {
@@ -220,30 +231,25 @@ fn select(step: &Step, scalars: &[f64], lanes: &mut [Lane]) {
         [Slot::Vector(c), Slot::Vector(a), Slot::Vector(b)] if c != a && c != b && a != b => {
             let at = [to, c as usize, a as usize, b as usize];
             if let Ok([to, c, a, b]) = lanes.get_disjoint_mut(at) {
-                let operands = c.0.iter().zip(&a.0).zip(&b.0);
-                to.0.iter_mut()
-                    .zip(operands)
-                    .for_each(|(to, ((c, a), b))| *to = choose(*c, *a, *b));
+                each(to, |i| choose(c.0[i], a.0[i], b.0[i]));
             }
         }
         [Slot::Vector(c), Slot::Vector(a), Slot::Scalar(b)] if c != a => {
             let b = scalar(scalars, b);
             if let Ok([to, c, a]) = lanes.get_disjoint_mut([to, c as usize, a as usize]) {
-                let operands = c.0.iter().zip(&a.0);
-                to.0.iter_mut().zip(operands).for_each(|(to, (c, a))| *to = choose(*c, *a, b));
+                each(to, |i| choose(c.0[i], a.0[i], b));
             }
         }
         [Slot::Vector(c), Slot::Scalar(a), Slot::Vector(b)] if c != b => {
             let a = scalar(scalars, a);
             if let Ok([to, c, b]) = lanes.get_disjoint_mut([to, c as usize, b as usize]) {
-                let operands = c.0.iter().zip(&b.0);
-                to.0.iter_mut().zip(operands).for_each(|(to, (c, b))| *to = choose(*c, a, *b));
+                each(to, |i| choose(c.0[i], a, b.0[i]));
             }
         }
         [Slot::Vector(c), Slot::Scalar(a), Slot::Scalar(b)] => {
             let (a, b) = (scalar(scalars, a), scalar(scalars, b));
             if let Ok([to, c]) = lanes.get_disjoint_mut([to, c as usize]) {
-                to.0.iter_mut().zip(&c.0).for_each(|(to, c)| *to = choose(*c, a, b));
+                each(to, |i| choose(c.0[i], a, b));
             }
         }
         [Slot::Scalar(c), a, b] => {
@@ -269,10 +275,7 @@ fn select(step: &Step, scalars: &[f64], lanes: &mut [Lane]) {
             };
             let (c, a, b) = (read(c), read(a), read(b));
             if let Some(to) = lanes.get_mut(to) {
-                let operands = c.0.iter().zip(&a.0).zip(&b.0);
-                to.0.iter_mut()
-                    .zip(operands)
-                    .for_each(|(to, ((c, a), b))| *to = choose(*c, *a, *b));
+                each(to, |i| choose(c.0[i], a.0[i], b.0[i]));
             }
         }
     }

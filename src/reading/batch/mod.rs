@@ -16,7 +16,9 @@ mod runner;
 mod tests;
 
 pub use lanes::Width;
-pub use runner::Runner;
+pub use runner::{Runner, Source};
+
+use std::sync::Arc;
 
 use crate::expr::{ExprId, Graph, Op};
 
@@ -53,8 +55,8 @@ struct Segment {
 /// Roots as code over columns.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Batch {
-    /// How many columns there are.
-    columns: usize,
+    /// The bit of each column; several may share one.
+    masks: Vec<u64>,
     /// Columns that are the same in all lanes of a block.
     uniform: u64,
     /// Scalars at the start: constants, and room for the rest.
@@ -66,10 +68,39 @@ pub struct Batch {
     roots: Vec<Slot>,
 }
 
+/// Code in two parts, for columns of which some have few combinations of values.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Split {
+    /// From the outer columns to all that the rest needs of them: once for every combination.
+    pub outer: Arc<Batch>,
+    /// From the inner columns, and then what the outer part gives, to the roots.
+    pub mixed: Arc<Batch>,
+    /// The same for blocks in which all points have one combination.
+    pub last: Arc<Batch>,
+    /// From all columns to the roots.
+    pub each: Arc<Batch>,
+    /// How many columns are outer ones: the first.
+    pub columns: usize,
+}
+
+impl Split {
+    /// The code for `roots`; the first `outer` columns are the outer ones.
+    #[must_use]
+    pub fn compile(
+        graph: &Graph,
+        roots: &[ExprId],
+        columns: usize,
+        column: &dyn Fn(ExprId) -> Option<u32>,
+        outer: usize,
+    ) -> Self {
+        compile::split(graph, roots, columns, column, outer.min(columns))
+    }
+}
+
 impl Batch {
     /// The code for `roots`. `column` says of a leaf which column gives its values, if one does;
     /// `uniform` has a bit for each column that will be the same in all lanes of a block.
-    /// Columns beyond the 64th stay as they are in the graph.
+    /// Columns beyond the 64th share its bit.
     #[must_use]
     pub fn compile(
         graph: &Graph,
@@ -84,7 +115,7 @@ impl Batch {
     /// How many columns of values it takes.
     #[must_use]
     pub fn columns(&self) -> usize {
-        self.columns
+        self.masks.len()
     }
 
     /// How many roots it computes.
@@ -97,6 +128,30 @@ impl Batch {
     #[must_use]
     pub fn len(&self) -> usize {
         self.segments.iter().map(|s| s.steps.len()).sum()
+    }
+
+    /// TEMP
+    pub fn describe(&self) -> String {
+        let mut out = format!(
+            "{} steps {} registers {} roots: ",
+            self.len(),
+            self.registers,
+            self.roots.len()
+        );
+        for s in &self.segments {
+            let mut counts = std::collections::BTreeMap::new();
+            for x in &s.steps {
+                *counts.entry(format!("{:?}", x.op)).or_insert(0) += 1;
+            }
+            out += &format!(
+                "\n    [{:b} scalar {} {} steps {:?}]",
+                s.columns,
+                s.scalar,
+                s.steps.len(),
+                counts
+            );
+        }
+        out
     }
 
     /// Whether nothing has to be computed.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::lanes::{Lane, Width, run};
-use super::{Batch, LANES, Slot};
+use super::{Batch, LANES, Segment, Slot};
 
 /// A batch with its registers: one for each thread.
 pub struct Runner {
@@ -34,65 +34,64 @@ impl Runner {
     /// stand in `columns`. All columns have the same length; a column that is missing is NaN.
     pub fn run(&mut self, columns: &[&[f64]], out: &mut [Vec<f64>]) {
         let points = columns.iter().map(|c| c.len()).max().unwrap_or(1);
+        let source =
+            |column: usize| columns.get(column).map_or(Source::UNKNOWN, |c| Source::List(c));
+        self.run_from(points, &source, out);
+    }
+
+    /// The same with columns that stand elsewhere.
+    pub fn run_from<'a>(
+        &mut self,
+        points: usize,
+        source: &dyn Fn(usize) -> Source<'a>,
+        out: &mut [Vec<f64>],
+    ) {
         let mut start = 0;
         while start < points {
             let count = LANES.min(points - start);
-            self.block(&|column| columns.get(column).and_then(|c| c.get(start..start + count)));
+            self.block(start, count, source);
             self.read(count, out);
             start += count;
         }
     }
 
-    /// Computes one block. `column` gives up to 64 values of a column.
-    fn block<'a>(&mut self, column: &dyn Fn(usize) -> Option<&'a [f64]>) {
-        let batch = self.batch.clone();
-        let mut changed = if self.warm { 0 } else { u64::MAX };
-        self.warm = true;
+    /// Computes the block of `count` points from `start` on.
+    fn block<'a>(&mut self, start: usize, count: usize, source: &dyn Fn(usize) -> Source<'a>) {
+        let Self { batch, scalars, lanes, warm, width } = self;
+        let mut changed = if *warm { 0 } else { u64::MAX };
+        *warm = true;
+        // Where nothing stays, every block is new.
+        let all_new = batch.uniform == 0;
         for (index, load) in batch.loads.iter().enumerate() {
             let Some(slot) = load else { continue };
-            let values = column(index).unwrap_or(&[]);
-            let last = values.last().copied().unwrap_or(f64::NAN);
+            let source = source(index);
+            let mask = batch.masks.get(index).copied().unwrap_or(u64::MAX);
             match slot {
                 Slot::Scalar(at) => {
-                    if let Some(cell) = self.scalars.get_mut(*at as usize)
-                        && cell.to_bits() != last.to_bits()
+                    let value = source.last(start, count);
+                    if let Some(cell) = scalars.get_mut(*at as usize)
+                        && cell.to_bits() != value.to_bits()
                     {
-                        *cell = last;
-                        changed |= 1 << index;
+                        *cell = value;
+                        changed |= mask;
                     }
                 }
                 Slot::Vector(at) => {
-                    let Some(lane) = self.lanes.get_mut(*at as usize) else { continue };
-                    // Lanes beyond the end repeat the last value.
-                    let (front, rest) = lane.0.split_at_mut(values.len().min(LANES));
-                    let same = front.iter().zip(values).all(|(a, b)| a.to_bits() == b.to_bits())
-                        && rest.iter().all(|a| a.to_bits() == last.to_bits());
-                    if !same {
-                        front.copy_from_slice(values.get(..front.len()).unwrap_or_default());
-                        rest.fill(last);
-                        changed |= 1 << index;
+                    let Some(lane) = lanes.get_mut(*at as usize) else { continue };
+                    if source.fill(start, count, lane, all_new) {
+                        changed |= mask;
                     }
                 }
             }
         }
         for segment in &batch.segments {
-            if segment.columns & changed == 0 {
+            if segment.columns & changed == 0 && !all_new {
                 continue;
             }
             if segment.scalar {
-                for step in &segment.steps {
-                    let [a, b, c] = step.operands.map(|slot| match slot {
-                        Slot::Scalar(at) => self.scalars.get(at as usize).copied(),
-                        Slot::Vector(_) => None,
-                    });
-                    let value = |v: Option<f64>| v.unwrap_or(f64::NAN);
-                    let result = step.op.apply(value(a), value(b), value(c));
-                    if let Some(cell) = self.scalars.get_mut(step.to as usize) {
-                        *cell = result;
-                    }
-                }
+                run_scalars(segment, scalars);
             } else {
-                run(self.width, &segment.steps, &self.scalars, &mut self.lanes);
+                run(*width, &segment.steps, scalars, lanes);
             }
         }
     }
@@ -111,5 +110,92 @@ impl Runner {
                 }
             }
         }
+    }
+}
+
+fn run_scalars(segment: &Segment, scalars: &mut [f64]) {
+    for step in &segment.steps {
+        let [a, b, c] = step.operands.map(|slot| match slot {
+            Slot::Scalar(at) => scalars.get(at as usize).copied(),
+            Slot::Vector(_) => None,
+        });
+        let value = |v: Option<f64>| v.unwrap_or(f64::NAN);
+        let result = step.op.apply(value(a), value(b), value(c));
+        if let Some(cell) = scalars.get_mut(step.to as usize) {
+            *cell = result;
+        }
+    }
+}
+
+/// Where the values of a column stand.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// One for each point.
+    List(&'a [f64]),
+    /// The same for all points.
+    Same(f64),
+    /// In a table of rows of `width`, at `at` of the row that each point names.
+    Table {
+        /// The rows, one after the other.
+        table: &'a [f64],
+        /// Values of a row.
+        width: usize,
+        /// Which of them.
+        at: usize,
+        /// The row of every point.
+        rows: &'a [u32],
+    },
+}
+
+impl Source<'_> {
+    /// A column that nobody gives.
+    pub const UNKNOWN: Self = Self::Same(f64::NAN);
+
+    /// The value of the last of some points.
+    fn last(&self, start: usize, count: usize) -> f64 {
+        let last = start + count - 1;
+        let value = match *self {
+            Self::List(list) => list.get(last).or(list.last()).copied(),
+            Self::Same(value) => Some(value),
+            Self::Table { table, width, at, rows } => {
+                rows.get(last).and_then(|row| table.get(*row as usize * width + at)).copied()
+            }
+        };
+        value.unwrap_or(f64::NAN)
+    }
+
+    /// Fills a register; lanes beyond the end repeat the last value. Says whether it is another
+    /// one than before, or yes where nobody wants to know.
+    fn fill(&self, start: usize, count: usize, lane: &mut Lane, all_new: bool) -> bool {
+        let last = self.last(start, count);
+        let (front, rest) = lane.0.split_at_mut(count.min(LANES));
+        match *self {
+            Self::List(list) => {
+                let values = list.get(start..start + front.len()).unwrap_or_default();
+                let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits();
+                if !all_new
+                    && front.len() == values.len()
+                    && front.iter().zip(values).all(same)
+                    && rest.iter().all(|a| same((a, &last)))
+                {
+                    return false;
+                }
+                if front.len() == values.len() {
+                    front.copy_from_slice(values);
+                } else {
+                    front.fill(f64::NAN);
+                }
+            }
+            Self::Same(value) => front.fill(value),
+            Self::Table { table, width, at, rows } => {
+                let rows = rows.get(start..).unwrap_or_default();
+                for (to, row) in front.iter_mut().zip(rows) {
+                    let value = table.get(*row as usize * width + at);
+                    *to = value.copied().unwrap_or(f64::NAN);
+                }
+            }
+        }
+        rest.fill(last);
+        true
     }
 }
