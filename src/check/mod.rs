@@ -27,6 +27,7 @@ mod library_items;
 mod limits;
 pub(crate) mod lint;
 mod names;
+mod naming;
 mod object;
 mod op;
 mod operators;

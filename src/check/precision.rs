@@ -10,7 +10,7 @@ use super::object::Object;
 use super::value::Value;
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dtype, Role, TensorId};
+use crate::ir::{Dtype, Role, Sharing, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -157,6 +157,8 @@ impl<'p> Checker<'p> {
             ));
             return None;
         };
+        let block = self.block_of(object);
+        let mut shared = Vec::new();
         let mut args = vec![("bits", Value::Num(bits))];
         for (field, bits_name, per_name) in [
             ("scale", "scale_bits", "scale_per"),
@@ -167,6 +169,9 @@ impl<'p> Checker<'p> {
                 && let Value::Object(format) = &per.0
                 && let Some(Value::Num(bits)) = self.field(&format.clone(), Name::new("bits"))
             {
+                let block = if field == "super" { None } else { block };
+                let (bits_of, per_of) = (self.graph.value(bits), self.graph.value(per.1));
+                shared.push(Sharing { what: field, bits: bits_of, per: per_of, block });
                 args.push((bits_name, Value::Num(bits)));
                 args.push((per_name, Value::Num(per.1)));
             }
@@ -180,9 +185,20 @@ impl<'p> Checker<'p> {
         let bits = self.graph.value(bits);
         let parts = self.scoped_rules(object, "format");
         let parts = parts.into_iter().map(|(_, within, dtype, _)| (within, dtype)).collect();
-        let dtype = Rc::new(Dtype { name: object.name, width, bits, parts, place });
+        let dtype = Rc::new(Dtype { name: object.name, width, bits, shared, parts, place });
         self.dtypes.insert(key, (object.clone(), dtype.clone()));
         Some(dtype)
+    }
+
+    /// `block = [128, 128]`: the rows and columns that a scale is for.
+    fn block_of(&mut self, object: &Rc<Object<'p>>) -> Option<[f64; 2]> {
+        let Some(Value::List(sides)) = self.field(object, Name::new("block")) else { return None };
+        match &*sides {
+            [Value::Num(rows), Value::Num(columns)] => {
+                Some([self.graph.value(*rows), self.graph.value(*columns)])
+            }
+            _ => None,
+        }
     }
 
     /// The dtype of a weight, which may state one itself.
