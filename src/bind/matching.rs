@@ -421,7 +421,10 @@ impl<'m> Matching<'m> {
         let shapes: Vec<Shape> = weights.iter().map(|w| w.shape.clone()).collect();
         let plain = self.names.formats(&first.dtype);
         let fits = match plain {
-            Some(plain) => !packed && plain.iter().any(|p| p == about.dtype),
+            Some(plain) => {
+                let wide = about.dtype == "F32" && self.names.is_wide(&wanted.name);
+                !packed && (wide || plain.iter().any(|p| p == about.dtype))
+            }
             None => is_container(about),
         };
         if !fits {

@@ -11,6 +11,7 @@ pub(super) struct Names {
     pub prefixes: Vec<String>,
     /// Output layers.
     pub heads: Vec<String>,
+    wide: Vec<String>,
     buffer: Vec<Buffer>,
     part: Vec<PartRule>,
     /// Weights that some checkpoints store otherwise.
@@ -101,6 +102,11 @@ impl Names {
             fits && b.names.iter().any(|end| ends_in(name, end))
         };
         self.buffer.iter().find(is).map(|b| b.what.as_str())
+    }
+
+    /// Whether checkpoints keep a weight of this name in fp32 whatever the others have.
+    pub fn is_wide(&self, name: &str) -> bool {
+        self.wide.iter().any(|end| ends_in(name, end))
     }
 
     /// The names that the weight may have of which `name` is a part, and which part that is.

@@ -10,7 +10,7 @@ use super::object::Object;
 use super::value::Value;
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dtype, Role, Sharing, TensorId};
+use crate::ir::{Dtype, Model, OpId, Role, Sharing, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -28,13 +28,47 @@ pub struct Precision<'p> {
     pub model: FxHashMap<Role, Rc<Dtype>>,
     /// What the model states by role within blocks or instances; later ones win.
     pub model_scoped: Vec<ScopedRule>,
-    /// The format to compute in, if the scenario says so.
-    pub compute: Option<Rc<Dtype>>,
+    /// The formats to compute in, where the scenario or the model says some.
+    pub compute: Computing,
     /// bf16.
     pub default: Option<Rc<Dtype>>,
     /// fp32: what an optimizer keeps.
     pub wide: Option<Rc<Dtype>>,
     pub(super) marker: std::marker::PhantomData<&'p ()>,
+}
+
+/// A format to compute in within some blocks, or where these weights take part.
+type ComputeRule = (Vec<Vec<Name>>, Rc<Dtype>);
+
+/// What products are computed in, where that is not what their operands are kept in.
+#[derive(Clone, Default)]
+pub struct Computing {
+    scenario: Option<Rc<Dtype>>,
+    scenario_within: Vec<ComputeRule>,
+    model: Option<Rc<Dtype>>,
+    model_within: Vec<ComputeRule>,
+}
+
+impl Computing {
+    /// The format for an op, and whether a scenario asks for it, so that nothing else will do.
+    #[must_use]
+    pub fn of(&self, model: &Model, op: OpId) -> Option<(Rc<Dtype>, bool)> {
+        let op = &model.ops[op];
+        let holds = |(within, _): &&ComputeRule| {
+            within.iter().any(|w| {
+                super::scope_matches(&op.scope, w, None)
+                    || op.operands.iter().map(|(_, t)| &model.tensors[*t]).any(|t| {
+                        t.role == Role::Weights && super::scope_matches(&t.scope, w, Some(t.name))
+                    })
+            })
+        };
+        let rule = |rules: &[ComputeRule]| rules.iter().rev().find(holds).map(|(_, d)| d.clone());
+        let asked = rule(&self.scenario_within).or_else(|| self.scenario.clone());
+        match asked {
+            Some(asked) => Some((asked, true)),
+            None => Some((rule(&self.model_within).or_else(|| self.model.clone())?, false)),
+        }
+    }
 }
 
 impl Precision<'_> {
@@ -73,6 +107,8 @@ impl<'p> Checker<'p> {
             }
         }
         precision.model_scoped = self.scoped_rules(model, "precision");
+        precision.compute.model = self.dtype_field(model, "compute");
+        precision.compute.model_within = self.compute_rules(model);
         let Some(scenario) = scenario else { return precision };
         for role in Role::ALL {
             if let Some(dtype) = self.dtype_field(scenario, role.word()) {
@@ -89,7 +125,8 @@ impl<'p> Checker<'p> {
                 precision.roles.insert(role, (dtype, place));
             }
         }
-        precision.compute = self.dtype_field(scenario, "compute");
+        precision.compute.scenario = self.dtype_field(scenario, "compute");
+        precision.compute.scenario_within = self.compute_rules(scenario);
         precision.scoped = self.scoped_rules(scenario, "precision");
         precision
     }
@@ -97,20 +134,36 @@ impl<'p> Checker<'p> {
     /// The rules `weights within … = …` in the section of a scenario or a model; without roles,
     /// `format within … = …` of a number format.
     fn scoped_rules(&mut self, object: &Rc<Object<'p>>, section: &str) -> Vec<ScopedRule> {
+        let rules = self.dtypes_within(object, section).into_iter();
+        // Another word is reported where the names of settings are checked.
+        let role = |word: Option<Name>| match word {
+            None => Some(Role::Weights),
+            Some(word) => Role::ALL.into_iter().find(|r| word == r.word()),
+        };
+        let rules = rules
+            .filter_map(|(word, (within, dtype), place)| Some((role(word)?, within, dtype, place)));
+        rules.collect()
+    }
+
+    /// The rules `compute within … = …`.
+    fn compute_rules(&mut self, object: &Rc<Object<'p>>) -> Vec<ComputeRule> {
+        let rules = self.dtypes_within(object, "precision").into_iter();
+        let of_compute = |word: Option<Name>| word.is_some_and(|w| w == "compute");
+        rules.filter(|(word, ..)| of_compute(*word)).map(|(_, rule, _)| rule).collect()
+    }
+
+    /// Formats in a section that hold within some blocks only, with the word before `within`.
+    fn dtypes_within(
+        &mut self,
+        object: &Rc<Object<'p>>,
+        section: &str,
+    ) -> Vec<(Option<Name>, ComputeRule, Place)> {
+        let scoped = object.entries.iter();
+        let scoped = scoped
+            .filter(|e| !e.within.is_empty() && e.path.first().is_some_and(|n| *n == section));
         let mut rules = Vec::new();
-        let scoped: Vec<_> = object
-            .entries
-            .iter()
-            .filter(|e| !e.within.is_empty() && e.path.first().is_some_and(|n| *n == section))
-            .cloned()
-            .collect();
-        for entry in scoped {
-            // Another word is reported where the names of settings are checked.
-            let role = match entry.path.get(1) {
-                None => Some(Role::Weights),
-                Some(word) => Role::ALL.into_iter().find(|r| *word == r.word()),
-            };
-            let (Some(role), Some(expr)) = (role, entry.value) else { continue };
+        for entry in scoped.cloned().collect::<Vec<_>>() {
+            let Some(expr) = entry.value else { continue };
             let place = entry.outer.site().place(expr.span);
             let value = self.eval(expr, &entry.outer);
             let value = self.expect_type(value, super::types::Ty::Dtype, place, "`precision`");
@@ -119,7 +172,7 @@ impl<'p> Checker<'p> {
             {
                 let within =
                     entry.within.iter().map(|p| p.iter().map(|i| i.name).collect()).collect();
-                rules.push((role, within, dtype, entry.place));
+                rules.push((entry.path.get(1).copied(), (within, dtype), entry.place));
             }
         }
         rules

@@ -7,9 +7,7 @@ use std::rc::Rc;
 
 use super::object::Entry;
 use super::value::Value;
-use super::{Checker, Object, closest, codes, schema, show_rule};
-use crate::diagnostic::Diagnostic;
-use crate::graph::scope_matches;
+use super::{Checker, Object, schema};
 use crate::ir::{Model, Recompute, RecomputeLevel, Training};
 use crate::name::Name;
 use crate::syntax::ast::{ExprKind, ItemKind};
@@ -85,41 +83,9 @@ impl<'p> Checker<'p> {
         scenario: &Rc<Object<'p>>,
         plan: Option<&Rc<Object<'p>>>,
     ) -> Option<()> {
-        let mut good = Some(());
         let mut rules = scoped(scenario, &["train", "frozen"]);
         rules.extend(plan.into_iter().flat_map(|p| scoped(p, &["recompute"])));
-        for entry in rules {
-            for path in entry.within {
-                let names: Vec<Name> = path.iter().map(|i| i.name).collect();
-                let mut ops = model.ops.iter();
-                let weight = model.weights.iter().map(|(t, _)| &model.tensors[*t]);
-                let named =
-                    weight.into_iter().any(|t| matches!(&*names, [only] if *only == t.name));
-                if named || ops.any(|(_, op)| scope_matches(&op.scope, &names, op.residual)) {
-                    continue;
-                }
-                good = None;
-                let span = path.iter().map(|i| i.span).reduce(|a, b| a.to(b));
-                let place = span.map_or(entry.place, |s| entry.outer.site().place(s));
-                let title = format!("nothing in the model is `{}`", show_rule(&names));
-                let mut finding =
-                    Diagnostic::new(codes::SHARD_MATCHES_NOTHING, title, place, "holds nowhere");
-                let mut known: Vec<&str> = Vec::new();
-                for (_, op) in model.ops.iter() {
-                    let scope = op.scope.blocks.iter().chain(op.scope.path.iter());
-                    known.extend(scope.map(|n| n.text()));
-                }
-                known.sort_unstable();
-                known.dedup();
-                finding = match names.last().and_then(|n| closest(n.text(), known.iter().copied()))
-                {
-                    Some(best) => finding.note(format!("did you mean `{best}`?")),
-                    None => finding.note(format!("there are: {}", known.join(", "))),
-                };
-                self.report(finding);
-            }
-        }
-        good
+        self.check_scopes(model, rules)
     }
 }
 

@@ -434,7 +434,9 @@ impl<'p> Checker<'p> {
         let instance = &setting.model.ops[op];
         let operands = instance.operands.iter().map(|(_, t)| &setting.model.tensors[*t].dtype);
         let widest = operands.max_by(|a, b| a.bits.total_cmp(&b.bits))?.clone();
-        let wanted = setting.compute.clone().unwrap_or(widest);
+        let said = setting.compute.of(&setting.model, op);
+        let forced = said.as_ref().is_some_and(|(_, forced)| *forced);
+        let wanted = said.map_or(widest, |(wanted, _)| wanted);
         let chip = &setting.machine.chip;
         let Some(Value::Object(section)) = self.field_path(chip, &["compute", "matrix"]) else {
             return None;
@@ -443,11 +445,15 @@ impl<'p> Checker<'p> {
         let mut best: Option<(f64, Name)> = None;
         if names.contains(&wanted.name) {
             best = Some((wanted.bits, wanted.name));
-        } else if setting.compute.is_none() {
+        } else if !forced {
+            let whole = |name: Name| name.text().starts_with("int");
             for name in &names {
                 let Some(dtype) = self.dtype_named(name.text()) else { continue };
-                // A format as wide as the operands holds them; tf32 drops bits of 32.
-                let holds = dtype.bits >= wanted.bits && *name != "tf32";
+                // A format as wide as the operands holds them; tf32 drops bits of 32, and integers
+                // hold integers only.
+                let holds = dtype.bits >= wanted.bits
+                    && *name != "tf32"
+                    && (whole(wanted.name) || !whole(*name));
                 if holds && best.is_none_or(|(bits, _)| dtype.bits < bits) {
                     best = Some((dtype.bits, *name));
                 }

@@ -6,11 +6,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::collective::CollectiveUse;
 use super::frame::Frame;
-use crate::check::{BuiltModel, Checker, Machine, Value};
+use crate::check::{BuiltModel, Checker, Computing, Machine, Value};
 use crate::expr::{ExprId, Op};
 use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard, Version};
 use crate::ir::model::Instance;
-use crate::ir::{Dtype, Model, OpId, Pass, Plan, TensorId};
+use crate::ir::{Model, OpId, Pass, Plan, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -148,8 +148,8 @@ pub struct Setting<'a, 'p> {
     pub machine: &'a Machine<'p>,
     /// The laid-out steps.
     pub laid: &'a Laid,
-    /// The format to compute in, if forced.
-    pub compute: Option<Rc<Dtype>>,
+    /// The formats to compute in, where something says them.
+    pub compute: Computing,
     /// Where the scenario stands.
     pub place: Place,
     /// Tensors used outside of the fused kernel that makes them.

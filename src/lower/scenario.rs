@@ -119,6 +119,7 @@ pub fn lower<'p>(
     if built.model.outputs.is_empty() || checker.errors() > before {
         return None;
     }
+    checker.check_precision(&built.model, scenario)?;
     let laid = lay_out(&built.model, &plan, &mut checker.graph);
     let shape = Shape { built, machine, plan, laid };
     let mut constraints = Vec::new();
