@@ -7,6 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "common/maps.rs"]
+mod maps;
+
+use maps::{Map, maps};
+
 const TINY: &str = "use std.layers.Llama\n\nmodel Tiny = Llama(layers: 2, hidden: 8, heads: 4, \
                     kv_heads: 2, ffn: 24, vocab: 32)\n";
 
@@ -337,43 +342,6 @@ fn a_large_checkpoint_is_bound_in_a_moment() {
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
 
-/// Weight maps whose config is not at hand, with the model of the library that has their shape.
-const OF_THE_LIBRARY: [(&str, &str); 6] = [
-    ("meta-llama__Llama-3.2-3B", "Llama3_3B"),
-    ("meta-llama__Llama-3.1-8B-Instruct-bnb4bit", "Llama3_8B"),
-    ("lizpreciatior__lzlv_70b_fp16_hf", "Llama2_70B"),
-    ("mattshumer__Reflection-Llama-3.1-70B", "Llama3_70B"),
-    ("meta-llama__Llama-2-7b-chat-hf", "Llama2_7B"),
-    ("google__gemma-2-9b-it", "Gemma2_9B"),
-];
-
-/// Weight maps whose config is that of another size of the same model, with other numbers.
-type Keys = &'static [(&'static str, u64)];
-const OF_A_SISTER: [(&str, &str, Keys); 2] = [
-    (
-        "Qwen__Qwen-72B",
-        "Qwen__Qwen-7B.json",
-        &[
-            ("hidden_size", 8192),
-            ("num_hidden_layers", 80),
-            ("num_attention_heads", 64),
-            ("intermediate_size", 49152),
-            ("vocab_size", 152_064),
-        ],
-    ),
-    (
-        "google__gemma-2b-it",
-        "google__gemma-7b.json",
-        &[
-            ("hidden_size", 2048),
-            ("num_hidden_layers", 18),
-            ("num_attention_heads", 8),
-            ("num_key_value_heads", 1),
-            ("intermediate_size", 16384),
-        ],
-    ),
-];
-
 #[test]
 fn every_weight_map_of_the_corpus_is_bound() {
     let Some(shared) = std::env::var_os("MESA_SHARED_DATA").map(PathBuf::from) else {
@@ -382,43 +350,8 @@ fn every_weight_map_of_the_corpus_is_bound() {
     };
     let folder = folder("corpus");
     let mut rows = Vec::new();
-    let mut files: Vec<_> =
-        fs::read_dir(shared.join("hf-index")).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    for file in files {
-        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        let ends = [".safetensors.index.json", ".bin.index.json"];
-        let Some(stem) = ends.iter().find_map(|e| name.strip_suffix(e)) else { continue };
-        let mut config = shared.join("hf-configs").join(format!("{stem}.json"));
-        if let Some((_, like, keys)) = OF_A_SISTER.iter().find(|(n, ..)| *n == stem) {
-            let text = fs::read_to_string(shared.join("hf-configs").join(like)).unwrap();
-            let mut sister: serde_json::Value = serde_json::from_str(&text).unwrap();
-            for (key, value) in *keys {
-                sister[*key] = (*value).into();
-            }
-            config = folder.join("config.json");
-            fs::write(&config, sister.to_string()).unwrap();
-        }
-        let library = OF_THE_LIBRARY.iter().find(|(n, _)| *n == stem);
-        let mut from = "its config".to_owned();
-        if config.is_file() {
-            let args = ["import", config.to_str().unwrap(), "-o", "m.mesa", "--force"];
-            let output = mesa(&folder, &args);
-            if output.status.code() != Some(0) {
-                rows.push(format!("| {} | not imported | | |", stem.replace("__", "/")));
-                continue;
-            }
-        } else if let Some((_, model)) = library {
-            // Stored in 8 bits by bitsandbytes, whatever its name says.
-            let format = if stem.ends_with("bnb4bit") { "int8" } else { "bf16" };
-            let precision = format!("precision {{ weights = {format} }}");
-            let text =
-                format!("use std.models.{model}\n\nmodel M = {model} {{\n  {precision}\n}}\n");
-            fs::write(folder.join("m.mesa"), text).unwrap();
-            from = format!("`{model}`");
-        } else {
-            continue;
-        }
+    for Map { name, file, model, from } in maps(&shared) {
+        fs::write(folder.join("m.mesa"), model).unwrap();
         let args = ["bind", "m.mesa", file.to_str().unwrap(), "--format", "json"];
         let output = mesa(&folder, &args);
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -430,7 +363,7 @@ fn every_weight_map_of_the_corpus_is_bound() {
             .sum();
         let surplus = json["surplus"].as_array().unwrap().len() as u64;
         let missing = json["missing"].as_array().unwrap().len();
-        let name = stem.replace("__", "/");
+        let name = name.replace("__", "/");
         rows.push(format!("| {name} | {from} | {} of {tensors} | {missing} |", tensors - surplus));
     }
     let fine = rows.iter().filter(|r| {

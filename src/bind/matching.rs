@@ -8,7 +8,7 @@ use super::checkpoint::{About, Checkpoint};
 use super::names::{Holds, Names, Part};
 use super::packed::{self, Held, is_container};
 use super::shape::Shape;
-use super::wanted::{Wanted, Wants, Weight};
+use super::wanted::{Wanted, Wants, Weight, joined};
 
 /// What a tensor of a checkpoint is for the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -435,7 +435,7 @@ impl<'m> Matching<'m> {
             return Some(Difference::Dtype { wanted, found: stored_as(about, packed) });
         }
         if plain.is_some() {
-            let joined = Shape::joined(&shapes);
+            let joined = joined(&weights);
             if joined.iter().any(|s| s.is(&about.shape)) {
                 return None;
             }

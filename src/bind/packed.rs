@@ -11,7 +11,7 @@ use super::header::shown_shape;
 use super::matching::{Difference, Different};
 use super::names::{Holds, Part};
 use super::shape::Shape;
-use super::wanted::Weight;
+use super::wanted::{Weight, joined};
 use crate::ir::Sharing;
 
 /// A wanted tensor that is stored with parts.
@@ -208,7 +208,6 @@ impl<'m> Held<'m> {
 
     /// The matrices that it may be: weights side by side may lie along either side.
     fn sides(&self) -> Vec<Sides> {
-        let shapes: Vec<Shape> = self.weights.iter().map(|w| w.shape.clone()).collect();
         let Some(first) = self.weights.first() else { return Vec::new() };
         let turned = match self.packed {
             Some(part) => part.inputs_first,
@@ -221,7 +220,7 @@ impl<'m> Held<'m> {
             }
             _ => None,
         };
-        Shape::joined(&shapes).iter().filter_map(sides).collect()
+        joined(&self.weights).iter().filter_map(sides).collect()
     }
 
     /// Every way to pack its elements, with the shape that it gives; nothing where they are not

@@ -100,7 +100,8 @@ impl Bound {
                 _ => String::new(),
             };
             let count = grouped(&tally.tensors.to_string());
-            rows.push([kind.into(), count, bytes(tally.bytes), what]);
+            let size = if kind == "in missing files" { String::new() } else { bytes(tally.bytes) };
+            rows.push([kind.into(), count, size, what]);
             total.tensors += tally.tensors;
             total.bytes += tally.bytes;
         }
@@ -154,6 +155,7 @@ impl Bound {
                     "in missing files" => "in_missing_files",
                     kind => kind,
                 };
+                let known = known && kind != "in_missing_files";
                 let bytes = if known { json!(t.bytes) } else { Value::Null };
                 (kind.to_owned(), json!({ "tensors": t.tensors, "bytes": bytes }))
             })

@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 
 use crate::expr::Graph;
-use crate::ir::{AxisSize, Model, Sharing, Tensor};
+use crate::ir::{AxisSize, Model, Sharing, Tensor, TensorId};
 use crate::source::Place;
 
 use super::packed::{grid, groups};
-use super::shape::{Shape, sides};
+use super::shape::{Shape, partners, sides};
 
 /// At the end of a name: the matrix is stored the other way round.
 const TURNED: &str = "^T";
@@ -41,6 +41,8 @@ pub struct Weight {
     pub shape: Shape,
     /// Whether that is a matrix with its inputs first.
     pub turned: bool,
+    /// What it is multiplied with.
+    pub partners: Vec<TensorId>,
     /// In how many tensors it is.
     pub tensors: u64,
 }
@@ -52,6 +54,20 @@ pub struct Wanted {
     pub name: String,
     /// The weights that are stored in it, side by side.
     pub weights: Vec<usize>,
+}
+
+/// The shapes that weights may have which are stored as one tensor. Those that are multiplied with
+/// the same tensor lie with their outputs side by side.
+#[must_use]
+pub fn joined(weights: &[&Weight]) -> Vec<Shape> {
+    let shapes: Vec<Shape> = weights.iter().map(|w| w.shape.clone()).collect();
+    let mut found = Shape::joined(&shapes);
+    let Some((first, others)) = weights.split_first() else { return found };
+    let common = |t: &&TensorId| others.iter().all(|w| w.partners.contains(t));
+    if found.len() == 2 && first.shape.matrix && first.partners.iter().any(|t| common(&t)) {
+        found.remove(usize::from(!first.turned));
+    }
+    found
 }
 
 impl Weight {
@@ -148,6 +164,7 @@ pub fn wants(model: &Model, graph: &Graph) -> Wants {
             shared: if density == 1.0 { tensor.dtype.shared.clone() } else { Vec::new() },
             shape,
             turned: turned && sides.is_some(),
+            partners: partners(model, *id),
             tensors: names.len() as u64,
         });
         for name in names {

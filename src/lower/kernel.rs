@@ -434,14 +434,16 @@ impl<'p> Checker<'p> {
         let instance = &setting.model.ops[op];
         let operands = instance.operands.iter().map(|(_, t)| &setting.model.tensors[*t].dtype);
         let widest = operands.max_by(|a, b| a.bits.total_cmp(&b.bits))?.clone();
-        let said = setting.compute.of(&setting.model, op);
-        let forced = said.as_ref().is_some_and(|(_, forced)| *forced);
-        let wanted = said.map_or(widest, |(wanted, _)| wanted);
         let chip = &setting.machine.chip;
         let Some(Value::Object(section)) = self.field_path(chip, &["compute", "matrix"]) else {
             return None;
         };
         let names = section.field_names(&[]);
+        // What a model says is taken where the chip has it; what a scenario says must be there.
+        let said = setting.compute.of(&setting.model, op);
+        let said = said.filter(|(wanted, forced)| *forced || names.contains(&wanted.name));
+        let forced = said.as_ref().is_some_and(|(_, forced)| *forced);
+        let wanted = said.map_or(widest, |(wanted, _)| wanted);
         let mut best: Option<(f64, Name)> = None;
         if names.contains(&wanted.name) {
             best = Some((wanted.bits, wanted.name));
