@@ -7,6 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "common/maps.rs"]
+mod maps;
+
+use maps::{Map, maps};
+
 const TINY: &str = "use std.layers.Llama\n\nmodel Tiny = Llama(layers: 2, hidden: 8, heads: 4, \
                     kv_heads: 2, ffn: 24, vocab: 32)\n";
 
@@ -337,16 +342,6 @@ fn a_large_checkpoint_is_bound_in_a_moment() {
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
 
-/// Weight maps whose config is not at hand, with the model of the library that has their shape.
-const OF_THE_LIBRARY: [(&str, &str); 6] = [
-    ("meta-llama__Llama-3.2-3B", "Llama3_3B"),
-    ("meta-llama__Llama-3.1-8B-Instruct-bnb4bit", "Llama3_8B"),
-    ("lizpreciatior__lzlv_70b_fp16_hf", "Llama2_70B"),
-    ("mattshumer__Reflection-Llama-3.1-70B", "Llama3_70B"),
-    ("meta-llama__Llama-2-7b-chat-hf", "Llama2_7B"),
-    ("google__gemma-2-9b-it", "Gemma2_9B"),
-];
-
 #[test]
 fn every_weight_map_of_the_corpus_is_bound() {
     let Some(shared) = std::env::var_os("MESA_SHARED_DATA").map(PathBuf::from) else {
@@ -355,34 +350,8 @@ fn every_weight_map_of_the_corpus_is_bound() {
     };
     let folder = folder("corpus");
     let mut rows = Vec::new();
-    let mut files: Vec<_> =
-        fs::read_dir(shared.join("hf-index")).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    for file in files {
-        let name = file.file_name().unwrap().to_str().unwrap().to_owned();
-        let ends = [".safetensors.index.json", ".bin.index.json"];
-        let Some(stem) = ends.iter().find_map(|e| name.strip_suffix(e)) else { continue };
-        let config = shared.join("hf-configs").join(format!("{stem}.json"));
-        let library = OF_THE_LIBRARY.iter().find(|(n, _)| *n == stem);
-        let mut from = "its config".to_owned();
-        if config.is_file() {
-            let args = ["import", config.to_str().unwrap(), "-o", "m.mesa", "--force"];
-            let output = mesa(&folder, &args);
-            if output.status.code() != Some(0) {
-                rows.push(format!("| {} | not imported | | |", stem.replace("__", "/")));
-                continue;
-            }
-        } else if let Some((_, model)) = library {
-            // Stored in 8 bits by bitsandbytes, whatever its name says.
-            let format = if stem.ends_with("bnb4bit") { "int8" } else { "bf16" };
-            let precision = format!("precision {{ weights = {format} }}");
-            let text =
-                format!("use std.models.{model}\n\nmodel M = {model} {{\n  {precision}\n}}\n");
-            fs::write(folder.join("m.mesa"), text).unwrap();
-            from = format!("`{model}`");
-        } else {
-            continue;
-        }
+    for Map { name, file, model, from } in maps(&shared) {
+        fs::write(folder.join("m.mesa"), model).unwrap();
         let args = ["bind", "m.mesa", file.to_str().unwrap(), "--format", "json"];
         let output = mesa(&folder, &args);
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -394,7 +363,7 @@ fn every_weight_map_of_the_corpus_is_bound() {
             .sum();
         let surplus = json["surplus"].as_array().unwrap().len() as u64;
         let missing = json["missing"].as_array().unwrap().len();
-        let name = stem.replace("__", "/");
+        let name = name.replace("__", "/");
         rows.push(format!("| {name} | {from} | {} of {tensors} | {missing} |", tensors - surplus));
     }
     let fine = rows.iter().filter(|r| {
@@ -403,11 +372,14 @@ fn every_weight_map_of_the_corpus_is_bound() {
         have == all && cells[3].starts_with("0 ")
     });
     let count = fine.count();
-    assert!(count >= 22, "{count} maps fit\n{}", rows.join("\n"));
+    assert_eq!(count, rows.len(), "{count} maps fit\n{}", rows.join("\n"));
+    assert_eq!(count, 25, "{}", rows.join("\n"));
     let table = format!(
         "# Weight maps that `mesa bind` was tried on\n\nMade by `tests/bind.rs` from a corpus of \
          indexes of Hugging Face; do not edit. The model is\nimported from the config of the same \
-         repository, or is the one of the library that has its shape.\n\n| checkpoint | model | \
+         repository (where that is not at hand, from \
+         that of another size with its numbers changed),\nor is the one of the library that has its \
+         shape.\n\n| checkpoint | model | \
          tensors known | missing |\n|---|---|--:|--:|\n{}\n",
         rows.join("\n")
     );

@@ -49,13 +49,16 @@ impl Weight {
         let mut names = vec![self.from.clone()];
         while let Some((before, rest)) = names[0].clone().split_once('{') {
             let (hole, _) = rest.split_once('}').unwrap();
-            let of_axis = self.axes.get(hole).map(|n| (0..*n as u32).collect());
+            // `{i + 1}`: names that count from one.
+            let (name, plus) = hole.split_once(" + ").unwrap_or((hole, "0"));
+            let plus: u32 = plus.parse().unwrap();
+            let of_axis = self.axes.get(name).map(|n| (0..*n as u32).collect());
             let rounds = || (0..self.layers.unwrap_or(1.0) as u32).collect();
             let numbers: Vec<u32> = of_axis.or(self.only.clone()).unwrap_or_else(rounds);
             assert!(before.len() < names[0].len());
             let hole = format!("{{{hole}}}");
             let filled = |name: &String| -> Vec<String> {
-                numbers.iter().map(|n| name.replacen(&hole, &n.to_string(), 1)).collect()
+                numbers.iter().map(|n| name.replacen(&hole, &(n + plus).to_string(), 1)).collect()
             };
             names = names.iter().flat_map(filled).collect();
             if names.is_empty() {

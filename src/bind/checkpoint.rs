@@ -25,6 +25,8 @@ pub struct Stored {
     pub shard: usize,
     /// What the header says of it; nothing where only an index names it.
     pub about: Option<About>,
+    /// Whether its file is not there, though others of its index are.
+    pub lost: bool,
 }
 
 /// What a header says of a tensor.
@@ -150,7 +152,7 @@ impl Opening<'_> {
                 }
                 let header::Entry { name, dtype, bits, shape, bytes } = entry;
                 let about = Some(About { dtype, bits, shape, bytes });
-                self.found.tensors.push(Stored { name, shard, about });
+                self.found.tensors.push(Stored { name, shard, about, lost: false });
             }
         }
         let names = self.found.shards.clone();
@@ -197,8 +199,9 @@ impl Opening<'_> {
         self.found.shards = index.shards.clone();
         if self.found.names_only {
             let named = index.tensors.into_iter();
-            self.found.tensors =
-                named.map(|(name, shard)| Stored { name, shard, about: None }).collect();
+            self.found.tensors = named
+                .map(|(name, shard)| Stored { name, shard, about: None, lost: false })
+                .collect();
             return Ok(());
         }
         self.shards(path, index)
@@ -225,7 +228,7 @@ impl Opening<'_> {
                     let lost: Vec<String> = lost.into_iter().cloned().collect();
                     for name in lost {
                         expected.remove(&name);
-                        self.found.tensors.push(Stored { name, shard, about: None });
+                        self.found.tensors.push(Stored { name, shard, about: None, lost: true });
                     }
                     continue;
                 }
@@ -251,7 +254,7 @@ impl Opening<'_> {
                     }
                 }
                 let about = Some(About { dtype, bits, shape, bytes });
-                self.found.tensors.push(Stored { name, shard, about });
+                self.found.tensors.push(Stored { name, shard, about, lost: false });
             }
         }
         let mut lost: Vec<(String, usize)> = expected.into_iter().collect();

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::checkpoint::Checkpoint;
 use super::header::plain;
-use super::matching::{Difference, Matched, Use};
+use super::matching::{Difference, Different, Matched, Use};
 use super::wanted::Wants;
 use crate::diagnostic::{Diagnostic, closest, codes};
 use crate::source::Place;
@@ -73,7 +73,8 @@ fn differences(
     model: Place,
     surplus: &BTreeMap<String, Vec<&str>>,
 ) {
-    let mut groups: IndexMap<(usize, Difference), Vec<&str>> = IndexMap::new();
+    type Kind = (usize, Option<String>, Difference);
+    let mut groups: IndexMap<Kind, Vec<&str>> = IndexMap::new();
     let whole = one_format(matched);
     if let Some((wanted, stored, count)) = &whole {
         let title = format!("{count} tensors are stored as {stored}, and the spec says {wanted}");
@@ -81,15 +82,15 @@ fn differences(
         let note = "say it in the model: `precision { weights = … }`";
         found.push(Diagnostic::new(codes::TENSOR_DTYPE, title, model, label).note(note));
     }
-    for (i, difference) in &matched.differences {
-        if whole.is_some() && matches!(difference, Difference::Dtype { .. }) {
+    for Different { wanted, name, part, what } in &matched.differences {
+        if whole.is_some() && matches!(what, Difference::Dtype { .. }) {
             continue;
         }
-        let Some(wanted) = wants.tensors.get(*i) else { continue };
+        let Some(wanted) = wants.tensors.get(*wanted) else { continue };
         let Some(weight) = wanted.weights.first() else { continue };
-        groups.entry((*weight, difference.clone())).or_default().push(&wanted.name);
+        groups.entry((*weight, part.clone(), what.clone())).or_default().push(name);
     }
-    for ((weight, difference), names) in groups {
+    for ((weight, part, difference), names) in groups {
         let Some(weight) = wants.weights.get(weight) else { continue };
         let label = format!("the weight `{}[{}]`", weight.path, weight.axes);
         let subject = match names.as_slice() {
@@ -97,7 +98,11 @@ fn differences(
             names => {
                 let (count, all) = (names.len(), weight.tensors);
                 let of = if count as u64 == all { String::new() } else { format!(" of {all}") };
-                format!("{count}{of} tensors `{}`", plain(&weight.pattern))
+                let name = match part {
+                    Some(_) => names.first().map_or(String::new(), |n| pattern(n)),
+                    None => weight.pattern.clone(),
+                };
+                format!("{count}{of} tensors `{}`", plain(&name))
             }
         };
         let many = names.len() > 1;
@@ -117,7 +122,20 @@ fn differences(
                 let finding = Diagnostic::new(codes::TENSOR_SHAPE, title, weight.place, label);
                 let note = "it is the matrix turned round; a name that ends in `^T` says that a \
                             checkpoint stores it so";
-                if *turned { finding.note(note) } else { finding }
+                match (*turned, &part) {
+                    (true, None) => finding.note(note),
+                    (true, Some(_)) => finding.note("it is the other way round"),
+                    (false, _) => finding,
+                }
+            }
+            Difference::PartFormat { wanted, found } => {
+                let title = format!("{subject} {are} stored as {found}, and not as {wanted}");
+                Diagnostic::new(codes::TENSOR_DTYPE, title, weight.place, label)
+            }
+            Difference::Lacks { what } => {
+                let title = format!("{subject} {have} no {what} in the checkpoint");
+                let note = format!("its format `{}` cannot be read without them", weight.dtype);
+                Diagnostic::new(codes::TENSOR_MISSING, title, weight.place, label).note(note)
             }
             Difference::Dtype { wanted, found } => {
                 let title =
@@ -135,7 +153,7 @@ fn differences(
 /// Where every tensor that was found has one other format than the spec says: what was wanted, what
 /// is there, and how many.
 fn one_format(matched: &Matched) -> Option<(&str, &str, usize)> {
-    let mut formats = matched.differences.iter().filter_map(|(_, d)| match d {
+    let mut formats = matched.differences.iter().filter_map(|d| match &d.what {
         Difference::Dtype { wanted, found } => Some((wanted.as_str(), found.as_str())),
         _ => None,
     });

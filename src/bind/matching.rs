@@ -5,9 +5,10 @@
 use std::collections::{HashMap, HashSet};
 
 use super::checkpoint::{About, Checkpoint};
-use super::names::{Names, Part};
+use super::names::{Holds, Names, Part};
+use super::packed::{self, Held, is_container};
 use super::shape::Shape;
-use super::wanted::{Wanted, Wants, Weight};
+use super::wanted::{Wanted, Wants, Weight, joined};
 
 /// What a tensor of a checkpoint is for the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,31 @@ pub enum Difference {
         /// How the tensor is stored.
         found: String,
     },
+    /// A part of it has another format than the others of its name.
+    PartFormat {
+        /// The format of the others.
+        wanted: String,
+        /// How this one is stored.
+        found: String,
+    },
+    /// It is quantized, and something that its format says is not there.
+    Lacks {
+        /// What: "scales".
+        what: &'static str,
+    },
+}
+
+/// What does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Different {
+    /// The wanted tensor that it is about.
+    pub wanted: usize,
+    /// The tensor of the checkpoint, or the one that is not there.
+    pub name: String,
+    /// Which part of a quantized weight it is: `scales`.
+    pub part: Option<String>,
+    /// How it differs.
+    pub what: Difference,
 }
 
 /// Names that the checkpoint starts otherwise.
@@ -67,8 +93,8 @@ pub struct Matched {
     pub uses: Vec<Use>,
     /// For each wanted tensor the position of the one that holds it.
     pub found: Vec<Option<usize>>,
-    /// What does not fit, by wanted tensor.
-    pub differences: Vec<(usize, Difference)>,
+    /// What does not fit.
+    pub differences: Vec<Different>,
     /// Prefixes that differ.
     pub renamed: Vec<Renamed>,
 }
@@ -86,7 +112,7 @@ pub fn matched(wants: &mut Wants, checkpoint: &Checkpoint) -> Matched {
         if *used == Use::Surplus {
             there.insert(tensor.name.clone());
             let wholes = names.whole(&tensor.name).into_iter();
-            there.extend(wholes.filter(|(_, p)| *p == Part::Elements).map(|(n, _)| n));
+            there.extend(wholes.filter(|(_, p)| p.holds == Holds::Elements).map(|(n, _)| n));
         }
     }
     let is_missing = |i: usize| matched.found.get(i) == Some(&None);
@@ -107,7 +133,9 @@ struct Matching<'m> {
     names: &'static Names,
     by_name: HashMap<&'m str, usize>,
     /// Tensors that may be parts of a weight, by the names that it may have.
-    parts: HashMap<String, Vec<(usize, Part)>>,
+    parts: HashMap<String, Vec<(usize, &'static Part)>>,
+    /// Which part of which wanted tensor each tensor of the checkpoint is.
+    part_of: Vec<(usize, usize, &'static Part)>,
     /// The name under which each wanted tensor was found, where it is another.
     called: Vec<Option<String>>,
     matched: Matched,
@@ -122,6 +150,7 @@ impl<'m> Matching<'m> {
             names: Names::get(),
             by_name: named.map(|(i, t)| (t.name.as_str(), i)).collect(),
             parts: HashMap::new(),
+            part_of: Vec::new(),
             called: vec![None; wants.tensors.len()],
             matched: Matched {
                 uses: vec![Use::Surplus; checkpoint.tensors.len()],
@@ -143,6 +172,9 @@ impl<'m> Matching<'m> {
         for (i, wanted) in wants.tensors.iter().enumerate() {
             self.compare(i, wanted);
         }
+        let differences = packed::differences(&self.held());
+        self.matched.differences.extend(differences);
+        self.matched.differences.sort_by_key(|d| d.wanted);
         self.matched
     }
 
@@ -183,7 +215,7 @@ impl<'m> Matching<'m> {
             return Some((at, false));
         }
         let parts = self.parts.get(name)?;
-        let elements = parts.iter().find(|(at, p)| *p == Part::Elements && self.is_free(*at));
+        let elements = parts.iter().find(|(at, p)| p.holds == Holds::Elements && self.is_free(*at));
         elements.map(|(at, _)| (*at, true))
     }
 
@@ -289,21 +321,54 @@ impl<'m> Matching<'m> {
             let called = self.called.get(i).and_then(Option::as_deref);
             let Some(parts) = self.parts.get(called.unwrap_or(&wanted.name)) else { continue };
             let packed = self.matched.uses.get(at) == Some(&Use::Elements(i));
-            let about = self.checkpoint.tensors.get(at).and_then(|t| t.about.as_ref());
-            let weight = wanted.weights.first().and_then(|w| self.wants.weights.get(*w));
-            let narrow =
-                about.is_some_and(|a| a.bits <= 8) || weight.is_some_and(|w| w.bits <= 8.0);
-            if !packed && !narrow {
+            if !self.is_narrow(wanted, at, packed) {
                 continue;
             }
             for &(at, part) in &parts.clone() {
                 let tensor = self.checkpoint.tensors.get(at);
                 let is_bias = tensor.is_some_and(|t| t.name.ends_with("bias"));
-                if part == Part::Other && self.is_free(at) && (packed || !is_bias) {
+                if part.holds != Holds::Elements && self.is_free(at) && (packed || !is_bias) {
                     self.set(at, Use::Part(i));
+                    self.part_of.push((i, at, part));
                 }
             }
         }
+    }
+
+    /// Whether a wanted tensor is stored in few bits, so that it has scales.
+    fn is_narrow(&self, wanted: &Wanted, at: usize, packed: bool) -> bool {
+        let about = self.checkpoint.tensors.get(at).and_then(|t| t.about.as_ref());
+        let weight = wanted.weights.first().and_then(|w| self.wants.weights.get(*w));
+        let narrow = about.map(|a| a.bits <= 8 || is_container(a));
+        packed || narrow.unwrap_or_else(|| weight.is_some_and(|w| w.bits <= 8.0))
+    }
+
+    /// The wanted tensors that are quantized, with all that belongs to each.
+    fn held(&self) -> Vec<Held<'m>> {
+        let (wants, checkpoint) = (self.wants, self.checkpoint);
+        let mut parts: HashMap<usize, Vec<_>> = HashMap::new();
+        for (wanted, at, part) in &self.part_of {
+            let stored = checkpoint.tensors.get(*at);
+            parts.entry(*wanted).or_default().extend(stored.map(|s| (s, *part)));
+        }
+        let held = wants.tensors.iter().enumerate().filter_map(|(i, wanted)| {
+            let at = self.matched.found.get(i).copied().flatten()?;
+            let packed = self.matched.uses.get(at) == Some(&Use::Elements(i));
+            let weights = wanted.weights.iter().filter_map(|w| wants.weights.get(*w)).collect();
+            let called = self.called.get(i).and_then(Option::as_deref);
+            let name = called.unwrap_or(&wanted.name);
+            let elements = checkpoint.tensors.get(at)?;
+            let by_name = self.parts.get(name).into_iter().flatten();
+            let part = by_name.filter(|_| packed).find(|(a, _)| *a == at).map(|(_, p)| *p);
+            let narrow = self.is_narrow(wanted, at, packed);
+            let parts = parts.remove(&i).unwrap_or_default();
+            let name = name.to_owned();
+            let first = wanted.weights.first().and_then(|w| wants.weights.get(*w))?;
+            let plain = self.names.formats(&first.dtype).is_some();
+            let held = Held { wanted: i, weights, name, elements, packed: part, plain, parts };
+            narrow.then_some(held)
+        });
+        held.collect()
     }
 
     fn set(&mut self, at: usize, as_what: Use) {
@@ -335,59 +400,65 @@ impl<'m> Matching<'m> {
 
     fn compare(&mut self, i: usize, wanted: &Wanted) {
         let Some(at) = self.matched.found.get(i).copied().flatten() else {
-            self.matched.differences.push((i, Difference::Missing));
+            let name = wanted.name.clone();
+            let what = Difference::Missing;
+            self.matched.differences.push(Different { wanted: i, name, part: None, what });
             return;
         };
-        let about = self.checkpoint.tensors.get(at).and_then(|t| t.about.as_ref());
-        let Some(about) = about else { return };
+        let Some(stored) = self.checkpoint.tensors.get(at) else { return };
+        let Some(about) = &stored.about else { return };
+        let packed = self.matched.uses.get(at) == Some(&Use::Elements(i));
+        if let Some(what) = self.difference(wanted, about, packed) {
+            let name = stored.name.clone();
+            self.matched.differences.push(Different { wanted: i, name, part: None, what });
+        }
+    }
+
+    fn difference(&self, wanted: &Wanted, about: &About, packed: bool) -> Option<Difference> {
         let weights: Vec<&Weight> =
             wanted.weights.iter().filter_map(|w| self.wants.weights.get(*w)).collect();
-        let Some(first) = weights.first() else { return };
+        let first = weights.first()?;
         let shapes: Vec<Shape> = weights.iter().map(|w| w.shape.clone()).collect();
-        let packed = self.matched.uses.get(at) == Some(&Use::Elements(i));
         let plain = self.names.formats(&first.dtype);
-        let wanted_as = match plain {
-            Some([one]) => format!("`{}` ({one})", first.dtype),
-            _ => format!("`{}`", first.dtype),
-        };
-        let dtype = |found: String| (i, Difference::Dtype { wanted: wanted_as, found });
         let fits = match plain {
-            Some(plain) => !packed && plain.iter().any(|p| p == about.dtype),
+            Some(plain) => {
+                let wide = about.dtype == "F32" && self.names.is_wide(&wanted.name);
+                !packed && (wide || plain.iter().any(|p| p == about.dtype))
+            }
             None => is_container(about),
         };
         if !fits {
-            self.matched.differences.push(dtype(stored_as(about, packed)));
-            return;
+            let wanted = match plain {
+                Some([one]) => format!("`{}` ({one})", first.dtype),
+                _ => format!("`{}`", first.dtype),
+            };
+            return Some(Difference::Dtype { wanted, found: stored_as(about, packed) });
         }
-        let elements: Option<u64> = shapes.iter().map(Shape::elements).sum();
-        if plain.is_none() {
-            let held = (about.bytes as f64 * 8.0 / first.bits).round();
-            if elements.is_some_and(|n| n as f64 != held) {
-                let found =
-                    format!("{} for {held} elements", super::header::shown_shape(&about.shape));
-                let wanted = match elements {
-                    Some(n) => format!("{n} elements of {} bits", first.bits),
-                    None => "more elements than can be counted".to_owned(),
-                };
-                let shape = Difference::Shape { wanted, found, turned: false };
-                self.matched.differences.push((i, shape));
+        if plain.is_some() {
+            let joined = joined(&weights);
+            if joined.iter().any(|s| s.is(&about.shape)) {
+                return None;
             }
-            return;
-        }
-        let joined = Shape::joined(&shapes);
-        if !joined.iter().any(|s| s.is(&about.shape)) {
             let turned = joined.iter().any(|s| s.is_turned(&about.shape));
             let wanted = joined.first().map_or(String::new(), Shape::to_string);
             let found = super::header::shown_shape(&about.shape);
-            self.matched.differences.push((i, Difference::Shape { wanted, found, turned }));
+            return Some(Difference::Shape { wanted, found, turned });
         }
+        // Rows of a matrix are looked at in `packed`; here whether all elements are there.
+        let elements: Option<u64> = shapes.iter().map(Shape::elements).sum();
+        let held = (about.bytes as f64 * 8.0 / first.bits).floor();
+        let whole = about.bits as f64 / first.bits;
+        let fits = |n: u64| (n as f64) <= held && held - (n as f64) < whole.max(1.0);
+        if shapes.iter().all(|s| s.rest.len() == 2) || elements.is_some_and(fits) {
+            return None;
+        }
+        let found = format!("{} for {held} elements", super::header::shown_shape(&about.shape));
+        let wanted = match elements {
+            Some(n) => format!("{n} elements of {} bits", first.bits),
+            None => "more elements than can be counted".to_owned(),
+        };
+        Some(Difference::Shape { wanted, found, turned: false })
     }
-}
-
-/// Whether elements may be packed into a tensor of this format.
-fn is_container(about: &About) -> bool {
-    let kinds = ["U8", "I8", "I16", "U16", "I32", "U32", "I64", "U64", "F4", "F6_E2M3", "F6_E3M2"];
-    kinds.contains(&about.dtype)
 }
 
 fn stored_as(about: &About, packed: bool) -> String {

@@ -11,8 +11,9 @@ pub(super) struct Names {
     pub prefixes: Vec<String>,
     /// Output layers.
     pub heads: Vec<String>,
+    wide: Vec<String>,
     buffer: Vec<Buffer>,
-    parts: Parts,
+    part: Vec<PartRule>,
     /// Weights that some checkpoints store otherwise.
     pub other: Vec<Other>,
     formats: BTreeMap<String, Vec<String>>,
@@ -35,20 +36,52 @@ pub(super) struct Other {
     pub stored: Vec<String>,
 }
 
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Parts {
-    elements: Vec<String>,
-    others: Vec<String>,
+struct PartRule {
+    names: Vec<String>,
+    holds: Holds,
+    #[serde(default)]
+    inputs_first: bool,
+    #[serde(default)]
+    flat: bool,
 }
 
-/// What a tensor is of a weight that is stored in several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+/// A part of a weight that is stored in several tensors.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// What stands in the place of `weight` in its name.
+    pub suffix: String,
+    /// What it is.
+    pub holds: Holds,
+    /// Whether packed elements, and their scales, lie with the inputs of the matrix first.
+    pub inputs_first: bool,
+    /// Whether it goes through the elements in one row.
+    pub flat: bool,
+}
+
+/// What a part of a weight holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Holds {
     /// Its elements, packed.
     Elements,
-    /// Scales, zeros and the like.
-    Other,
+    /// What elements are multiplied with.
+    Scale,
+    /// What is taken from elements, or added.
+    Zero,
+    /// Scales of the scales.
+    Super,
+    /// A number for the whole weight.
+    One,
+    /// A number for each input of the matrix.
+    Inputs,
+    /// A number for each output.
+    Outputs,
+    /// The shape.
+    Dimensions,
+    /// Something whose size the format does not say.
+    Any,
 }
 
 impl Names {
@@ -71,19 +104,26 @@ impl Names {
         self.buffer.iter().find(is).map(|b| b.what.as_str())
     }
 
+    /// Whether checkpoints keep a weight of this name in fp32 whatever the others have.
+    pub fn is_wide(&self, name: &str) -> bool {
+        self.wide.iter().any(|end| ends_in(name, end))
+    }
+
     /// The names that the weight may have of which `name` is a part, and which part that is.
-    pub fn whole(&self, name: &str) -> Vec<(String, Part)> {
-        let mut found = Vec::new();
-        let groups = [(&self.parts.elements, Part::Elements), (&self.parts.others, Part::Other)];
-        for (parts, part) in groups {
-            for end in parts {
-                let Some(before) = without(name, end) else { continue };
-                if let Some(stem) = before.strip_suffix('.') {
-                    found.push((format!("{stem}.weight"), part));
-                    found.push((stem.to_owned(), part));
-                } else if let Some(stem) = before.strip_suffix('_') {
-                    found.push((stem.to_owned(), part));
-                }
+    pub fn whole(&self, name: &str) -> Vec<(String, &'static Part)> {
+        let mut found: Vec<(String, &'static Part)> = Vec::new();
+        let mut add = |stem: String, part| {
+            if found.iter().all(|(s, _)| *s != stem) {
+                found.push((stem, part));
+            }
+        };
+        for part in parts() {
+            let Some(before) = without(name, &part.suffix) else { continue };
+            if let Some(stem) = before.strip_suffix('.') {
+                add(format!("{stem}.weight"), part);
+                add(stem.to_owned(), part);
+            } else if let Some(stem) = before.strip_suffix('_') {
+                add(stem.to_owned(), part);
             }
         }
         found
@@ -94,6 +134,26 @@ impl Names {
     pub fn formats(&self, dtype: &str) -> Option<&[String]> {
         self.formats.get(dtype).map(Vec::as_slice)
     }
+}
+
+/// The parts of the table, longer names first.
+fn parts() -> &'static [Part] {
+    static PARTS: OnceLock<Vec<Part>> = OnceLock::new();
+    PARTS.get_or_init(|| {
+        let rules = Names::get().part.iter();
+        let mut parts: Vec<Part> = rules
+            .flat_map(|rule| {
+                rule.names.iter().map(|suffix| Part {
+                    suffix: suffix.clone(),
+                    holds: rule.holds,
+                    inputs_first: rule.inputs_first,
+                    flat: rule.flat,
+                })
+            })
+            .collect();
+        parts.sort_by_key(|part| std::cmp::Reverse(part.suffix.len()));
+        parts
+    })
 }
 
 /// Whether `name` is `end`, or ends with it as a part of its own.

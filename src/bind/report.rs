@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::matching::{Difference, Use};
+use super::matching::{Difference, Different, Use};
 use super::{Bound, header::plain};
 use crate::quantity::format::grouped;
 
@@ -24,10 +24,18 @@ impl Bound {
     /// Tensors by what they are, in the order of the report.
     #[must_use]
     pub fn tallies(&self) -> Vec<(&'static str, Tally)> {
-        let kinds = ["weights", "parts of quantized weights", "buffers", "tied", "surplus"];
+        let kinds = [
+            "weights",
+            "parts of quantized weights",
+            "buffers",
+            "tied",
+            "surplus",
+            "in missing files",
+        ];
         let mut tallies = kinds.map(|kind| (kind, Tally::default()));
         for (tensor, used) in self.checkpoint.tensors.iter().zip(&self.matched.uses) {
             let kind = match used {
+                _ if tensor.lost => 5,
                 Use::Weight(_) | Use::Elements(_) => 0,
                 Use::Part(_) => 1,
                 Use::Buffer(_) => 2,
@@ -45,17 +53,14 @@ impl Bound {
     /// Bytes of the weights by the spec, scales included.
     #[must_use]
     pub fn spec_bytes(&self) -> f64 {
-        let bytes = self.wants.weights.iter().map(|w| {
-            let elements = w.shape.elements().map_or(f64::NAN, |n| n as f64);
-            elements * w.tensors as f64 * w.width
-        });
-        bytes.sum()
+        self.wants.weights.iter().map(|w| w.bytes() * w.tensors as f64).sum()
     }
 
-    /// Wanted tensors that were found, and all of them.
+    /// Wanted tensors that were found in files that are there, and all of them.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {
-        (self.matched.found.iter().flatten().count(), self.wants.tensors.len())
+        let there = |at: &&usize| self.checkpoint.tensors.get(**at).is_some_and(|t| !t.lost);
+        (self.matched.found.iter().flatten().filter(there).count(), self.wants.tensors.len())
     }
 
     /// What buffers there are, with how many.
@@ -95,7 +100,8 @@ impl Bound {
                 _ => String::new(),
             };
             let count = grouped(&tally.tensors.to_string());
-            rows.push([kind.into(), count, bytes(tally.bytes), what]);
+            let size = if kind == "in missing files" { String::new() } else { bytes(tally.bytes) };
+            rows.push([kind.into(), count, size, what]);
             total.tensors += tally.tensors;
             total.bytes += tally.bytes;
         }
@@ -144,7 +150,12 @@ impl Bound {
             .tallies()
             .into_iter()
             .map(|(kind, t)| {
-                let kind = if kind.starts_with("parts") { "parts" } else { kind };
+                let kind = match kind {
+                    "parts of quantized weights" => "parts",
+                    "in missing files" => "in_missing_files",
+                    kind => kind,
+                };
+                let known = known && kind != "in_missing_files";
                 let bytes = if known { json!(t.bytes) } else { Value::Null };
                 (kind.to_owned(), json!({ "tensors": t.tensors, "bytes": bytes }))
             })
@@ -153,6 +164,8 @@ impl Bound {
             let tensors = self.checkpoint.tensors.iter().zip(&self.matched.uses);
             tensors.filter(|(_, u)| wanted(u)).map(|(t, _)| t.name.as_str()).collect()
         };
+        let lost: Vec<&str> =
+            self.checkpoint.tensors.iter().filter(|t| t.lost).map(|t| t.name.as_str()).collect();
         let renamed = self.matched.renamed.iter();
         let spec_bytes = self.spec_bytes();
         json!({
@@ -171,6 +184,7 @@ impl Bound {
             },
             "kinds": tallies,
             "missing": self.named(|d| matches!(d, Difference::Missing)),
+            "without_scales": self.named(|d| matches!(d, Difference::Lacks { .. })),
             "wrong_shape": self.compared(|d| match d {
                 Difference::Shape { wanted, found, turned } => {
                     Some(json!({ "wanted": wanted, "found": found, "transposed": turned }))
@@ -181,8 +195,12 @@ impl Bound {
                 Difference::Dtype { wanted, found } => {
                     Some(json!({ "wanted": wanted.replace('`', ""), "found": found }))
                 }
+                Difference::PartFormat { wanted, found } => {
+                    Some(json!({ "wanted": wanted, "found": found }))
+                }
                 _ => None,
             }),
+            "in_missing_files": lost,
             "surplus": names(&|u| *u == Use::Surplus),
             "tied": names(&|u| *u == Use::Tied),
             "buffers": names(&|u| matches!(u, Use::Buffer(_))),
@@ -193,19 +211,18 @@ impl Bound {
     }
 
     fn named(&self, wanted: impl Fn(&Difference) -> bool) -> Vec<&str> {
-        let differences = self.matched.differences.iter().filter(|(_, d)| wanted(d));
-        let tensors = differences.filter_map(|(i, _)| self.wants.tensors.get(*i));
-        tensors.map(|t| t.name.as_str()).collect()
+        let differences = self.matched.differences.iter().filter(|d| wanted(&d.what));
+        differences.map(|d| d.name.as_str()).collect()
     }
 
     fn compared(&self, about: impl Fn(&Difference) -> Option<Value>) -> Vec<Value> {
-        let compared = self.matched.differences.iter().filter_map(|(i, difference)| {
-            let mut value = about(difference)?;
-            let name = self.wants.tensors.get(*i)?.name.as_str();
-            let fields = value.as_object_mut()?;
-            fields.insert("name".into(), json!(plain(name)));
-            Some(value)
-        });
+        let compared =
+            self.matched.differences.iter().filter_map(|Different { name, what, .. }| {
+                let mut value = about(what)?;
+                let fields = value.as_object_mut()?;
+                fields.insert("name".into(), json!(plain(name)));
+                Some(value)
+            });
         compared.collect()
     }
 }

@@ -107,6 +107,12 @@ pub(super) struct Sides {
     pub inputs: usize,
 }
 
+/// The tensors that a weight is multiplied with.
+pub(super) fn partners(model: &Model, id: TensorId) -> Vec<TensorId> {
+    let ops = model.ops.iter().filter(|(_, op)| op.operands.iter().any(|(_, t)| *t == id));
+    ops.flat_map(|(_, op)| op.operands.iter().map(|(_, t)| *t)).filter(|t| *t != id).collect()
+}
+
 /// The two sides of a weight that is a matrix of a product; `None` where axes are stored as written.
 pub(super) fn sides(model: &Model, id: TensorId) -> Option<Sides> {
     let weight = &model.tensors[id];

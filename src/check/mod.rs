@@ -28,6 +28,7 @@ mod library_items;
 mod limits;
 pub(crate) mod lint;
 mod names;
+mod naming;
 mod object;
 mod op;
 mod operators;
@@ -40,6 +41,7 @@ mod readers;
 mod recompute;
 mod runtime;
 mod schema;
+mod scopes;
 mod spoken;
 mod sweeps;
 mod system;
@@ -68,7 +70,7 @@ pub use lint::{each_expr, each_inside};
 pub use names::Imported;
 pub use object::{Entry, Object, Statement};
 pub use plan::show_path as show_rule;
-pub use precision::{FormatRules, Precision};
+pub use precision::{Computing, FormatRules, Precision};
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
 pub use ranges::{Drawn, Setting, Values};
 pub use schema::{field_words, names_below, schema_fields, schema_type};
@@ -249,10 +251,13 @@ impl<'p> Checker<'p> {
     }
 }
 
-/// Whether a `within` path means this scope (or the name of a weight in it).
+/// Whether a `within` path means this scope, or a weight in it: `wq`, `attention.wq`.
 fn scope_matches(scope: &Instance, within: &[Name], name: Option<Name>) -> bool {
     crate::graph::scope_matches(scope, within, false)
-        || matches!((within, name), ([only], Some(name)) if *only == name)
+        || match (within.split_last(), name) {
+            (Some((last, instance)), Some(name)) if *last == name => scope.path.ends_with(instance),
+            _ => false,
+        }
 }
 
 /// A number as it stands in a sentence: whole numbers exactly, others to six digits.

@@ -12,12 +12,15 @@ use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::graph::op_matches;
 use crate::ir::model::Instance;
-use crate::ir::{Dtype, Role, TensorId};
+use crate::ir::{Dtype, Role, Sharing, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 
 /// A rule for a role within blocks or instances, with where it is said.
 pub type ScopedRule = (Role, Vec<Vec<Name>>, Rc<Dtype>, Place);
+
+/// A format within some blocks, or where these weights take part.
+type FormatRule = (Vec<Vec<Name>>, Rc<Dtype>);
 
 /// A format in general, and those of some blocks, calls and kernels; later ones win.
 #[derive(Clone, Default)]
@@ -25,7 +28,7 @@ pub struct FormatRules {
     /// The format where no rule holds.
     pub general: Option<Rc<Dtype>>,
     /// Rules `within`.
-    pub scoped: Vec<(Vec<Vec<Name>>, Rc<Dtype>)>,
+    pub scoped: Vec<FormatRule>,
 }
 
 impl FormatRules {
@@ -54,8 +57,8 @@ pub struct Precision<'p> {
     pub model: FxHashMap<Role, Rc<Dtype>>,
     /// What the model states by role within blocks or instances; later ones win.
     pub model_scoped: Vec<ScopedRule>,
-    /// The format to compute in, where the scenario says so.
-    pub compute: FormatRules,
+    /// The formats to compute in, where the scenario or the model says some.
+    pub compute: Computing,
     /// The format in which training keeps activations for the backward pass, where it says so.
     pub saved: FormatRules,
     /// bf16.
@@ -63,6 +66,23 @@ pub struct Precision<'p> {
     /// fp32: what an optimizer keeps.
     pub wide: Option<Rc<Dtype>>,
     pub(super) marker: std::marker::PhantomData<&'p ()>,
+}
+
+/// What products are computed in, where that is not what their operands are kept in.
+#[derive(Clone, Default)]
+pub struct Computing {
+    /// What a scenario asks for: nothing else will do.
+    pub scenario: FormatRules,
+    /// What the model was made for: another format will do where a chip has none of it.
+    pub model: FormatRules,
+}
+
+impl Computing {
+    /// Whether nothing is said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scenario.is_empty() && self.model.is_empty()
+    }
 }
 
 impl Precision<'_> {
@@ -101,6 +121,7 @@ impl<'p> Checker<'p> {
             }
         }
         precision.model_scoped = self.scoped_rules(model, "precision");
+        precision.compute.model = self.format_rules(model, "compute");
         let Some(scenario) = scenario else { return precision };
         for role in Role::ALL {
             if let Some(dtype) = self.dtype_field(scenario, role.word()) {
@@ -117,52 +138,46 @@ impl<'p> Checker<'p> {
                 precision.roles.insert(role, (dtype, place));
             }
         }
-        precision.compute = self.format_rules(scenario, "compute");
+        precision.compute.scenario = self.format_rules(scenario, "compute");
         precision.saved = self.format_rules(scenario, "saved");
         precision.scoped = self.scoped_rules(scenario, "precision");
         precision
     }
 
-    /// `compute = …` and `compute within … = …` of a scenario; `saved` likewise.
-    fn format_rules(&mut self, scenario: &Rc<Object<'p>>, word: &str) -> FormatRules {
-        let mut rules =
-            FormatRules { general: self.dtype_field(scenario, word), ..Default::default() };
-        let scoped = scenario.entries.iter().filter(|e| {
-            !e.within.is_empty() && matches!(&*e.path, [a, b] if *a == "precision" && *b == word)
-        });
-        for entry in scoped.cloned().collect::<Vec<_>>() {
-            let Some(expr) = entry.value else { continue };
-            let value = self.eval(expr, &entry.outer);
-            let place = entry.outer.site().place(expr.span);
-            let value = self.expect_type(value, super::types::Ty::Dtype, place, "`precision`");
-            if let Value::Object(o) = value
-                && let Some(dtype) = self.dtype(&o)
-            {
-                let within =
-                    entry.within.iter().map(|p| p.iter().map(|i| i.name).collect()).collect();
-                rules.scoped.push((within, dtype));
-            }
-        }
-        rules
+    /// `compute = …` and `compute within … = …` of a scenario or model; `saved` likewise.
+    fn format_rules(&mut self, object: &Rc<Object<'p>>, word: &str) -> FormatRules {
+        let general = self.dtype_field(object, word);
+        let rules = self.dtypes_within(object, "precision").into_iter();
+        let scoped = rules.filter(|(said, ..)| said.is_some_and(|w| w == word));
+        FormatRules { general, scoped: scoped.map(|(_, rule, _)| rule).collect() }
     }
 
     /// The rules `weights within … = …` in the section of a scenario or a model; without roles,
     /// `format within … = …` of a number format.
     fn scoped_rules(&mut self, object: &Rc<Object<'p>>, section: &str) -> Vec<ScopedRule> {
+        let rules = self.dtypes_within(object, section).into_iter();
+        // Another word is reported where the names of settings are checked.
+        let role = |word: Option<Name>| match word {
+            None => Some(Role::Weights),
+            Some(word) => Role::ALL.into_iter().find(|r| word == r.word()),
+        };
+        let rules = rules
+            .filter_map(|(word, (within, dtype), place)| Some((role(word)?, within, dtype, place)));
+        rules.collect()
+    }
+
+    /// Formats in a section that hold within some blocks only, with the word before `within`.
+    fn dtypes_within(
+        &mut self,
+        object: &Rc<Object<'p>>,
+        section: &str,
+    ) -> Vec<(Option<Name>, FormatRule, Place)> {
+        let scoped = object.entries.iter();
+        let scoped = scoped
+            .filter(|e| !e.within.is_empty() && e.path.first().is_some_and(|n| *n == section));
         let mut rules = Vec::new();
-        let scoped: Vec<_> = object
-            .entries
-            .iter()
-            .filter(|e| !e.within.is_empty() && e.path.first().is_some_and(|n| *n == section))
-            .cloned()
-            .collect();
-        for entry in scoped {
-            // Another word is reported where the names of settings are checked.
-            let role = match entry.path.get(1) {
-                None => Some(Role::Weights),
-                Some(word) => Role::ALL.into_iter().find(|r| *word == r.word()),
-            };
-            let (Some(role), Some(expr)) = (role, entry.value) else { continue };
+        for entry in scoped.cloned().collect::<Vec<_>>() {
+            let Some(expr) = entry.value else { continue };
             let place = entry.outer.site().place(expr.span);
             let value = self.eval(expr, &entry.outer);
             let value = self.expect_type(value, super::types::Ty::Dtype, place, "`precision`");
@@ -171,7 +186,7 @@ impl<'p> Checker<'p> {
             {
                 let within =
                     entry.within.iter().map(|p| p.iter().map(|i| i.name).collect()).collect();
-                rules.push((role, within, dtype, entry.place));
+                rules.push((entry.path.get(1).copied(), (within, dtype), entry.place));
             }
         }
         rules
@@ -209,6 +224,8 @@ impl<'p> Checker<'p> {
             ));
             return None;
         };
+        let block = self.block_of(object);
+        let mut shared = Vec::new();
         let mut args = vec![("bits", Value::Num(bits))];
         for (field, bits_name, per_name) in [
             ("scale", "scale_bits", "scale_per"),
@@ -219,6 +236,9 @@ impl<'p> Checker<'p> {
                 && let Value::Object(format) = &per.0
                 && let Some(Value::Num(bits)) = self.field(&format.clone(), Name::new("bits"))
             {
+                let block = if field == "super" { None } else { block };
+                let (bits_of, per_of) = (self.graph.value(bits), self.graph.value(per.1));
+                shared.push(Sharing { what: field, bits: bits_of, per: per_of, block });
                 args.push((bits_name, Value::Num(bits)));
                 args.push((per_name, Value::Num(per.1)));
             }
@@ -232,9 +252,20 @@ impl<'p> Checker<'p> {
         let bits = self.graph.value(bits);
         let parts = self.scoped_rules(object, "format");
         let parts = parts.into_iter().map(|(_, within, dtype, _)| (within, dtype)).collect();
-        let dtype = Rc::new(Dtype { name: object.name, width, bits, parts, place });
+        let dtype = Rc::new(Dtype { name: object.name, width, bits, shared, parts, place });
         self.dtypes.insert(key, (object.clone(), dtype.clone()));
         Some(dtype)
+    }
+
+    /// `block = [128, 128]`: the rows and columns that a scale is for.
+    fn block_of(&mut self, object: &Rc<Object<'p>>) -> Option<[f64; 2]> {
+        let Some(Value::List(sides)) = self.field(object, Name::new("block")) else { return None };
+        match &*sides {
+            [Value::Num(rows), Value::Num(columns)] => {
+                Some([self.graph.value(*rows), self.graph.value(*columns)])
+            }
+            _ => None,
+        }
     }
 
     /// The dtype of a weight, which may state one itself.

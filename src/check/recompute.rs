@@ -5,13 +5,10 @@
 
 use std::rc::Rc;
 
-use super::again::own_names;
 use super::object::Entry;
 use super::value::Value;
-use super::{Checker, Object, closest, codes, schema, show_rule};
-use crate::diagnostic::Diagnostic;
-use crate::graph::{op_matches, scope_matches};
-use crate::ir::{Model, Recompute, RecomputeLevel, Step, Training};
+use super::{Checker, Object, schema};
+use crate::ir::{Model, Recompute, RecomputeLevel, Training};
 use crate::name::Name;
 use crate::syntax::ast::{ExprKind, ItemKind};
 
@@ -87,61 +84,10 @@ impl<'p> Checker<'p> {
         scenario: &Rc<Object<'p>>,
         plan: Option<&Rc<Object<'p>>>,
     ) -> Option<()> {
-        let mut good = Some(());
         let mut rules = scoped(scenario, &["train", "frozen"]);
         rules.extend(plan.into_iter().flat_map(|p| scoped(p, &["recompute"])));
-        for entry in rules {
-            for path in entry.within {
-                let names: Vec<Name> = path.iter().map(|i| i.name).collect();
-                let mut ops = model.ops.iter();
-                let weight = model.weights.iter().map(|(t, _)| &model.tensors[*t]);
-                let named =
-                    weight.into_iter().any(|t| matches!(&*names, [only] if *only == t.name));
-                if named || ops.any(|(_, op)| scope_matches(&op.scope, &names, op.residual)) {
-                    continue;
-                }
-                let kernels = entry.path.first().is_some_and(|w| *w == "recompute");
-                if kernels && names_a_step(&model.steps, model, &names) {
-                    continue;
-                }
-                good = None;
-                let span = path.iter().map(|i| i.span).reduce(|a, b| a.to(b));
-                let place = span.map_or(entry.place, |s| entry.outer.site().place(s));
-                let title = format!("nothing in the model is `{}`", show_rule(&names));
-                let mut finding =
-                    Diagnostic::new(codes::SHARD_MATCHES_NOTHING, title, place, "holds nowhere");
-                let mut known: Vec<&str> = Vec::new();
-                for (_, op) in model.ops.iter() {
-                    let scope = op.scope.blocks.iter().chain(op.scope.path.iter());
-                    known.extend(scope.map(|n| n.text()));
-                }
-                known.sort_unstable();
-                known.dedup();
-                finding = match names.last().and_then(|n| closest(n.text(), known.iter().copied()))
-                {
-                    Some(best) => finding.note(format!("did you mean `{best}`?")),
-                    None => finding.note(format!("there are: {}", known.join(", "))),
-                };
-                self.report(finding);
-            }
-        }
-        good
+        self.check_scopes(model, rules)
     }
-}
-
-/// Whether a rule names a kernel, or what an op makes.
-fn names_a_step(steps: &[Step], model: &Model, names: &[Name]) -> bool {
-    steps.iter().any(|step| {
-        let first = match step {
-            Step::Op(op) => Some(op),
-            Step::Fuse(fuse) => fuse.ops.first(),
-            Step::Repeat(repeat) => return names_a_step(&repeat.body, model, names),
-            Step::Some { body, .. } => return names_a_step(body, model, names),
-            Step::Join { .. } => None,
-        };
-        let own = own_names(step, model);
-        first.is_some_and(|op| op_matches(&model.ops[*op].scope, names, false, &own))
-    })
 }
 
 /// The settings under a path that hold within some blocks only.

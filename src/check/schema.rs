@@ -100,6 +100,7 @@ const DTYPE: &[(&str, Field)] = &[
     ("scale", Field::Is(Ty::Any)),
     ("zero", Field::Is(Ty::Any)),
     ("super", Field::Is(Ty::Any)),
+    ("block", Field::Is(Ty::Any)),
     ("density", Field::Is(NUMBER)),
     ("index", Field::Is(NUMBER)),
     ("format", Field::Is(Ty::Dtype)),

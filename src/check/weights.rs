@@ -7,7 +7,7 @@ use crate::expr::{Origin, OriginKind};
 use crate::ir::{AxisId, Role, TensorId};
 use crate::name::Name;
 use crate::source::Place;
-use crate::syntax::ast::{AxisRef, Clauses, Expr, Ident, Text, TextPart};
+use crate::syntax::ast::{AxisRef, Clauses, Expr, Ident};
 
 impl<'p> Checker<'p> {
     pub(super) fn weight(
@@ -74,26 +74,6 @@ impl<'p> Checker<'p> {
         let rounds = self.builder.rounds;
         self.builder.built.model.weights.push((id, rounds));
         env.bind(name.name, Value::Tensor(id));
-    }
-
-    /// `"layers.{i}.{up}.weight"`: holes are filled, save for the index of a repeat, which stays.
-    pub(super) fn checkpoint_name(&mut self, text: &'p Text, env: &Env<'p>) -> String {
-        let mut out = String::new();
-        for part in &text.parts {
-            match part {
-                TextPart::Plain(plain) => out.push_str(plain),
-                TextPart::Hole(expr) => match self.eval(expr, env) {
-                    Value::Word(index) => out.push_str(&format!("{{{index}}}")),
-                    // One tensor for each element of an axis.
-                    Value::Axis(axis) => {
-                        let name = self.builder.built.model.axes[axis].name;
-                        out.push_str(&format!("{{{name}}}"));
-                    }
-                    value => out.push_str(&self.show_value(&value)),
-                },
-            }
-        }
-        out
     }
 
     /// `require cond else "…"`; false where it does not hold.

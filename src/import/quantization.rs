@@ -18,6 +18,8 @@ pub(super) struct Format {
     pub items: Vec<String>,
     /// What has which format, with where it is from: names of blocks or weights.
     pub rules: Vec<(Vec<String>, String, String)>,
+    /// What products with these weights are computed in, where activations are quantized too.
+    pub compute: Vec<(Vec<String>, String, String)>,
     /// The format of the cache.
     pub cache: Option<(String, String)>,
     /// What some layers leave out: a name, in how many of them, and where that stands.
@@ -46,6 +48,12 @@ impl Format {
             within.retain(|name| layers.contains_key(name));
         }
         self.rules.retain(|(within, ..)| !within.is_empty());
+        let kept: Vec<&String> =
+            self.rules.iter().filter(|r| r.1.is_empty()).flat_map(|r| &r.0).collect();
+        for (within, ..) in &mut self.compute {
+            within.retain(|name| layers.contains_key(name) && !kept.contains(&name));
+        }
+        self.compute.retain(|(within, ..)| !within.is_empty());
         let title = "some layers keep modules that others have quantized";
         let label = format!("taken as quantized in all layers: {}", some.join(", "));
         Some(Diagnostic::new(codes::CONFIG_ASSUMED, title, at?, label))
@@ -70,11 +78,18 @@ struct Shape {
     bits: f64,
     scale: Option<(&'static str, f64)>,
     zero: Option<(String, f64)>,
+    /// Rows and columns that a scale is for.
+    block: Option<[f64; 2]>,
+    /// What activations become before they meet it.
+    compute: Option<&'static str>,
 }
 
 impl Shape {
     fn plain(name: &str) -> Self {
-        Self { name: name.into(), bits: 0.0, scale: None, zero: None }
+        Self { name: name.into(), bits: 0.0, scale: None, zero: None, block: None, compute: None }
+    }
+    fn computed(self, format: &'static str) -> Self {
+        Self { compute: Some(format), ..self }
     }
     /// The format as an item, unless the library has it.
     fn item(&self) -> Option<String> {
@@ -87,6 +102,9 @@ impl Shape {
             if let Some((format, per)) = part {
                 text += &format!("  {field} = {format} per {per}\n");
             }
+        }
+        if let Some([rows, columns]) = self.block {
+            text += &format!("  block = [{rows}, {columns}]\n");
         }
         Some(text + "}\n")
     }
@@ -110,7 +128,7 @@ impl Reader<'_> {
     }
 
     fn formats(&mut self, key: &str, file: &str, at: Span, config: &Node) -> Option<Format> {
-        let method = method(key, config);
+        let method = method(config);
         let mut format = Format::default();
         let why = format!("{file}: {key}");
         let groups = groups(config);
@@ -133,6 +151,8 @@ impl Reader<'_> {
                 return None;
             };
             format.items.extend(shape.item());
+            let compute = shape.compute.map(|c| (names.clone(), c.to_owned(), why.clone()));
+            format.compute.extend(compute);
             format.rules.push((names, shape.name, why.clone()));
             self.own_formats(&mut format);
         } else {
@@ -194,6 +214,8 @@ impl Reader<'_> {
         for (_, shape) in groups {
             if let Some(names) = chosen.remove(shape.name.as_str()) {
                 format.items.extend(shape.item());
+                let compute = shape.compute.map(|c| (names.clone(), c.to_owned(), why.to_owned()));
+                format.compute.extend(compute);
                 format.rules.push((names, shape.name.clone(), why.to_owned()));
             }
         }
@@ -307,13 +329,15 @@ impl Reader<'_> {
 }
 
 /// The tool that a config names, or shows by its form.
-fn method(key: &str, config: &Node) -> String {
+fn method(config: &Node) -> String {
     let said = text(config, "quant_method").filter(|m| !m.is_empty());
     let algorithm = text(config, "quant_algo").or_else(|| text(config, "quantization.quant_algo"));
-    said.unwrap_or_else(|| match (algorithm, config.member("mode"), key) {
-        (Some(_), ..) => "modelopt".into(),
-        (_, Some(_), _) => "mlx".into(),
-        (_, _, "quantization") if number(config, "bits").is_some() => "mlx".into(),
+    // MLX says bits and a group size, and no tool, under either key.
+    let is_mlx = number(config, "bits").is_some() && number(config, "group_size").is_some();
+    said.unwrap_or_else(|| match (algorithm, config.member("mode")) {
+        (Some(_), _) => "modelopt".into(),
+        (_, Some(_)) => "mlx".into(),
+        _ if is_mlx => "mlx".into(),
         _ => String::new(),
     })
 }
@@ -328,12 +352,12 @@ fn shape(method: &str, config: &Node) -> Option<Shape> {
             grouped(bits, group.unwrap_or(128.0), true)
         }
         "fp8" => match config.member("weight_block_size").map(|m| &m.value.kind) {
-            Some(Kind::List(_)) => blocks(config, "weight_block_size"),
-            _ => Shape::plain("fp8"),
+            Some(Kind::List(_)) => blocks(config, "weight_block_size").computed("fp8"),
+            _ => Shape::plain("fp8").computed("fp8"),
         },
-        "fbgemm_fp8" => Shape::plain("fp8"),
+        "fbgemm_fp8" => Shape::plain("fp8").computed("fp8"),
         "mxfp4" => Shape::plain("mxfp4"),
-        "bitnet" => Shape::plain("ternary"),
+        "bitnet" => Shape::plain("ternary").computed("int8"),
         "bitsandbytes" if set("load_in_4bit") || set("_load_in_4bit") => {
             Shape::plain(match set("bnb_4bit_use_double_quant") {
                 true => "nf4_double",
@@ -364,7 +388,9 @@ fn groups(config: &Node) -> Vec<(Vec<String>, Shape)> {
     if let Some(list) = config.member("config_groups").filter(|_| !is_listed) {
         for group in list.value.members() {
             let weights = group.value.member("weights");
-            let Some(shape) = weights.and_then(|w| compressed(&w.value)) else { continue };
+            let Some(mut shape) = weights.and_then(|w| compressed(&w.value)) else { continue };
+            let input = group.value.member("input_activations").map(|m| &m.value);
+            shape.compute = input.and_then(activations);
             let targets = match group.value.member("targets").map(|m| &m.value.kind) {
                 Some(Kind::List(items)) => items.iter().filter_map(said).collect(),
                 _ => vec!["Linear".to_owned()],
@@ -422,13 +448,14 @@ fn grouped(bits: f64, group: f64, zeros: bool) -> Shape {
         _ => "int4".to_owned(),
     };
     let zero = zeros.then_some((format, group * if bits < 4.0 { 4.0 / bits } else { 1.0 }));
-    Shape { name, bits, scale: Some(("fp16", group)), zero }
+    Shape { name, bits, scale: Some(("fp16", group)), zero, block: None, compute: None }
 }
 
 /// Integers with a scale and a bias in 16 bits each (MLX).
 fn affine(bits: f64, group: f64) -> Shape {
     let name = format!("int{bits}_affine_g{group}");
-    Shape { name, bits, scale: Some(("fp16", group)), zero: Some(("fp16".into(), group)) }
+    let (scale, zero) = (Some(("fp16", group)), Some(("fp16".into(), group)));
+    Shape { name, bits, scale, zero, block: None, compute: None }
 }
 
 /// fp8 with one scale for each block.
@@ -448,7 +475,9 @@ fn blocks(config: &Node, key: &str) -> Shape {
         sizes => {
             let all: f64 = sizes.iter().product();
             let name = format!("fp8_block_{all}");
-            Shape { name, bits: 8.0, scale: Some(("fp32", all)), zero: None }
+            let block = <[f64; 2]>::try_from(sizes).ok();
+            let scale = Some(("fp32", all));
+            Shape { name, bits: 8.0, scale, zero: None, block, compute: None }
         }
     }
 }
@@ -474,16 +503,31 @@ fn compressed(weights: &Node) -> Option<Shape> {
     })
 }
 
+/// What the activations of a group become, if they are quantized.
+fn activations(input: &Node) -> Option<&'static str> {
+    let kind = text(input, "type").unwrap_or_default();
+    match (kind.as_str(), number(input, "num_bits")?) {
+        ("float", 8.0) => Some("fp8"),
+        ("float", 4.0) => Some("fp4"),
+        (_, 8.0) => Some("int8"),
+        _ => None,
+    }
+}
+
 /// NVIDIA ModelOpt's algorithms.
 fn modelopt(algorithm: &str, group: Option<f64>) -> Option<Shape> {
     Some(match algorithm {
-        "fp8" | "fp8_per_channel_per_token" => Shape::plain("fp8"),
-        "fp8_pb_wo" | "fp8_pb_real" | "fp8_block" => Shape::plain("fp8_block"),
-        "nvfp4" | "w4a16_nvfp4" => Shape::plain("nvfp4"),
-        "mxfp4" | "w4a8_mxfp4_fp8" => Shape::plain("mxfp4"),
-        "mxfp8" => Shape::plain("mxfp8"),
-        "int8" | "w8a16" | "w8a8_sq_per_channel" => Shape::plain("int8"),
-        "w4a16_awq" | "w4a8_awq" => grouped(4.0, group.unwrap_or(128.0), false),
+        "fp8" | "fp8_per_channel_per_token" => Shape::plain("fp8").computed("fp8"),
+        "fp8_pb_wo" | "fp8_pb_real" | "fp8_block" => Shape::plain("fp8_block").computed("fp8"),
+        "nvfp4" => Shape::plain("nvfp4").computed("fp4"),
+        "w4a16_nvfp4" => Shape::plain("nvfp4"),
+        "mxfp4" => Shape::plain("mxfp4"),
+        "w4a8_mxfp4_fp8" => Shape::plain("mxfp4").computed("fp8"),
+        "mxfp8" => Shape::plain("mxfp8").computed("fp8"),
+        "int8" | "w8a16" => Shape::plain("int8"),
+        "w8a8_sq_per_channel" => Shape::plain("int8").computed("int8"),
+        "w4a16_awq" => grouped(4.0, group.unwrap_or(128.0), false),
+        "w4a8_awq" => grouped(4.0, group.unwrap_or(128.0), false).computed("fp8"),
         _ => return None,
     })
 }

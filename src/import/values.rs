@@ -79,9 +79,10 @@ impl Reader<'_> {
             return self.block(family, rule);
         }
         if let Some(value) = &rule.value {
+            let value = self.filled(value);
             let number = value.parse().ok();
             let why = rule.comment.clone().unwrap_or_default();
-            return Found::Value { text: value.clone(), number, why, span: None };
+            return Found::Value { text: value, number, why, span: None };
         }
         if let Some([first, distance]) = &rule.every {
             return self.every(first, distance, rule.others);
@@ -93,6 +94,24 @@ impl Reader<'_> {
             Some((key, member)) => self.converted(parameter, rule, &key, member),
             None => self.absent(rule),
         }
+    }
+
+    /// A text with what its holes are worked out to: `"layers.{layers + 1}.norm"`.
+    fn filled(&self, value: &str) -> String {
+        if !value.starts_with('"') {
+            return value.to_owned();
+        }
+        let known = |n: &str| self.numbers.get(n).copied();
+        let mut parts = value.split('{');
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let hole = part.split_once('}');
+            match hole.and_then(|(hole, rest)| Some((sum::value(hole, &known)?, rest))) {
+                Some((number, rest)) => out += &format!("{number}{rest}"),
+                None => out += &format!("{{{part}"),
+            }
+        }
+        out
     }
 
     /// A block with values for its parameters, read from an object of the config or from the same

@@ -79,6 +79,12 @@ pub(super) fn write(reading: &Reading, root: &Node, title: &str) -> Model {
         }
     }
     let _ = writeln!(text, "    activations = {dtype}");
+    for (names, format, why) in &format.compute {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        for names in rows(&names, 50) {
+            let _ = writeln!(text, "    compute within {} = {format} // {why}", names.join(", "));
+        }
+    }
     if let Some((format, why)) = &format.cache {
         let _ = writeln!(text, "    cache = {format} // {why}");
     }

@@ -8,8 +8,8 @@ pub mod plan;
 pub mod system;
 
 pub use model::{
-    Axis, AxisId, AxisSize, Dtype, Fuse, Model, OpId, OpInstance, Pass, Repeat, Role, Step, Tensor,
-    TensorId,
+    Axis, AxisId, AxisSize, Dtype, Fuse, Model, OpId, OpInstance, Pass, Repeat, Role, Sharing,
+    Step, Tensor, TensorId,
 };
 pub use plan::{
     Kept, MeshAxis, MeshId, Plan, Recompute, RecomputeLevel, Schedule, ShardRule, Training, Zero,

@@ -113,10 +113,25 @@ pub struct Dtype {
     pub width: ExprId,
     /// Bits of the element itself, for choosing the widest.
     pub bits: f64,
+    /// What several elements have together: scales, zero points.
+    pub shared: Vec<Sharing>,
     /// For a mix: what the weights within some blocks have instead; later ones win.
     pub parts: Vec<(Vec<Vec<Name>>, Rc<Self>)>,
     /// Where it is declared.
     pub place: Place,
+}
+
+/// What several elements of a number format have together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sharing {
+    /// What: `scale`, `zero` or `super`.
+    pub what: &'static str,
+    /// Its bits.
+    pub bits: f64,
+    /// For how many elements there is one.
+    pub per: f64,
+    /// The rows and columns of a matrix that it is for, where these are not so many of one row.
+    pub block: Option<[f64; 2]>,
 }
 
 /// A tensor of the dataflow.

@@ -65,6 +65,7 @@ impl<'p> Checker<'p> {
             let Some(rule) = plan.rules.get(rule) else { continue };
             self.report_scope(built, rule);
         }
+        self.check_shard_scopes(model, plan);
         let mut seen: Vec<[usize; 2]> = Vec::new();
         for conflict in &laid.conflicts {
             let [(a, ra), (b, rb)] = conflict.axes;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::frame::{Frame, View};
 use super::phase::{At, KernelCost, PhaseCost, Setting};
 use super::training::kernel_of;
-use crate::check::{Checker, Env, Object, Value};
+use crate::check::{Checker, Computing, Env, Object, Value};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::LaidOp;
@@ -432,20 +432,27 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         op: OpId,
     ) -> Option<(ExprId, ExprId, Name)> {
-        let (wanted, forced) = computed_in(setting, op)?;
+        let (said, forced) = computed_in(setting, op)?;
         let chip = &setting.machine.chip;
         let Some(Value::Object(section)) = self.field_path(chip, &["compute", "matrix"]) else {
             return None;
         };
         let names = section.field_names(&[]);
+        // What a model says is taken where the chip has it; what a scenario says must be there.
+        let taken = forced || names.contains(&said.name);
+        let wanted = if taken { said } else { widest(&setting.model, op)? };
         let mut best: Option<(f64, Name)> = None;
         if names.contains(&wanted.name) {
             best = Some((wanted.bits, wanted.name));
         } else if !forced {
+            let whole = |name: Name| name.text().starts_with("int");
             for name in &names {
                 let Some(dtype) = self.dtype_named(name.text()) else { continue };
-                // A format as wide as the operands holds them; tf32 drops bits of 32.
-                let holds = dtype.bits >= wanted.bits && *name != "tf32";
+                // A format as wide as the operands holds them; tf32 drops bits of 32, and integers
+                // hold integers only.
+                let holds = dtype.bits >= wanted.bits
+                    && *name != "tf32"
+                    && (whole(wanted.name) || !whole(*name));
                 if holds && best.is_none_or(|(bits, _)| dtype.bits < bits) {
                     best = Some((dtype.bits, *name));
                 }
@@ -546,28 +553,36 @@ fn has_weight(model: &Model, op: OpId) -> bool {
 pub(super) fn computed_in(setting: &Setting<'_, '_>, op: OpId) -> Option<(Rc<Dtype>, bool)> {
     let model = &setting.model;
     let instance = &model.ops[op];
-    let operands = instance.operands.iter().map(|(_, t)| &model.tensors[*t].dtype);
-    let widest = operands.max_by(|a, b| a.bits.total_cmp(&b.bits))?;
-    let rules = &setting.compute;
-    if !rules.scoped.is_empty() {
+    let widest = widest(model, op)?;
+    let Computing { scenario, model: stated } = &setting.compute;
+    let mut own = Vec::new();
+    if !scenario.scoped.is_empty() || !stated.scoped.is_empty() {
         // A gradient goes by the name of what it is the gradient of, a kernel of gradients too.
         let result = model.tensors[instance.result].name;
-        let mut own = vec![result];
+        own.push(result);
         own.extend(result.text().strip_prefix("d_").map(Name::new));
         let kernel = kernel_of(op, &model.steps);
         own.extend(kernel.map(|k| Name::new(k.text().trim_end_matches("_backward"))));
         let factors = instance.operands.iter().map(|(_, t)| &model.tensors[*t]);
         own.extend(factors.filter(|t| t.role == Role::Weights).map(|t| t.name));
+    }
+    for (rules, forced) in [(scenario, true), (stated, false)] {
         if let Some(dtype) = rules.scoped(&instance.scope, &own) {
-            return Some((dtype.clone(), true));
+            return Some((dtype.clone(), forced));
+        }
+        if let Some(dtype) = &rules.general
+            && (dtype.bits >= widest.bits || has_weight(model, op))
+        {
+            return Some((dtype.clone(), forced));
         }
     }
-    match &rules.general {
-        Some(dtype) if dtype.bits >= widest.bits || has_weight(model, op) => {
-            Some((dtype.clone(), true))
-        }
-        _ => Some((widest.clone(), false)),
-    }
+    Some((widest, false))
+}
+
+/// The widest format of an op's operands.
+fn widest(model: &Model, op: OpId) -> Option<Rc<Dtype>> {
+    let operands = model.ops[op].operands.iter().map(|(_, t)| &model.tensors[*t].dtype);
+    operands.max_by(|a, b| a.bits.total_cmp(&b.bits)).cloned()
 }
 
 /// Queries, keys, and how many of them a query sees.

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::collective::CollectiveUse;
 use super::frame::Frame;
-use crate::check::{BuiltModel, Checker, FormatRules, Machine, Value};
+use crate::check::{BuiltModel, Checker, Computing, FormatRules, Machine, Value};
 use crate::expr::{ExprId, Op};
 use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard, Version};
 use crate::ir::model::Instance;
@@ -148,8 +148,8 @@ pub struct Setting<'a, 'p> {
     pub machine: &'a Machine<'p>,
     /// The laid-out steps.
     pub laid: &'a Laid,
-    /// The format to compute in, where it is said.
-    pub compute: FormatRules,
+    /// The formats to compute in, where something says them.
+    pub compute: Computing,
     /// The format in which training keeps activations, where it is said.
     pub saved: FormatRules,
     /// Where the scenario stands.

@@ -125,6 +125,9 @@ pub fn lower<'p>(
     let built = checker.build_for(&model, precision, training.as_ref());
     let built = built.filter(|b| !b.model.outputs.is_empty() && checker.errors() <= before);
     let Some(built) = built else { return checker.workload_alone(scenario, misspelt) };
+    if checker.check_precision(&built.model, scenario).is_none() {
+        return checker.workload_alone(scenario, misspelt);
+    }
     let laid = lay_out(&built.model, &plan, &mut checker.graph);
     let shape = Shape { built, machine, plan, laid };
     let mut constraints = Vec::new();
