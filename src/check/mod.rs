@@ -27,6 +27,7 @@ mod limits;
 pub(crate) mod lint;
 mod names;
 mod object;
+mod offload;
 mod op;
 mod operators;
 mod outline;
@@ -64,6 +65,7 @@ pub use kept::{Kept, Prints, check_again};
 pub use lint::{each_expr, each_inside};
 pub use names::Imported;
 pub use object::{Entry, Object, Statement};
+pub use offload::Store;
 pub use plan::show_path as show_rule;
 pub use precision::Precision;
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
@@ -245,7 +247,7 @@ impl<'p> Checker<'p> {
 }
 
 /// Whether a `within` path means this scope (or the name of a weight in it).
-fn scope_matches(scope: &Instance, within: &[Name], name: Option<Name>) -> bool {
+pub(crate) fn scope_matches(scope: &Instance, within: &[Name], name: Option<Name>) -> bool {
     crate::graph::scope_matches(scope, within, false)
         || matches!((within, name), ([only], Some(name)) if *only == name)
 }

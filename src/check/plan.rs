@@ -19,7 +19,7 @@ const KEPT: [Kept; 3] = [Kept::Optimizer, Kept::Gradients, Kept::Weights];
 const SCHEDULES: [&str; 6] =
     ["one_f_one_b", "gpipe", "interleaved", "zero_bubble_h1", "zero_bubble_h2", "dual_pipe"];
 /// What `overlap` may hide behind compute.
-const OVERLAP: [&str; 3] = ["gradients", "weights", "activations"];
+const OVERLAP: [&str; 4] = ["gradients", "weights", "activations", "offload"];
 
 impl<'p> Checker<'p> {
     /// The mesh and the rules of a plan on a machine (`rest` needs one).
@@ -119,6 +119,9 @@ impl<'p> Checker<'p> {
                 Some(Value::Num(id)) => Some(id),
                 _ => None,
             });
+        if let Some(machine) = machine {
+            good &= self.offloads(object, machine, &mut plan);
+        }
         good.then_some(plan)
     }
 

@@ -82,6 +82,14 @@ const PLAN: &[(&str, Field)] = &[
     ("context", Field::OneOf(&["gather", "ring"])),
     ("sequence", Field::OneOf(&["zigzag", "contiguous"])),
     ("recompute", Field::OneOf(&["none", "selective", "full"])),
+    ("offload", Field::Section),
+    ("offload.weights", Field::Is(Ty::Word)),
+    ("offload.cache", Field::Is(Ty::Word)),
+    ("offload.state", Field::Is(Ty::Word)),
+    ("offload.activations", Field::Is(Ty::Word)),
+    ("offload.gradients", Field::Is(Ty::Word)),
+    ("offload.optimizer", Field::Is(Ty::Word)),
+    ("offload.share", Field::Is(NUMBER)),
     ("source", Field::Is(Ty::Text)),
 ];
 const MODEL: &[(&str, Field)] = &[

@@ -127,6 +127,8 @@ codes! {
     STAGE_LAYERS = "E0520", "stages are given layers that are not there";
     SEQUENCE_WHOLE = "E0521", "the plan says how a sequence is cut, and does not cut it";
     SEQUENCE_CHUNKS = "E0522", "a sequence cannot be cut into even chunks";
+    NO_SUCH_MEMORY = "E0523", "a memory outside of the chips is not known";
+    OFFLOADS_NOTHING = "E0524", "the plan offloads what the workload does not have";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";

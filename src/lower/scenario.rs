@@ -10,6 +10,7 @@ use super::frame::{Frame, View};
 use super::memory::stages;
 use super::phase::{PhaseCost, Setting, escaping};
 use super::results::Results;
+use super::training::Cut;
 use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
@@ -165,7 +166,7 @@ pub fn lower<'p>(
         escaping,
     };
     match training {
-        None => checker.serving(scenario, &setting, &mut lowered)?,
+        None => checker.serving(scenario, plan_object.as_ref(), &setting, &mut lowered)?,
         Some(training) => {
             let plan = plan_object.as_ref();
             checker.training(scenario, plan, &setting, training, formats, &mut lowered)?;
@@ -175,6 +176,11 @@ pub fn lower<'p>(
         return None;
     }
     checker.metrics(scenario, item, &mut lowered);
+    if !lowered.trains
+        && let Some(Value::Num(batch)) = checker.field_path(scenario, &["serve", "batch"])
+    {
+        checker.limit_batch(&setting, batch, &mut lowered.results);
+    }
     checker.fit(&setting, &mut lowered);
     checker.expectations(scenario, &mut lowered);
     checker.results = None;
@@ -376,6 +382,7 @@ impl<'p> Checker<'p> {
     fn serving(
         &mut self,
         scenario: &Rc<Object<'p>>,
+        plan: Option<&Rc<Object<'p>>>,
         setting: &Setting<'_, 'p>,
         lowered: &mut Lowered,
     ) -> Option<()> {
@@ -388,6 +395,15 @@ impl<'p> Checker<'p> {
             self.enough_sequences(setting, replicas, batch)?;
         }
         self.check_batch(setting, batch);
+        self.check_offload(setting, false)?;
+        let cut = match &pipeline {
+            None => None,
+            Some((shard, layers)) => {
+                let shares = self.shares(setting, shard, *layers);
+                Some(Cut { shares, stages: shard.count })
+            }
+        };
+        self.check_ends(setting, plan, pipeline.as_ref())?;
         let groups = match &pipeline {
             None => None,
             Some((shard, _)) => {
@@ -435,7 +451,7 @@ impl<'p> Checker<'p> {
             )
         };
         let prefill = self.phase(setting, &frame(prompt, prompt, share, all, all));
-        self.phase_results("prefill", &prefill, setting, groups, pipeline.as_ref(), lowered)?;
+        self.phase_results("prefill", &prefill, setting, groups, cut, lowered)?;
         lowered.costs.push(("prefill", prefill));
         // Decode steps differ only in how much they look back on: costed once, then substituted.
         let mut contexts = Vec::new();
@@ -463,13 +479,13 @@ impl<'p> Checker<'p> {
                 }
                 cost
             };
-            self.phase_results(phase, &cost, setting, groups, pipeline.as_ref(), lowered)?;
+            self.phase_results(phase, &cost, setting, groups, cut, lowered)?;
             lowered.costs.push((phase, cost));
         }
         let longest = context(self, "context_kept")?;
         let stored = frame(one, longest, batch, kept, kept);
         let prefill = frame(prompt, prompt, share, all, all);
-        self.memory(setting, &stored, &prefill, &mut lowered.results)?;
+        self.memory(setting, &stored, &prefill, cut, &mut lowered.results)?;
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);
         self.machine_figures(setting, &mut lowered.results);

@@ -7,9 +7,13 @@
 
 mod checks;
 mod gradients;
+mod offload;
 mod results;
 mod stages;
 mod weights;
+
+pub(super) use offload::Away;
+pub(super) use stages::Cut;
 
 use std::rc::Rc;
 
@@ -157,6 +161,7 @@ impl<'p> Checker<'p> {
     ) -> Option<Workload> {
         let place = setting.place;
         self.check_recompute(&setting.model, scenario, plan)?;
+        self.check_offload(setting, true)?;
         self.shares_updates(setting)?;
         let batch = self.train_field(scenario, "batch")?;
         let seq = self.train_field(scenario, "seq")?;
@@ -310,7 +315,7 @@ impl<'p> Checker<'p> {
         Some(())
     }
 
-    pub(super) fn origin(&self, name: &str, place: Place, rule: &'static str) -> Origin {
+    pub(in crate::lower) fn origin(&self, name: &str, place: Place, rule: &'static str) -> Origin {
         Origin { name: Name::new(name), kind: OriginKind::Inferred, place, rule: Some(rule) }
     }
 
