@@ -153,7 +153,12 @@ impl<'p> Checker<'p> {
             }
         }
         if let Some(Value::Num(share)) = self.field_path(object, &["offload", "share"]) {
-            let zero = self.counted(0.0, "0", object.item.map_or(machine.place, |i| i.name_place()), "at least nothing");
+            let zero = self.counted(
+                0.0,
+                "0",
+                object.item.map_or(machine.place, |i| i.name_place()),
+                "at least nothing",
+            );
             let one = self.counted(1.0, "1", machine.place, "at most everything");
             let graph = &mut self.graph;
             let (a, b) = (

@@ -12,6 +12,7 @@ pub use model::{
     TensorId,
 };
 pub use plan::{
-    Kept, MeshAxis, MeshId, Offload, Plan, Recompute, RecomputeLevel, Schedule, ShardRule, Training, Zero,
+    Kept, MeshAxis, MeshId, Offload, Plan, Recompute, RecomputeLevel, Schedule, ShardRule,
+    Training, Zero,
 };
 pub use system::{Level, System};

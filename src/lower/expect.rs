@@ -158,13 +158,11 @@ impl<'p> Checker<'p> {
     /// Memories outside of the devices against their capacity.
     fn fit_elsewhere(&mut self, setting: &Setting<'_, 'p>, lowered: &mut Lowered) {
         for store in setting.machine.stores.clone() {
-            let number = |part: &str| match lowered
-                .results
-                .get(&format!("memory.{}.{part}", store.name))
-            {
-                Some(super::Leaf::Number(id)) => Some(*id),
-                _ => None,
-            };
+            let number =
+                |part: &str| match lowered.results.get(&format!("memory.{}.{part}", store.name)) {
+                    Some(super::Leaf::Number(id)) => Some(*id),
+                    _ => None,
+                };
             let (Some(total), Some(capacity)) = (number("total"), number("capacity")) else {
                 continue;
             };

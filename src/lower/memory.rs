@@ -110,11 +110,11 @@ impl<'p> Checker<'p> {
         let away = self.in_stores(setting, Role::Weights, &mut |checker, tensor| {
             checker.local_bytes(setting, frame, tensor)
         });
-        for (store, away) in away {
-            let passing = self.passing(setting, away, cut)?;
+        for away in away {
+            let passing = self.passing(setting, away.largest, cut)?;
             here = self.add_stages(here, passing);
-            let away = self.cut_over(lists(away), cut, bytes, place);
-            held.push((store, "weights", away));
+            let all = self.cut_over(lists(away.all), cut, bytes, place);
+            held.push((away.store, "weights", all));
         }
         Some((here, held))
     }
@@ -183,6 +183,16 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         bytes_of: &mut dyn FnMut(&mut Self, TensorId) -> Option<ExprId>,
     ) -> ByStage {
+        self.by_stage_with(setting, Op::Add, bytes_of)
+    }
+
+    /// The same with another way to put together what stands beside the layers: the largest of it.
+    pub(super) fn by_stage_with(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        beside: Op,
+        bytes_of: &mut dyn FnMut(&mut Self, TensorId) -> Option<ExprId>,
+    ) -> ByStage {
         let used = weight_stages(setting);
         let mut sums = ByStage::default();
         for (tensor, rounds) in &setting.model.weights {
@@ -194,11 +204,16 @@ impl<'p> Checker<'p> {
             }
             let [first, _, last] = used.get(tensor).copied().unwrap_or([true, false, false]);
             let pipelined = stages(&setting.laid.steps).is_some();
-            if first || !pipelined {
-                sums.first = self.plus(sums.first, Some(bytes));
-            }
-            if last && pipelined {
-                sums.last = self.plus(sums.last, Some(bytes));
+            let here = [first || !pipelined, last && pipelined];
+            for (cell, here) in [&mut sums.first, &mut sums.last].into_iter().zip(here) {
+                *cell = match *cell {
+                    _ if !here => *cell,
+                    None => Some(bytes),
+                    Some(so_far) if beside == Op::Max => {
+                        Some(self.graph.binary(Op::Max, so_far, bytes))
+                    }
+                    Some(so_far) => Some(self.graph.add(so_far, bytes)),
+                };
             }
         }
         sums

@@ -33,6 +33,13 @@ pub(super) type OnStages = [ExprId; 3];
 /// What a memory holds, by part.
 pub(super) type Held = Vec<(usize, &'static str, OnStages)>;
 
+/// A state in a memory: all of it, and with the largest of what stands beside the layers.
+pub(super) struct InStore {
+    pub(super) store: usize,
+    pub(super) all: ByStage,
+    pub(super) largest: ByStage,
+}
+
 /// What a pass waits for, and what runs behind it.
 pub(super) struct Waits {
     pub(super) exposed: OnStages,
@@ -275,16 +282,20 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         role: Role,
         bytes_of: &mut dyn FnMut(&mut Self, TensorId) -> Option<ExprId>,
-    ) -> Vec<(usize, ByStage)> {
+    ) -> Vec<InStore> {
         let mut out = Vec::new();
         for store in self.stores_used(setting) {
-            let held = self.by_stage(setting, &mut |checker, tensor| {
-                let bytes = bytes_of(checker, tensor)?;
-                let (_, away) = checker.parted(setting, role, tensor, bytes);
-                away.filter(|(at, _)| *at == store).map(|(_, bytes)| bytes)
-            });
-            if held.first.or(held.layers).or(held.last).is_some() {
-                out.push((store, held));
+            let mut largest = ByStage::default();
+            let mut all = ByStage::default();
+            for (op, sums) in [(Op::Add, &mut all), (Op::Max, &mut largest)] {
+                *sums = self.by_stage_with(setting, op, &mut |checker, tensor| {
+                    let bytes = bytes_of(checker, tensor)?;
+                    let (_, away) = checker.parted(setting, role, tensor, bytes);
+                    away.filter(|(at, _)| *at == store).map(|(_, bytes)| bytes)
+                });
+            }
+            if all.first.or(all.layers).or(all.last).is_some() {
+                out.push(InStore { store, all, largest });
             }
         }
         out
@@ -332,10 +343,10 @@ impl<'p> Checker<'p> {
                 sum = self.plus(sum, Some(all));
             }
             let total = put(self, "total", sum?, "the sum of all parts");
-            put(self, "capacity", shelf.capacity, "as the system says");
             let left = self.graph.sub(shelf.capacity, total);
             let headroom = self.graph.div(left, shelf.capacity);
             put(self, "headroom", headroom, "what is left of the capacity, as a share of it");
+            results.number(format!("memory.{store}.capacity"), shelf.capacity);
             let own = self.graph.binary(Op::Le, total, shelf.capacity);
             fits = Some(match fits {
                 None => own,

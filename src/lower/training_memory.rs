@@ -268,8 +268,7 @@ impl<'p> Checker<'p> {
             let shards = shards.unwrap_or_default();
             let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
             let Some(bytes) = bytes else { continue };
-            let (bytes, elsewhere) =
-                self.parted(setting, Role::Activations, version.tensor, bytes);
+            let (bytes, elsewhere) = self.parted(setting, Role::Activations, version.tensor, bytes);
             self.add_rounds(&mut sums, stage, Some(bytes), rounds);
             let Some((store, bytes)) = elsewhere else { continue };
             if away.iter().all(|(at, _)| *at != store) {

@@ -79,7 +79,8 @@ impl<'p> Checker<'p> {
                 show(self, sum),
                 show(self, *layers)
             );
-            let finding = Diagnostic::new(codes::STAGE_LAYERS, title, place, "and no stage is left");
+            let finding =
+                Diagnostic::new(codes::STAGE_LAYERS, title, place, "and no stage is left");
             self.report(finding.note("give one of them a number, and the other has the rest"));
             return None;
         }

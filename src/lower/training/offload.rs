@@ -12,7 +12,7 @@ use crate::expr::{ExprId, Op};
 use crate::ir::{Kept as Shares, Role, TensorId};
 use crate::lower::frame::Frame;
 use crate::lower::memory::ByStage;
-use crate::lower::offload::{Held, OnStages};
+use crate::lower::offload::{Held, InStore, OnStages};
 use crate::lower::phase::Setting;
 use crate::quantity::Dimension;
 
@@ -49,7 +49,8 @@ pub(super) struct StepWaits {
 }
 
 impl<'p> Checker<'p> {
-    /// A state in each memory that holds some of it, on each kind of stage.
+    /// A state in each memory that holds some of it: what passes through, and all of it on each kind
+    /// of stage.
     fn on_shelves(
         &mut self,
         setting: &Setting<'_, 'p>,
@@ -59,10 +60,10 @@ impl<'p> Checker<'p> {
     ) -> Vec<(usize, ByStage, OnStages)> {
         let held = self.in_stores(setting, role, bytes_of);
         let lists = |s: ByStage| [s.first, s.layers, s.last];
-        let on = |checker: &mut Self, (store, parts): (usize, ByStage)| {
-            let stages =
-                checker.on_stages(lists(parts), work, Dimension::BYTES, setting.place);
-            (store, parts, stages)
+        let on = |checker: &mut Self, held: InStore| {
+            let parts = lists(held.all);
+            let stages = checker.on_stages(parts, work, Dimension::BYTES, setting.place);
+            (held.store, held.largest, stages)
         };
         held.into_iter().map(|part| on(self, part)).collect()
     }
@@ -115,7 +116,8 @@ impl<'p> Checker<'p> {
             },
             self,
         );
-        away.state = state.iter().map(|(s, b)| (*s, b.map(|b| self.graph.mul(b, copies)))).collect();
+        away.state =
+            state.iter().map(|(s, b)| (*s, b.map(|b| self.graph.mul(b, copies)))).collect();
         away.updated_gradients = optimizer(
             &mut |c, w| {
                 let bytes = c.gradient_bytes(setting, frame, w)?;
@@ -230,8 +232,10 @@ impl<'p> Checker<'p> {
             if away.state.is_empty() {
                 up = self.add_stages(up, gradients);
             }
-            let (time_down, time_up) =
-                (self.transfer_time(setting, store, down)?, self.transfer_time(setting, store, up)?);
+            let (time_down, time_up) = (
+                self.transfer_time(setting, store, down)?,
+                self.transfer_time(setting, store, up)?,
+            );
             down_once = self.add_stages(down_once, time_down);
             up_once = self.add_stages(up_once, time_up);
             once_bytes = self.add_stages(once_bytes, down);

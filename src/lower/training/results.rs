@@ -1,12 +1,12 @@
 //! The results of a step of training, and of the run.
 
 use super::stages::Most;
-use crate::lower::offload::OnStages;
 use super::{Parts, Workload, hides};
 use crate::check::{Checker, Value};
 use crate::expr::ExprId;
 use crate::ir::Pass;
 use crate::lower::collective::CollectiveUse;
+use crate::lower::offload::OnStages;
 use crate::lower::phase::{PhaseCost, Setting};
 use crate::lower::scenario::Lowered;
 use crate::lower::training_memory::Kept;
