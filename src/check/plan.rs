@@ -352,9 +352,10 @@ impl<'p> Checker<'p> {
         folds: &[(Name, Vec<MeshId>)],
         site: super::Site,
     ) -> Option<Rc<[MeshId]>> {
-        let mut group = Vec::new();
+        let mut group: Vec<MeshId> = Vec::new();
         let mut good = true;
         for ident in over {
+            let before = group.len();
             if let Some((id, _)) = plan.mesh.iter().find(|(_, m)| m.name == ident.name) {
                 group.push(id);
             } else if let Some((_, fold)) = folds.iter().find(|(n, _)| *n == ident.name) {
@@ -362,6 +363,16 @@ impl<'p> Checker<'p> {
             } else {
                 good = false;
                 self.unknown_mesh_axis(ident, plan, site);
+            }
+            let (old, new) = group.split_at(before.min(group.len()));
+            if let Some(twice) = new.iter().find(|id| old.contains(id)) {
+                good = false;
+                let name = plan.mesh[*twice].name;
+                let title = format!("the rule names mesh axis `{name}` twice");
+                let place = site.place(ident.span);
+                let finding = Diagnostic::new(codes::MESH_AXIS_TWICE, title, place, "again here");
+                let label = format!("`{name}` is this one");
+                self.report(finding.and(plan.mesh[*twice].place, label));
             }
         }
         good.then(|| group.into())

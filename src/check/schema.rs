@@ -75,7 +75,7 @@ const SYSTEM: &[(&str, Field)] = &[
     ("*", Field::Is(Ty::Kind(ItemKind::Chip))),
 ];
 const PLAN: &[(&str, Field)] = &[
-    ("micro_batch", Field::Is(Ty::Count)),
+    ("micro_batch", Field::AtLeastOne),
     ("keep_gathered", Field::Is(Ty::Bool)),
     ("first_stage", Field::Is(Ty::Count)),
     ("last_stage", Field::Is(Ty::Count)),

@@ -6,6 +6,7 @@
 
 mod checks;
 mod collective;
+mod effect;
 mod expect;
 mod formats;
 mod frame;

@@ -395,6 +395,7 @@ impl<'p> Checker<'p> {
             self.enough_sequences(setting, replicas, batch)?;
         }
         self.check_batch(setting, batch);
+        self.check_effect(plan, setting, false)?;
         self.check_offload(setting, false)?;
         let cut = match &pipeline {
             None => None,

@@ -161,6 +161,7 @@ impl<'p> Checker<'p> {
     ) -> Option<Workload> {
         let place = setting.place;
         self.check_recompute(&setting.model, scenario, plan)?;
+        self.check_effect(plan, setting, true)?;
         self.check_offload(setting, true)?;
         self.shares_updates(setting)?;
         let batch = self.train_field(scenario, "batch")?;
