@@ -614,3 +614,37 @@ fn two_axes_of_a_tensor_on_one_mesh_axis_label_both_rules() {
     let error = run.findings.iter().find(|f| f.error).unwrap();
     assert!(error.title.contains("needs axis `hidden` whole"), "{}", error.title);
 }
+
+#[test]
+fn stages_with_layers_of_their_own_count_in_serving() {
+    let plan = |ends: &str| {
+        let text = text("Llama3_70B", "DGX_H100", "Ends(pp: 4)", 8, 512);
+        Run::of(&text.replace(
+            "scenario s",
+            &format!(
+                "plan Ends(pp: Count) {{\n  mesh pp\n  shard layers over pp\n{ends}\n}}\nscenario s"
+            ),
+        ))
+    };
+    let one = |ends: &str| plan(ends).scenarios.remove("s").unwrap();
+    let (even, same) = (one(""), one("  first_stage = 20\n  last_stage = 20"));
+    for path in ["prefill.time", "tpot", "memory.total"] {
+        close(even.get(path), same.get(path));
+    }
+    let uneven = one("  first_stage = 26\n  last_stage = 14");
+    // The fullest stage has 26 of 80 layers and the table.
+    let layer = (even.get("memory.cache") / 20.0, uneven.get("memory.cache") / 26.0);
+    close(layer.0, layer.1);
+    assert!(uneven.get("memory.weights") > even.get("memory.weights") * 1.2);
+    assert!(uneven.get("prefill.time") > even.get("prefill.time"));
+    let codes = |ends: &str| -> Vec<&'static str> {
+        plan(ends).findings.iter().filter(|f| f.error).map(|f| f.code).collect()
+    };
+    assert_eq!(codes("  first_stage = 79"), ["E0520"]);
+    assert_eq!(codes("  first_stage = 21"), ["E0501"]);
+    // Two stages have all layers between them.
+    let two = text("Llama3_70B", "DGX_H100", "Two(pp: 2)", 8, 512);
+    let two = two.replace("scenario s", "plan Two(pp: Count) {\n  mesh pp\n  shard layers over pp\n  first_stage = 30\n  last_stage = 40\n}\nscenario s");
+    let two: Vec<_> = Run::of(&two).findings.iter().filter(|f| f.error).map(|f| f.code).collect();
+    assert_eq!(two, ["E0520"]);
+}

@@ -375,3 +375,18 @@ fn what_training_cannot_cost_is_said() {
     assert_eq!(code(TP, "batch = 64, seq = 1024, optimizer = adem"), ["E0201"]);
     assert_eq!(code(TP, "batch = 64, optimizer = adam"), ["E0213"]);
 }
+
+#[test]
+fn links_without_a_switch_cost_nothing_for_one_device() {
+    let text = scenario(&megatron(2), TP, "dp: 1", 1, TRAIN, "");
+    let text = text
+        .replace("use std.systems.DGX_A100", "use std.systems.V100_SXM_32GB_1")
+        .replace("DGX_A100(nodes: 1)", "V100_SXM_32GB_1");
+    let text = text.replace(
+        "train {",
+        "precision { weights = fp16, activations = fp16, gradients = fp16 }\n  train {",
+    );
+    let out = Run::one(&text);
+    assert_eq!(out.get("step.communication.exposed"), 0.0);
+    assert!(out.get("step.time") > 0.0);
+}

@@ -30,6 +30,7 @@ pub(crate) mod lint;
 mod names;
 mod naming;
 mod object;
+mod offload;
 mod op;
 mod operators;
 mod outline;
@@ -69,6 +70,7 @@ pub use kept::{Kept, Prints, check_again};
 pub use lint::{each_expr, each_inside};
 pub use names::Imported;
 pub use object::{Entry, Object, Statement};
+pub use offload::Store;
 pub use plan::show_path as show_rule;
 pub use precision::{Computing, FormatRules, Precision};
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
@@ -252,7 +254,7 @@ impl<'p> Checker<'p> {
 }
 
 /// Whether a `within` path means this scope, or a weight in it: `wq`, `attention.wq`.
-fn scope_matches(scope: &Instance, within: &[Name], name: Option<Name>) -> bool {
+pub(crate) fn scope_matches(scope: &Instance, within: &[Name], name: Option<Name>) -> bool {
     crate::graph::scope_matches(scope, within, false)
         || match (within.split_last(), name) {
             (Some((last, instance)), Some(name)) if *last == name => scope.path.ends_with(instance),

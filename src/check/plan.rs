@@ -19,7 +19,7 @@ const KEPT: [Kept; 3] = [Kept::Optimizer, Kept::Gradients, Kept::Weights];
 const SCHEDULES: [&str; 6] =
     ["one_f_one_b", "gpipe", "interleaved", "zero_bubble_h1", "zero_bubble_h2", "dual_pipe"];
 /// What `overlap` may hide behind compute.
-const OVERLAP: [&str; 3] = ["gradients", "weights", "activations"];
+const OVERLAP: [&str; 4] = ["gradients", "weights", "activations", "offload"];
 
 impl<'p> Checker<'p> {
     /// The mesh and the rules of a plan on a machine (`rest` needs one).
@@ -119,6 +119,9 @@ impl<'p> Checker<'p> {
                 Some(Value::Num(id)) => Some(id),
                 _ => None,
             });
+        if let Some(machine) = machine {
+            good &= self.offloads(object, machine, &mut plan);
+        }
         good.then_some(plan)
     }
 
@@ -349,9 +352,10 @@ impl<'p> Checker<'p> {
         folds: &[(Name, Vec<MeshId>)],
         site: super::Site,
     ) -> Option<Rc<[MeshId]>> {
-        let mut group = Vec::new();
+        let mut group: Vec<MeshId> = Vec::new();
         let mut good = true;
         for ident in over {
+            let before = group.len();
             if let Some((id, _)) = plan.mesh.iter().find(|(_, m)| m.name == ident.name) {
                 group.push(id);
             } else if let Some((_, fold)) = folds.iter().find(|(n, _)| *n == ident.name) {
@@ -359,6 +363,16 @@ impl<'p> Checker<'p> {
             } else {
                 good = false;
                 self.unknown_mesh_axis(ident, plan, site);
+            }
+            let (old, new) = group.split_at(before.min(group.len()));
+            if let Some(twice) = new.iter().find(|id| old.contains(id)) {
+                good = false;
+                let name = plan.mesh[*twice].name;
+                let title = format!("the rule names mesh axis `{name}` twice");
+                let place = site.place(ident.span);
+                let finding = Diagnostic::new(codes::MESH_AXIS_TWICE, title, place, "again here");
+                let label = format!("`{name}` is this one");
+                self.report(finding.and(plan.mesh[*twice].place, label));
             }
         }
         good.then(|| group.into())

@@ -91,7 +91,7 @@ impl<'p> Checker<'p> {
 }
 
 /// The settings under a path that hold within some blocks only.
-fn scoped<'p>(object: &Rc<Object<'p>>, path: &[&str]) -> Vec<Entry<'p>> {
+pub(super) fn scoped<'p>(object: &Rc<Object<'p>>, path: &[&str]) -> Vec<Entry<'p>> {
     let own = |e: &&Entry<'p>| {
         !e.within.is_empty()
             && e.path.len() == path.len()

@@ -75,13 +75,21 @@ const SYSTEM: &[(&str, Field)] = &[
     ("*", Field::Is(Ty::Kind(ItemKind::Chip))),
 ];
 const PLAN: &[(&str, Field)] = &[
-    ("micro_batch", Field::Is(Ty::Count)),
+    ("micro_batch", Field::AtLeastOne),
     ("keep_gathered", Field::Is(Ty::Bool)),
     ("first_stage", Field::Is(Ty::Count)),
     ("last_stage", Field::Is(Ty::Count)),
     ("context", Field::OneOf(&["gather", "ring"])),
     ("sequence", Field::OneOf(&["zigzag", "contiguous"])),
     ("recompute", Field::OneOf(&["none", "selective", "full", "discard"])),
+    ("offload", Field::Section),
+    ("offload.weights", Field::Is(Ty::Word)),
+    ("offload.cache", Field::Is(Ty::Word)),
+    ("offload.state", Field::Is(Ty::Word)),
+    ("offload.activations", Field::Is(Ty::Word)),
+    ("offload.gradients", Field::Is(Ty::Word)),
+    ("offload.optimizer", Field::Is(Ty::Word)),
+    ("offload.share", Field::Is(NUMBER)),
     ("source", Field::Is(Ty::Text)),
 ];
 const MODEL: &[(&str, Field)] = &[

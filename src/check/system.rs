@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::object::Object;
+use super::offload::Store;
 use super::types::Ty;
 use super::value::{Env, Value};
 use super::{Checker, codes};
@@ -26,6 +27,8 @@ pub struct Machine<'p> {
     pub devices: ExprId,
     /// The system itself.
     pub object: Rc<Object<'p>>,
+    /// Memories outside of the chips.
+    pub stores: Vec<Store<'p>>,
     /// A chip of another kind beside the first: its name in the system, and its own.
     pub other_chip: Option<(Name, Name)>,
     /// Where it is chosen or declared.
@@ -38,6 +41,7 @@ impl<'p> Checker<'p> {
         let item = object.item?;
         let place = item.name_place();
         let mut parts = Parts::default();
+        let mut memories = Vec::new();
         for statement in object.stmts.clone() {
             let outer = statement.outer.clone();
             match &statement.stmt.kind {
@@ -51,6 +55,9 @@ impl<'p> Checker<'p> {
                     parts.levels.extend(level);
                     parts.names.push(name.name);
                 }
+                StmtKind::Section { name, .. } if name.name == "memory" => {
+                    memories.push(statement.clone());
+                }
                 StmtKind::Section { .. } => {}
                 _ => self.report_misplaced(statement.stmt, "a system", &outer),
             }
@@ -63,8 +70,11 @@ impl<'p> Checker<'p> {
                 let chip = chip.clone();
                 let others = parts.chips.iter().skip(1).filter(|(_, c)| c.name != chip.name);
                 let other = others.map(|(name, other)| (*name, other.name)).next();
-                let machine = self.assemble(object, chip, parts.levels, place)?;
-                return Some(Machine { other_chip: other, ..machine });
+                let chips = parts.names_of_chips;
+                let mut machine = self.assemble(object, chip, parts.levels, place)?;
+                machine.other_chip = other;
+                machine.stores = self.stores(object, memories, &chips, &machine)?;
+                return Some(machine);
             }
         };
         self.report(Diagnostic::new(
@@ -122,6 +132,7 @@ impl<'p> Checker<'p> {
             links,
             devices,
             object: object.clone(),
+            stores: Vec::new(),
             other_chip: None,
             place,
         })

@@ -128,6 +128,9 @@ codes! {
     STAGE_LAYERS = "E0520", "stages are given layers that are not there";
     SEQUENCE_WHOLE = "E0521", "the plan says how a sequence is cut, and does not cut it";
     SEQUENCE_CHUNKS = "E0522", "a sequence cannot be cut into even chunks";
+    NO_SUCH_MEMORY = "E0523", "a memory outside of the chips is not known";
+    OFFLOADS_NOTHING = "E0524", "the plan offloads what the workload does not have";
+    MESH_AXIS_TWICE = "E0525", "a rule names a mesh axis twice";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";
@@ -171,6 +174,7 @@ codes! {
     PADDED_AXIS = "W0503", "an axis is padded";
     DTYPE_OVERRIDDEN = "W0504", "a scenario overrides the number format that a model states";
     MIXED_CHIPS = "W0505", "a system holds different chips, and the first counts for all";
+    NO_EFFECT = "W0506", "something in a plan has no effect";
     NO_SOURCE = "W0601", "a hardware figure has no source";
     ASSUMPTION_STRETCHED = "W0602", "an assumption is set outside of its range";
     CONFIG_KEY_UNKNOWN = "W0801", "a key of a config is not understood";

@@ -154,6 +154,9 @@ pub(super) fn may_be_added<'p>(
 ) -> bool {
     let [system, inside @ ..] = path else { return false };
     let [part, rest @ ..] = inside else { return false };
+    if *system == "plan" {
+        return schema_type(ItemKind::Plan, inside).is_some(); // micro_batch, offload.weights
+    }
     if *system != "system" {
         return false;
     }

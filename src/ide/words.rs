@@ -91,6 +91,7 @@ const PLAN: &[Word] = &[
     ("shard", "which axes are cut over which mesh axes", "shard $1 over $0"),
     ("zero", "who keeps a replica only once", "zero ${1:optimizer} over $0"),
     ("overlap", "communication hidden behind computation", "overlap ${1:gradients}"),
+    ("offload", "states that lie outside of the devices", "offload { ${1:optimizer} = ${2:host} }"),
     ("fold", "a product of mesh axes as one", "fold ${1:ep} = $0"),
 ];
 const SYSTEM: &[Word] = &[

@@ -12,6 +12,7 @@ pub use model::{
     Step, Tensor, TensorId,
 };
 pub use plan::{
-    Kept, MeshAxis, MeshId, Plan, Recompute, RecomputeLevel, Schedule, ShardRule, Training, Zero,
+    Kept, MeshAxis, MeshId, Offload, Plan, Recompute, RecomputeLevel, Schedule, ShardRule,
+    Training, Zero,
 };
 pub use system::{Level, System};

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::Role;
 use crate::arena::{Arena, Id};
 use crate::expr::ExprId;
 use crate::name::Name;
@@ -73,6 +74,19 @@ pub struct Zero {
     pub place: Place,
 }
 
+/// `offload { cache = host }`: where a state lies that is not on the devices.
+#[derive(Clone, Debug)]
+pub struct Offload {
+    /// What lies elsewhere.
+    pub role: Role,
+    /// Blocks, instances or weights where it holds; empty: everywhere.
+    pub within: Vec<Vec<Name>>,
+    /// A memory of the machine, by its place among them; none: it stays on the devices.
+    pub to: Option<usize>,
+    /// Where it is said.
+    pub place: Place,
+}
+
 /// How much is made once more in the backward pass instead of kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RecomputeLevel {
@@ -132,4 +146,8 @@ pub struct Plan {
     pub contiguous: bool,
     /// What hides behind compute, with where that is said.
     pub overlap: Vec<(Name, Place)>,
+    /// What lies outside of the devices; later ones win, and those within blocks before others.
+    pub offload: Vec<Offload>,
+    /// The share of it that does; none: all.
+    pub offload_share: Option<ExprId>,
 }

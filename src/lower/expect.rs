@@ -49,6 +49,10 @@ pub const MEMORY_PARTS: [&str; 9] = [
     "reserve",
 ];
 
+/// Parts of a memory outside of the devices.
+pub const STORED_PARTS: [&str; 6] =
+    ["weights", "cache", "state", "gradients", "optimizer", "activations"];
+
 impl<'p> Checker<'p> {
     fn model_expectation(&mut self, cond: &'p Expr, clauses: &'p Clauses, env: &Env<'p>) {
         let place = env.site().place(cond.span);
@@ -151,8 +155,55 @@ impl<'p> Checker<'p> {
         format!("each device holds {}", parts.join(", "))
     }
 
+    /// Memories outside of the devices against their capacity.
+    fn fit_elsewhere(&mut self, setting: &Setting<'_, 'p>, lowered: &mut Lowered) {
+        for store in setting.machine.stores.clone() {
+            let number =
+                |part: &str| match lowered.results.get(&format!("memory.{}.{part}", store.name)) {
+                    Some(super::Leaf::Number(id)) => Some(*id),
+                    _ => None,
+                };
+            let (Some(total), Some(capacity)) = (number("total"), number("capacity")) else {
+                continue;
+            };
+            let parts: Vec<(&str, ExprId)> =
+                STORED_PARTS.into_iter().filter_map(|p| Some((p, number(p)?))).collect();
+            let fits = self.graph.binary(Op::Le, total, capacity);
+            self.notice(fits);
+            lowered.constraints.push((format!("memory.{}", store.name), fits));
+            let (have, need) = (self.graph.value(capacity), self.graph.value(total));
+            if need <= have {
+                continue;
+            }
+            let bytes = |v: f64| human(v, HumanUnit::Bytes);
+            let title = format!(
+                "`{}` needs {} in the `{}` of a {}, {} more than its {}",
+                lowered.name,
+                bytes(need),
+                store.name,
+                store.level,
+                bytes(need - have),
+                bytes(have),
+            );
+            let mut diagnostic =
+                Diagnostic::new(codes::OUT_OF_MEMORY, title, lowered.place, "does not fit");
+            if let Some(rule) = setting.plan.offload.first() {
+                diagnostic = diagnostic.and(rule.place, "put there by the plan");
+            }
+            let at = self.graph.origin_of(capacity).map_or(store.place, |o| o.place);
+            diagnostic = diagnostic.and(at, "the capacity");
+            let parts: Vec<String> = parts
+                .into_iter()
+                .map(|(part, id)| format!("{part} {}", bytes(self.graph.value(id))))
+                .collect();
+            let note = format!("the devices that share it hold {} there", parts.join(", "));
+            self.report(diagnostic.note(note));
+        }
+    }
+
     /// Memory against capacity: an error that says how much is missing and what would do.
     pub(crate) fn fit(&mut self, setting: &Setting<'_, 'p>, lowered: &mut Lowered) {
+        self.fit_elsewhere(setting, lowered);
         let number = |name: &str| match lowered.results.get(&format!("memory.{name}")) {
             Some(super::Leaf::Number(id)) => Some(*id),
             _ => None,

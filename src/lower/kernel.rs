@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use super::frame::{Frame, View};
+use super::offload::Transfer;
 use super::phase::{At, KernelCost, PhaseCost, Setting};
 use super::training::kernel_of;
 use crate::check::{Checker, Computing, Env, Object, Value};
@@ -213,6 +214,7 @@ impl<'p> Checker<'p> {
             of_weight,
             pass: ops.last().map_or(Pass::Forward, |o| setting.model.ops[o.op].pass),
             first: ops.first().map(|o| o.op),
+            moved: traffic.moved,
             model,
         });
     }
@@ -337,6 +339,11 @@ impl<'p> Checker<'p> {
             }
             moved.traffic.weights = self.plus(moved.traffic.weights, weights);
         }
+        let trains = setting.model.forward_steps.is_some();
+        if moved.view == View::Local && !setting.plan.offload.is_empty() && !trains {
+            let from_elsewhere = self.brought(setting, op, &entering, [reads, writes]);
+            moved.traffic.moved.extend(from_elsewhere);
+        }
         if moved.view == View::Local {
             // Weights of few bits and what was cached are read at rates of their own.
             let find = |wanted: &dyn Fn(&Tensor) -> bool| {
@@ -362,6 +369,60 @@ impl<'p> Checker<'p> {
             traffic.narrow = self.plus(traffic.narrow, narrow);
         }
         all
+    }
+
+    /// What an op needs of states that lie outside of the devices, and what it leaves there. Of a
+    /// cache it needs what was there before this step: the rest has just been made.
+    fn brought(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        op: OpId,
+        entering: &[TensorId],
+        [reads, writes]: [Option<ExprId>; 2],
+    ) -> Vec<Transfer> {
+        let model = setting.model.clone();
+        let instance = &model.ops[op];
+        let mut out = Vec::new();
+        for tensor in entering {
+            let t = &model.tensors[*tensor];
+            let Some(store) = setting.lies_at(t.role, *tensor) else { continue };
+            let Some(mut up) = self.frame_number(*tensor, instance.place) else { continue };
+            let mut down = None;
+            match t.role {
+                // A table is read where it is looked up.
+                Role::Weights => {
+                    if let Some(reads) = reads {
+                        up = self.graph.binary(Op::Min, up, reads);
+                    }
+                }
+                Role::State => down = Some(up),
+                Role::Cache if instance.stores.is_some() => continue,
+                Role::Cache => {
+                    let made = t.producer.and_then(|p| model.ops[p].operands.first());
+                    if let Some((_, made)) = made
+                        && let Some(made) = self.frame_number(*made, instance.place)
+                    {
+                        let rule = "all of it has just been made";
+                        let origin = self.origin("nothing", instance.place, rule);
+                        let none = self.graph.constant(0.0, Dimension::BYTES, origin);
+                        let before = self.graph.sub(up, made);
+                        up = self.graph.binary(Op::Max, none, before);
+                    }
+                }
+                _ => continue,
+            }
+            let up = self.away(setting, up);
+            let down = down.map(|d| self.away(setting, d));
+            out.push(Transfer { store, up: Some(up), down });
+        }
+        if model.tensors[instance.result].role == Role::Cache
+            && instance.stores.is_some()
+            && let Some(store) = setting.lies_at(Role::Cache, instance.result)
+        {
+            let down = writes.map(|w| self.away(setting, w));
+            out.push(Transfer { store, up: None, down });
+        }
+        out
     }
 
     fn frame_number(&mut self, tensor: TensorId, place: Place) -> Option<ExprId> {
@@ -604,4 +665,6 @@ struct Traffic {
     narrow: Option<ExprId>,
     /// Weights of the whole system, counted apart.
     weights: Option<ExprId>,
+    /// What lies outside of the devices.
+    moved: Vec<Transfer>,
 }

@@ -4,12 +4,14 @@ use rustc_hash::FxHashMap;
 
 use super::frame::{Frame, View};
 use super::liveness::alive_together;
+use super::offload::{Held, OnStages};
 use super::phase::Setting;
 use super::results::{Leaf, Results};
+use super::training::Cut;
 use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{LaidStep, Shard, Version};
-use crate::ir::{OpId, TensorId};
+use crate::ir::{OpId, Role, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
 
@@ -23,17 +25,26 @@ pub(super) struct ByStage {
 
 impl<'p> Checker<'p> {
     /// `memory.*` for a serving workload. `frame` holds the longest context and all requests.
-    pub(crate) fn memory(
+    pub(super) fn memory(
         &mut self,
         setting: &Setting<'_, 'p>,
         stored: &Frame,
         prefill: &Frame,
+        cut: Option<Cut>,
         results: &mut Results,
     ) -> Option<()> {
-        let stages = stages(&setting.laid.steps);
-        let weights = self.weights_by_stage(setting, stored);
-        let weights = self.fullest(setting, weights, stages.as_ref())?;
-        let cache = self.stored_bytes(setting, stored, stages.as_ref());
+        let place = setting.place;
+        let (weights, weights_away) = self.weights_of_stages(setting, stored, cut)?;
+        let (cache, mut held) = self.cache_of_stages(setting, stored, cut)?;
+        held.splice(0..0, weights_away);
+        let (weights, cache) = match cut {
+            None => (weights.first().copied()?, cache.first().copied()?),
+            Some(_) => {
+                let both = self.add_stages(weights, cache);
+                let fullest = self.most(both);
+                (self.there(fullest, weights), self.there(fullest, cache))
+            }
+        };
         let activations = self.working_set(setting, prefill);
         let zero = Origin {
             name: Name::new("none"),
@@ -48,7 +59,7 @@ impl<'p> Checker<'p> {
         let reserve = self.library_number("reserved_bytes", &args)?;
         let parts = [
             ("weights", weights, "weights of the fullest stage on one device"),
-            ("cache", cache.unwrap_or(none), "what is kept between steps, at the longest context"),
+            ("cache", cache, "what is kept between steps, at the longest context"),
             (
                 "activations",
                 activations.unwrap_or(none),
@@ -72,10 +83,85 @@ impl<'p> Checker<'p> {
         let rule = "what is left of the capacity, as a share of it";
         let headroom = self.result_node("memory.headroom", headroom, setting.place, rule);
         results.number("memory.headroom", headroom);
-        let fits = self.graph.binary(Op::Le, total, capacity);
-        let fits = self.result_node("memory.fits", fits, setting.place, "total <= capacity");
+        let mut fits = self.graph.binary(Op::Le, total, capacity);
+        if let Some(there) = self.store_results(setting, &held, cut, results)? {
+            fits = self.graph.binary(Op::And, fits, there);
+        }
+        let fits = self.result_node("memory.fits", fits, place, "total <= capacity");
         results.leaves.insert("memory.fits".into(), Leaf::Flag(fits));
         Some(())
+    }
+
+    /// Weights on a device of each kind of stage, and those that lie elsewhere.
+    fn weights_of_stages(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        cut: Option<Cut>,
+    ) -> Option<(OnStages, Held)> {
+        let (bytes, place) = (Dimension::BYTES, setting.place);
+        let lists = |s: ByStage| [s.first, s.layers, s.last];
+        let here = self.by_stage(setting, &mut |checker, tensor| {
+            let bytes = checker.local_bytes(setting, frame, tensor)?;
+            Some(checker.parted(setting, Role::Weights, tensor, bytes).0)
+        });
+        let mut here = self.cut_over(lists(here), cut, bytes, place);
+        let mut held = Vec::new();
+        let away = self.in_stores(setting, Role::Weights, &mut |checker, tensor| {
+            checker.local_bytes(setting, frame, tensor)
+        });
+        for away in away {
+            let passing = self.passing(setting, away.largest, cut)?;
+            here = self.add_stages(here, passing);
+            let all = self.cut_over(lists(away.all), cut, bytes, place);
+            held.push((away.store, "weights", all));
+        }
+        Some((here, held))
+    }
+
+    /// The same for what is kept between steps.
+    fn cache_of_stages(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        cut: Option<Cut>,
+    ) -> Option<(OnStages, Held)> {
+        let (mut here, mut away) = (None, Vec::<(usize, &'static str, ExprId)>::new());
+        for (tensor, rounds) in &setting.model.stored {
+            let Some(mut bytes) = self.local_bytes(setting, frame, *tensor) else { continue };
+            if let Some(rounds) = rounds {
+                bytes = self.graph.mul(bytes, *rounds);
+            }
+            let role = setting.model.tensors[*tensor].role;
+            let (own, elsewhere) = self.parted(setting, role, *tensor, bytes);
+            here = self.plus(here, Some(own));
+            let Some((at, bytes)) = elsewhere else { continue };
+            match away.iter_mut().find(|(store, part, _)| *store == at && *part == role.word()) {
+                Some((_, _, sum)) => *sum = self.graph.add(*sum, bytes),
+                None => away.push((at, role.word(), bytes)),
+            }
+        }
+        let (dimension, place) = (Dimension::BYTES, setting.place);
+        let mut here = self.cut_over([None, here, None], cut, dimension, place);
+        let mut held = Vec::new();
+        for (store, part, bytes) in away {
+            let layers = ByStage { layers: Some(bytes), ..ByStage::default() };
+            let passing = self.passing(setting, layers, cut)?;
+            here = self.add_stages(here, passing);
+            let bytes = self.cut_over([None, Some(bytes), None], cut, dimension, place);
+            held.push((store, part, bytes));
+        }
+        Some((here, held))
+    }
+
+    fn local_bytes(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        tensor: TensorId,
+    ) -> Option<ExprId> {
+        let shards = setting.laid.layouts.get(&tensor).map(|l| l.shards.clone());
+        self.tensor_bytes(frame, tensor, &shards.unwrap_or_default(), View::Local)
     }
 
     /// A result under its path.
@@ -91,18 +177,20 @@ impl<'p> Checker<'p> {
         self.graph.named(id, origin)
     }
 
-    /// The weights of one device by stage.
-    pub(super) fn weights_by_stage(&mut self, setting: &Setting<'_, 'p>, frame: &Frame) -> ByStage {
-        self.by_stage(setting, &mut |checker, tensor| {
-            let shards = setting.laid.layouts.get(&tensor).map(|l| l.shards.clone());
-            checker.tensor_bytes(frame, tensor, &shards.unwrap_or_default(), View::Local)
-        })
-    }
-
     /// What each weight takes on one device, by stage.
     pub(super) fn by_stage(
         &mut self,
         setting: &Setting<'_, 'p>,
+        bytes_of: &mut dyn FnMut(&mut Self, TensorId) -> Option<ExprId>,
+    ) -> ByStage {
+        self.by_stage_with(setting, Op::Add, bytes_of)
+    }
+
+    /// The same with another way to put together what stands beside the layers: the largest of it.
+    pub(super) fn by_stage_with(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        beside: Op,
         bytes_of: &mut dyn FnMut(&mut Self, TensorId) -> Option<ExprId>,
     ) -> ByStage {
         let used = weight_stages(setting);
@@ -116,73 +204,19 @@ impl<'p> Checker<'p> {
             }
             let [first, _, last] = used.get(tensor).copied().unwrap_or([true, false, false]);
             let pipelined = stages(&setting.laid.steps).is_some();
-            if first || !pipelined {
-                sums.first = self.plus(sums.first, Some(bytes));
-            }
-            if last && pipelined {
-                sums.last = self.plus(sums.last, Some(bytes));
+            let here = [first || !pipelined, last && pipelined];
+            for (cell, here) in [&mut sums.first, &mut sums.last].into_iter().zip(here) {
+                *cell = match *cell {
+                    _ if !here => *cell,
+                    None => Some(bytes),
+                    Some(so_far) if beside == Op::Max => {
+                        Some(self.graph.binary(Op::Max, so_far, bytes))
+                    }
+                    Some(so_far) => Some(self.graph.add(so_far, bytes)),
+                };
             }
         }
         sums
-    }
-
-    /// The stage that holds most: the first with what precedes the layers, or the last.
-    fn fullest(
-        &mut self,
-        setting: &Setting<'_, 'p>,
-        parts: ByStage,
-        stages: Option<&(Shard, ExprId)>,
-    ) -> Option<ExprId> {
-        let Some((shard, layers)) = stages else {
-            let sum = self.plus(parts.first, parts.layers);
-            return self.plus(sum, parts.last);
-        };
-        let share = self.stage_share(shard, *layers);
-        let mine = parts.layers.map(|l| self.graph.mul(l, share));
-        let first = self.plus(parts.first, mine);
-        let last = self.plus(mine, parts.last);
-        // With one stage the first is also the last.
-        let all = self.plus(first, parts.last)?;
-        let most = match (first, last) {
-            (Some(a), Some(b)) => self.graph.binary(Op::Max, a, b),
-            (a, b) => a.or(b)?,
-        };
-        let place = setting.place;
-        let one = self.counted(1.0, "1", place, "one stage");
-        let single = self.graph.binary(Op::Eq, shard.count, one);
-        Some(self.graph.select(single, all, most))
-    }
-
-    /// The share of all layers that the fullest stage has.
-    pub(crate) fn stage_share(&mut self, shard: &Shard, layers: ExprId) -> ExprId {
-        let each = self.graph.div(layers, shard.count);
-        let most = self.graph.unary(Op::Ceil, each);
-        self.graph.div(most, layers)
-    }
-
-    fn stored_bytes(
-        &mut self,
-        setting: &Setting<'_, 'p>,
-        frame: &Frame,
-        stages: Option<&(Shard, ExprId)>,
-    ) -> Option<ExprId> {
-        let mut sum = None;
-        for (tensor, rounds) in &setting.model.stored {
-            let shards = setting.laid.layouts.get(tensor).map(|l| l.shards.clone());
-            let bytes = self.tensor_bytes(frame, *tensor, &shards.unwrap_or_default(), View::Local);
-            let bytes = match (bytes, rounds) {
-                (Some(bytes), Some(rounds)) => Some(self.graph.mul(bytes, *rounds)),
-                (bytes, _) => bytes,
-            };
-            sum = self.plus(sum, bytes);
-        }
-        match stages {
-            Some((shard, layers)) => {
-                let share = self.stage_share(shard, *layers);
-                sum.map(|s| self.graph.mul(s, share))
-            }
-            None => sum,
-        }
     }
 
     /// The greatest sum of activations alive at one step of a pass.

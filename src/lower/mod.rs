@@ -6,6 +6,7 @@
 
 mod checks;
 mod collective;
+mod effect;
 mod expect;
 mod formats;
 mod frame;
@@ -14,6 +15,7 @@ mod liveness;
 mod memory;
 mod mesh;
 mod metrics;
+mod offload;
 mod phase;
 mod power;
 mod results;
@@ -24,9 +26,10 @@ mod training_memory;
 mod workload;
 
 pub use collective::{CollectiveUse, Group};
-pub use expect::{MEMORY_PARTS, check_model_expectations};
+pub use expect::{MEMORY_PARTS, STORED_PARTS, check_model_expectations};
 pub use formats::Formats;
 pub use frame::{Frame, View};
+pub use offload::Transfer;
 pub use phase::{KernelCost, LayerCollective, PhaseCost, Stage};
 pub use power::unstated;
 pub use results::{Leaf, Results};

@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::collective::CollectiveUse;
 use super::frame::Frame;
+use super::offload::Transfer;
 use crate::check::{BuiltModel, Checker, Computing, FormatRules, Machine, Value};
 use crate::expr::{ExprId, Op};
 use crate::graph::{Conversion, Kind, Laid, LaidStep, Layout, Shard, Version};
@@ -62,6 +63,8 @@ pub struct KernelCost {
     pub of_weight: Option<ExprId>,
     /// The first of its ops.
     pub first: Option<OpId>,
+    /// What it brings from memories outside of the devices and puts there.
+    pub moved: Vec<Transfer>,
     /// Useful matrix work of the whole system in training: of the model without what is made
     /// again, the same as if no mask were skipped, and all of it as if no mask were skipped.
     pub model: [Option<ExprId>; 3],
@@ -112,6 +115,11 @@ impl PhaseCost {
             of_weight: k.of_weight.map(f),
             peak: k.peak.map(f),
             model: all(k.model),
+            moved: k
+                .moved
+                .iter()
+                .map(|t| Transfer { up: t.up.map(f), down: t.down.map(f), ..*t })
+                .collect(),
             ..k.clone()
         });
         let collectives = self.collectives.iter().map(|c| LayerCollective {

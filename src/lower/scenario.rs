@@ -10,6 +10,7 @@ use super::frame::{Frame, View};
 use super::memory::stages;
 use super::phase::{PhaseCost, Setting, escaping};
 use super::results::Results;
+use super::training::Cut;
 use super::workload::Serving;
 use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
@@ -176,7 +177,7 @@ pub fn lower<'p>(
     };
     checker.parameters(&shape.built, &mut lowered.results, place);
     match training {
-        None => checker.serving(scenario, &setting, &mut lowered)?,
+        None => checker.serving(scenario, plan_object.as_ref(), &setting, &mut lowered)?,
         Some(training) => {
             let plan = plan_object.as_ref();
             checker.training(scenario, plan, &setting, training, formats, &mut lowered)?;
@@ -186,6 +187,11 @@ pub fn lower<'p>(
         return None;
     }
     checker.metrics(scenario, item, &mut lowered);
+    if !lowered.trains
+        && let Some(Value::Num(batch)) = checker.field_path(scenario, &["serve", "batch"])
+    {
+        checker.limit_batch(&setting, batch, &mut lowered.results);
+    }
     checker.fit(&setting, &mut lowered);
     checker.expectations(scenario, &mut lowered);
     checker.results = None;
@@ -364,14 +370,22 @@ impl<'p> Checker<'p> {
     fn serving(
         &mut self,
         scenario: &Rc<Object<'p>>,
+        plan: Option<&Rc<Object<'p>>>,
         setting: &Setting<'_, 'p>,
         lowered: &mut Lowered,
     ) -> Option<()> {
         let Serving { figures: [batch, prompt, output], replicas } =
-            self.serving_of(scenario, setting)?;
+            self.serving_of(scenario, plan, setting)?;
         let place = setting.place;
         let one = self.counted(1.0, "one", place, "one new token for each sequence");
         let pipeline = stages(&setting.laid.steps);
+        let cut = match &pipeline {
+            None => None,
+            Some((shard, layers)) => {
+                let shares = self.shares(setting, shard, *layers);
+                Some(Cut { shares, stages: shard.count })
+            }
+        };
         let groups = match &pipeline {
             None => None,
             Some((shard, _)) => {
@@ -419,7 +433,7 @@ impl<'p> Checker<'p> {
             )
         };
         let prefill = self.phase(setting, &frame(prompt, prompt, share, all, all));
-        self.phase_results("prefill", &prefill, setting, groups, pipeline.as_ref(), lowered)?;
+        self.phase_results("prefill", &prefill, setting, groups, cut, lowered)?;
         lowered.costs.push(("prefill", prefill));
         // Decode steps differ only in how much they look back on: costed once, then substituted.
         let mut contexts = Vec::new();
@@ -447,13 +461,13 @@ impl<'p> Checker<'p> {
                 }
                 cost
             };
-            self.phase_results(phase, &cost, setting, groups, pipeline.as_ref(), lowered)?;
+            self.phase_results(phase, &cost, setting, groups, cut, lowered)?;
             lowered.costs.push((phase, cost));
         }
         let longest = context(self, "context_kept")?;
         let stored = frame(one, longest, batch, kept, kept);
         let prefill = frame(prompt, prompt, share, all, all);
-        self.memory(setting, &stored, &prefill, &mut lowered.results)?;
+        self.memory(setting, &stored, &prefill, cut, &mut lowered.results)?;
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);
         self.machine_figures(setting, &mut lowered.results);

@@ -6,6 +6,7 @@
 use super::phase::{PhaseCost, Setting, Stage};
 use super::results::Leaf;
 use super::scenario::Lowered;
+use super::training::Cut;
 use crate::arena::Ordered;
 use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
@@ -21,7 +22,7 @@ impl<'p> Checker<'p> {
         cost: &PhaseCost,
         setting: &Setting<'_, 'p>,
         groups: Option<ExprId>,
-        pipeline: Option<&(crate::graph::Shard, ExprId)>,
+        cut: Option<Cut>,
         lowered: &mut Lowered,
     ) -> Option<()> {
         let place = setting.place;
@@ -70,7 +71,6 @@ impl<'p> Checker<'p> {
                 }
             }
         }
-        let kernels = self.graph.sum(time.into_iter().flatten());
         // Collectives; what goes between stages is counted by the schedule.
         let (mut comm, mut volume, mut count, mut send) = (None, None, None, None);
         let mut sends = None;
@@ -98,17 +98,18 @@ impl<'p> Checker<'p> {
             *cell = self.plus(*cell, Some(overhead));
         }
         let pass = self.graph.sum(time.into_iter().flatten())?;
-        let total = match (pipeline, groups) {
-            (Some((shard, layers)), Some(groups)) => {
-                let share = self.stage_share(shard, *layers);
-                let [first, middle, last] = time;
-                let middle = middle.map(|m| self.graph.mul(m, share));
-                let a = self.plus(first, middle);
-                let b = self.plus(middle, last);
-                let slowest = match (a, b) {
-                    (Some(a), Some(b)) => self.graph.binary(Op::Max, a, b),
-                    (a, b) => a.or(b)?,
-                };
+        let mut stages = self.cut_over(time, cut, Dimension::TIME, place);
+        let waits = self.waits(setting, cost, cut, stages)?;
+        let mut pass = pass;
+        if let Some(waits) = &waits {
+            stages = self.add_stages(stages, waits.exposed);
+            let waited = self.over_all_stages(cut, waits.exposed, setting);
+            pass = self.graph.add(pass, waited);
+        }
+        let total = match (cut, groups) {
+            (Some(cut), Some(groups)) => {
+                let slowest = self.most(stages);
+                let slowest = self.there(slowest, stages);
                 let none = zero(self, Dimension::TIME);
                 let name = if phase == "prefill" { "pipeline_prefill" } else { "pipeline_decode" };
                 self.library_number(
@@ -117,7 +118,7 @@ impl<'p> Checker<'p> {
                         ("total", Value::Num(pass)),
                         ("slowest", Value::Num(slowest)),
                         ("send", Value::Num(send.unwrap_or(none))),
-                        ("stages", Value::Num(shard.count)),
+                        ("stages", Value::Num(cut.stages)),
                         ("groups", Value::Num(groups)),
                     ],
                 )?
@@ -155,8 +156,8 @@ impl<'p> Checker<'p> {
             },
         );
         // Each step runs on the devices of one stage.
-        let each = match pipeline {
-            Some((shard, _)) => self.graph.div(plain, shard.count),
+        let each = match cut {
+            Some(cut) => self.graph.div(plain, cut.stages),
             None => plain,
         };
         let mut device_bytes = None;
@@ -225,6 +226,19 @@ impl<'p> Checker<'p> {
         put(self, "communication.exposed", x, "collectives that nothing hides");
         let h = zero(self, Dimension::TIME);
         put(self, "communication.hidden", h, "collectives behind compute");
+        let mut waiting = None;
+        if let Some(waits) = waits {
+            for (name, stages, dimension, rule) in [
+                ("exposed", waits.exposed, Dimension::TIME, "transfers that nothing hides"),
+                ("hidden", waits.hidden, Dimension::TIME, "transfers behind other work"),
+                ("bytes", waits.bytes, Dimension::BYTES, "to and from a device of each stage"),
+            ] {
+                let all = self.over_all_stages(cut, stages, setting);
+                let all = whole(self, Some(all), dimension);
+                let id = put(self, &format!("offload.{name}"), all, rule);
+                waiting = waiting.or(Some(id));
+            }
+        }
         let n = whole(self, count, Dimension::NONE);
         put(self, "communication.count", n, "collectives of more than one device");
         // Shares of what the hardware could do.
@@ -254,7 +268,7 @@ impl<'p> Checker<'p> {
                 put(self, "mbu", mbu, "bytes of a device over what its memory could move");
             }
         }
-        let bound = self.bound(cost, kernels, comm);
+        let bound = self.bound(cost, waiting, comm);
         lowered.results.leaves.insert(format!("{phase}.bound"), Leaf::Text(bound));
         if !self.brief {
             self.layer_results(phase, cost, groups, place, lowered);
@@ -294,7 +308,7 @@ impl<'p> Checker<'p> {
     }
 
     /// What takes most of a phase: kernels bound by compute or by memory, collectives, overhead.
-    fn bound(&self, cost: &PhaseCost, _kernels: Option<ExprId>, comm: Option<ExprId>) -> String {
+    fn bound(&self, cost: &PhaseCost, waiting: Option<ExprId>, comm: Option<ExprId>) -> String {
         let value = |id: Option<ExprId>| id.map_or(0.0, |id| self.graph.value(id));
         let (mut compute, mut memory) = (0.0, 0.0);
         for kernel in &cost.kernels {
@@ -311,6 +325,7 @@ impl<'p> Checker<'p> {
             ("memory", memory),
             ("communication", value(comm)),
             ("overhead", value(cost.overhead)),
+            ("offload", value(waiting)),
         ];
         let most = parts.iter().max_by(|a, b| a.1.total_cmp(&b.1));
         most.map_or("", |(name, _)| name).to_owned()

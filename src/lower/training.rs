@@ -7,10 +7,14 @@
 
 mod checks;
 mod gradients;
+mod offload;
 mod results;
 mod saved;
 mod stages;
 mod weights;
+
+pub(super) use offload::Away;
+pub(super) use stages::Cut;
 
 use std::rc::Rc;
 
@@ -51,6 +55,8 @@ pub(super) struct Workload {
     pub(super) seq: ExprId,
     tokens: Option<ExprId>,
     pub(super) optimizer: Name,
+    /// Where it is said.
+    pub(super) optimizer_place: Place,
     /// Micro-batches of each replica.
     pub(super) micro_batches: ExprId,
     /// Sequences of one micro-batch on all replicas.
@@ -158,12 +164,14 @@ impl<'p> Checker<'p> {
     ) -> Option<Workload> {
         let place = setting.place;
         self.check_recompute(&setting.model, scenario, plan)?;
+        self.check_effect(plan, setting, true)?;
+        self.check_offload(setting, true)?;
         self.shares_updates(setting)?;
         let (batch, seq) = (self.train_field(scenario, "batch"), self.train_field(scenario, "seq"));
         let tokens = self.field_path(scenario, &["train", "tokens"]).is_some();
         let tokens = tokens.then(|| self.train_field(scenario, "tokens"));
         let optimizer = self.optimizer(scenario);
-        let (batch, seq, optimizer) = (batch?, seq?, optimizer?);
+        let (batch, seq, (optimizer, optimizer_place)) = (batch?, seq?, optimizer?);
         let tokens = match tokens {
             None => None,
             Some(tokens) => Some(tokens?),
@@ -194,6 +202,7 @@ impl<'p> Checker<'p> {
             seq,
             tokens,
             optimizer,
+            optimizer_place,
             micro_batches,
             together,
             pipeline,
@@ -310,7 +319,7 @@ impl<'p> Checker<'p> {
         Some(())
     }
 
-    pub(super) fn origin(&self, name: &str, place: Place, rule: &'static str) -> Origin {
+    pub(in crate::lower) fn origin(&self, name: &str, place: Place, rule: &'static str) -> Origin {
         Origin { name: Name::new(name), kind: OriginKind::Inferred, place, rule: Some(rule) }
     }
 

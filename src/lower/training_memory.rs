@@ -12,12 +12,12 @@ use super::liveness::alive_together;
 use super::memory::ByStage;
 use super::phase::Setting;
 use super::results::{Leaf, Results};
-use super::training::Workload;
+use super::training::{Away, Cut, Workload};
 use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, closest, codes, listed};
 use crate::expr::{ExprId, Op};
 use crate::graph::{LaidStep, Version, saved};
-use crate::ir::{Kept as Shares, Model, Pass};
+use crate::ir::{Kept as Shares, Model, Pass, Role};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -32,7 +32,13 @@ pub(super) struct Kept {
     pub(super) flops: ExprId,
     /// Gradients of the first stage, of one between, and of the last.
     pub(super) gradients: [ExprId; 3],
+    /// What lies outside of the devices.
+    pub(super) away: Away,
 }
+
+/// Saved activations in a memory outside of the devices: of one micro-batch before, in and after
+/// the layers, and of all in flight on each kind of stage.
+type SavedAway = (usize, [Option<ExprId>; 3], [ExprId; 3]);
 
 /// Where the forward pass makes a version: the stage, and in how many rounds.
 type Made = (usize, Option<ExprId>);
@@ -49,27 +55,33 @@ impl<'p> Checker<'p> {
         let lists = |s: ByStage| [s.first, s.layers, s.last];
         let weights = lists(self.by_stage(setting, &mut |checker, weight| {
             let bytes = checker.weight_bytes(setting, frame, weight)?;
-            checker.share_of(setting, weight, bytes, Shares::Weights)
+            let bytes = checker.share_of(setting, weight, bytes, Shares::Weights)?;
+            Some(checker.parted(setting, Role::Weights, weight, bytes).0)
         }));
         let gradients = lists(self.by_stage(setting, &mut |checker, weight| {
             let bytes = checker.gradient_bytes(setting, frame, weight)?;
-            checker.share_of(setting, weight, bytes, Shares::Gradients)
+            let bytes = checker.share_of(setting, weight, bytes, Shares::Gradients)?;
+            Some(checker.parted(setting, Role::Gradients, weight, bytes).0)
         }));
         let state = lists(self.by_stage(setting, &mut |checker, weight| {
             let bytes = checker.state_bytes(setting, work, frame, weight)?;
-            checker.share_of(setting, weight, bytes, Shares::Optimizer)
+            let bytes = checker.share_of(setting, weight, bytes, Shares::Optimizer)?;
+            Some(checker.parted(setting, Role::Optimizer, weight, bytes).0)
         }));
         let updated = lists(self.by_stage(setting, &mut |checker, weight| {
             let bytes = checker.gradient_bytes(setting, frame, weight)?;
-            checker.share_of(setting, weight, bytes, Shares::Optimizer)
+            let bytes = checker.share_of(setting, weight, bytes, Shares::Optimizer)?;
+            Some(checker.parted(setting, Role::Optimizer, weight, bytes).0)
         }));
         let updated_weights = lists(self.by_stage(setting, &mut |checker, weight| {
             let bytes = checker.weight_bytes(setting, frame, weight)?;
-            checker.share_of(setting, weight, bytes, Shares::Optimizer)
+            let bytes = checker.share_of(setting, weight, bytes, Shares::Optimizer)?;
+            Some(checker.parted(setting, Role::Optimizer, weight, bytes).0)
         }));
         let flops = lists(self.by_stage(setting, &mut |checker, weight| {
             let flops = checker.update_flops(setting, work, frame, weight)?;
-            checker.share_of(setting, weight, flops, Shares::Optimizer)
+            let flops = checker.share_of(setting, weight, flops, Shares::Optimizer)?;
+            Some(checker.parted(setting, Role::Optimizer, weight, flops).0)
         }));
         let bytes = Dimension::BYTES;
         let stages = |checker: &mut Self, parts| checker.on_stages(parts, work, bytes, place);
@@ -78,12 +90,30 @@ impl<'p> Checker<'p> {
         // other end.
         let mirrored = self.mirrored(work, place)?;
         for part in &mut model {
-            let [first, between, last] = *part;
-            *part = self.with_mirrored(*part, [last, between, first], mirrored);
+            *part = self.mirror(*part, mirrored);
         }
         let updated = [updated, state, updated_weights].map(|parts| stages(self, parts));
         let flops = self.on_stages(flops, work, Dimension::FLOP, place);
-        let kept = self.saved_bytes(setting, work, frame)?;
+        let (mut away, through) = self.away_in_training(setting, work, frame, mirrored)?;
+        for (part, through) in model.iter_mut().zip(through) {
+            if let Some(through) = through {
+                *part = self.add_stages(*part, through);
+            }
+        }
+        let all_flops = self.all_update_flops(setting, work, frame);
+        if let Some(flops) = all_flops {
+            self.updates_elsewhere(setting, work, flops);
+        }
+        let (mut kept, saved_away) = self.saved_bytes(setting, work, frame)?;
+        let mut shelves = Vec::new();
+        for (store, parts, in_flight) in saved_away {
+            let cut = work.shares.map(|shares| Cut { shares, stages: work.stages });
+            let [first, layers, last] = parts;
+            let passing = self.passing(setting, ByStage { first, layers, last }, cut)?;
+            kept = self.add_stages(kept, passing);
+            away.saved.push((store, self.on_stages(parts, work, bytes, place)));
+            shelves.push((store, in_flight));
+        }
         let working = self.working_bytes(setting, work, frame)?;
         // The fullest stage: the first holds most micro-batches, the last the logits.
         let mut totals = [kept; 3];
@@ -118,7 +148,10 @@ impl<'p> Checker<'p> {
             ),
             ("reserve", reserve, "what no tensor can have"),
         ];
-        self.memory_results(setting, capacity, rows, results)?;
+        let held = self.held_in_training(&away, shelves);
+        let cut = work.shares.map(|shares| Cut { shares, stages: work.stages });
+        let elsewhere = self.store_results(setting, &held, cut, results)?;
+        self.memory_results(setting, capacity, rows, elsewhere, results)?;
         let [weights, gradients, optimizer] = model;
         if work.shares.is_some() {
             let parts = [
@@ -139,7 +172,22 @@ impl<'p> Checker<'p> {
             }
         }
         let flops = self.there(fullest, flops);
-        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw, flops, gradients })
+        Some(Kept { updated_gradients: ug, state: us, updated_weights: uw, flops, gradients, away })
+    }
+
+    /// Matrix work of the update of all weights, if there is any.
+    fn all_update_flops(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        work: &Workload,
+        frame: &Frame,
+    ) -> Option<ExprId> {
+        setting.plan.offload.first()?;
+        let flops = self.by_stage(setting, &mut |checker, weight| {
+            checker.update_flops(setting, work, frame, weight)
+        });
+        let sum = self.plus(flops.first, flops.layers);
+        self.plus(sum, flops.last)
     }
 
     fn memory_results(
@@ -147,6 +195,7 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         capacity: ExprId,
         rows: [(&'static str, ExprId, &'static str); 7],
+        elsewhere: Option<ExprId>,
         results: &mut Results,
     ) -> Option<()> {
         let place = setting.place;
@@ -166,7 +215,10 @@ impl<'p> Checker<'p> {
         let rule = "what is left of the capacity, as a share of it";
         let headroom = self.result_node("memory.headroom", headroom, place, rule);
         results.number("memory.headroom", headroom);
-        let fits = self.graph.binary(Op::Le, total, capacity);
+        let mut fits = self.graph.binary(Op::Le, total, capacity);
+        if let Some(elsewhere) = elsewhere {
+            fits = self.graph.binary(Op::And, fits, elsewhere);
+        }
         let fits = self.result_node("memory.fits", fits, place, "total <= capacity");
         results.leaves.insert("memory.fits".into(), Leaf::Flag(fits));
         Some(())
@@ -198,8 +250,9 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         work: &Workload,
         frame: &Frame,
-    ) -> Option<[ExprId; 3]> {
+    ) -> Option<([ExprId; 3], Vec<SavedAway>)> {
         let place = setting.place;
+        let mut away: Vec<(usize, [Option<ExprId>; 3])> = Vec::new();
         let mut made = FxHashMap::default();
         let forward = setting.laid.steps.get(..setting.laid.forward_steps?)?;
         note_made(forward, &setting.model, self, &mut 0, [None; 2], &mut made);
@@ -214,17 +267,42 @@ impl<'p> Checker<'p> {
             let (stage, rounds) = made.get(&version).copied().unwrap_or((0, None));
             let shards = setting.laid.layout(version).map(|l| l.shards.clone());
             let shards = shards.unwrap_or_default();
-            let mut bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
+            let bytes = self.tensor_bytes(frame, version.tensor, &shards, View::Local);
+            let Some(mut bytes) = bytes else { continue };
             if let Some(narrow) = Self::saved_format(setting, &readers, version) {
                 let own = setting.model.tensors[version.tensor].dtype.width;
                 let share = self.graph.div(narrow.width, own);
-                bytes = bytes.map(|b| self.graph.mul(b, share));
+                bytes = self.graph.mul(bytes, share);
             }
-            self.add_rounds(&mut sums, stage, bytes, rounds);
+            let (bytes, elsewhere) = self.parted(setting, Role::Activations, version.tensor, bytes);
+            self.add_rounds(&mut sums, stage, Some(bytes), rounds);
+            let Some((store, bytes)) = elsewhere else { continue };
+            if away.iter().all(|(at, _)| *at != store) {
+                away.push((store, [None; 3]));
+            }
+            if let Some((_, sums)) = away.iter_mut().find(|(at, _)| *at == store) {
+                self.add_rounds(sums, stage, Some(bytes), rounds);
+            }
         }
         let backward = setting.laid.steps.get(setting.laid.forward_steps?..)?;
         self.statistics(backward, setting, work, frame, None, &mut sums);
-        let mut stages = self.on_stages(sums, work, Dimension::BYTES, place);
+        let kept = self.on_stages(sums, work, Dimension::BYTES, place);
+        let kept = self.in_flight(work, kept, place)?;
+        let mut elsewhere = Vec::new();
+        for (store, parts) in away {
+            let stages = self.on_stages(parts, work, Dimension::BYTES, place);
+            elsewhere.push((store, parts, self.in_flight(work, stages, place)?));
+        }
+        Some((kept, elsewhere))
+    }
+
+    /// What a stage keeps of one micro-batch, for all that are under way there.
+    fn in_flight(
+        &mut self,
+        work: &Workload,
+        mut stages: [ExprId; 3],
+        place: Place,
+    ) -> Option<[ExprId; 3]> {
         let one = self.counted(1.0, "1", place, "the stage itself");
         let two = self.counted(2.0, "2", place, "the stage itself and the first");
         let none = self.counted(0.0, "0", place, "none after the last stage");
@@ -255,6 +333,12 @@ impl<'p> Checker<'p> {
         let copies = self.of_schedule(work, "copies", work.stages)?;
         let one = self.counted(1.0, "1", place, "its own stage");
         Some(self.graph.sub(copies, one))
+    }
+
+    /// What the stages hold, with that of the stage at the other end where it is theirs too.
+    pub(super) fn mirror(&mut self, own: [ExprId; 3], mirrored: ExprId) -> [ExprId; 3] {
+        let [first, between, last] = own;
+        self.with_mirrored(own, [last, between, first], mirrored)
     }
 
     fn with_mirrored(

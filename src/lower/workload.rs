@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use super::memory::stages;
 use super::phase::Setting;
 use super::training::Formats;
 use crate::check::{Checker, Object, Value};
@@ -12,6 +13,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::ExprId;
 use crate::ir::Training;
 use crate::name::Name;
+use crate::source::Place;
 
 /// What `serve` says, on which replicas.
 pub(super) struct Serving {
@@ -51,7 +53,7 @@ impl<'p> Checker<'p> {
     ) -> Option<T> {
         let before = self.diagnostics.len();
         match training {
-            None => drop(self.serving_of(scenario, setting)),
+            None => drop(self.serving_of(scenario, plan, setting)),
             Some(training) => {
                 let recompute = training.recompute;
                 drop(self.workload_of_training(scenario, plan, setting, recompute, formats));
@@ -71,6 +73,7 @@ impl<'p> Checker<'p> {
     pub(super) fn serving_of(
         &mut self,
         scenario: &Rc<Object<'p>>,
+        plan: Option<&Rc<Object<'p>>>,
         setting: &Setting<'_, 'p>,
     ) -> Option<Serving> {
         let figures = self.serve_figures(scenario)?;
@@ -80,6 +83,9 @@ impl<'p> Checker<'p> {
             self.enough_sequences(setting, replicas, batch)?;
         }
         self.check_batch(setting, batch);
+        self.check_effect(plan, setting, false)?;
+        self.check_offload(setting, false)?;
+        self.check_ends(setting, plan, stages(&setting.laid.steps).as_ref())?;
         Some(Serving { figures, replicas })
     }
 
@@ -105,8 +111,8 @@ impl<'p> Checker<'p> {
         found.try_into().ok()
     }
 
-    /// The optimizer that `train` names; Adam where it names none.
-    pub(super) fn optimizer(&mut self, scenario: &Rc<Object<'p>>) -> Option<Name> {
+    /// The optimizer that `train` names, and where; Adam where it names none.
+    pub(super) fn optimizer(&mut self, scenario: &Rc<Object<'p>>) -> Option<(Name, Place)> {
         let path = [Name::new("train"), Name::new("optimizer")];
         let place = scenario.place_of(&path).or(scenario.item.map(|i| i.name_place()))?;
         let name = match self.field_path(scenario, &["train", "optimizer"]) {
@@ -115,6 +121,6 @@ impl<'p> Checker<'p> {
             None => Name::new("adam"),
         };
         self.known_optimizer(name, place)?;
-        Some(name)
+        Some((name, place))
     }
 }

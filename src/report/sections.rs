@@ -4,7 +4,7 @@ use super::table::{Cell, Table, Tint};
 use super::training;
 use super::{Collective, Scenario};
 use crate::evaluation::Settable;
-use crate::lower::MEMORY_PARTS;
+use crate::lower::{MEMORY_PARTS, STORED_PARTS};
 use crate::quantity::figure::Figure;
 use crate::quantity::format::{HumanUnit, human};
 use crate::source::{Sources, Spot};
@@ -117,6 +117,7 @@ pub fn tables(scenario: &Scenario) -> Vec<Table> {
         true => vec![training::rates(scenario), training::step(scenario), memory(scenario)],
         false => vec![headlines(scenario), phases(scenario), memory(scenario)],
     };
+    tables.extend(memories_elsewhere(scenario));
     tables.push(if trains { training::layers(scenario) } else { layers(scenario) });
     for (phase, word) in DETAILED.into_iter().chain(training::COLLECTIVES) {
         tables.push(collectives(scenario, phase, word));
@@ -195,21 +196,41 @@ fn phases(scenario: &Scenario) -> Table {
 }
 
 fn memory(scenario: &Scenario) -> Table {
-    let mut table = Table { heads: vec!["", ">", ">", ""], ..Table::default() };
-    let (Some(capacity), Some(total)) =
-        (value(scenario, "memory.capacity"), value(scenario, "memory.total"))
-    else {
+    let mut table = one_memory(scenario, "memory", &MEMORY_PARTS);
+    if table.rows.is_empty() {
         return table;
-    };
-    let bytes = |v: f64| human(v, HumanUnit::Bytes);
+    }
     table.title = "Memory of the fullest device".into();
-    table.remark = format!("{} of {}", bytes(total), bytes(capacity));
     if let Some(batch) = value(scenario, "largest_batch") {
         table.remark += &match batch {
             b if b >= 1.0 => format!("; largest batch that fits: {}", human(b, HumanUnit::Plain)),
             _ => "; no batch fits".to_owned(),
         };
     }
+    table
+}
+
+/// What lies outside of the devices: a table for each memory.
+fn memories_elsewhere(scenario: &Scenario) -> Vec<Table> {
+    let stores = scenario.results.keys().filter_map(|path| {
+        let store = path.strip_prefix("memory.")?.strip_suffix(".capacity")?;
+        (!store.contains('.')).then_some(store)
+    });
+    let table = |store: &str| {
+        let mut table = one_memory(scenario, &format!("memory.{store}"), &STORED_PARTS);
+        table.title = format!("Memory `{store}`, of all devices that share one");
+        table
+    };
+    stores.map(table).collect()
+}
+
+/// What a memory holds, by part, and what is left or missing.
+fn one_memory(scenario: &Scenario, root: &str, parts: &[&str]) -> Table {
+    let mut table = Table { heads: vec!["", ">", ">", ""], ..Table::default() };
+    let of = |part: &str| value(scenario, &format!("{root}.{part}"));
+    let (Some(capacity), Some(total)) = (of("capacity"), of("total")) else { return table };
+    let bytes = |v: f64| human(v, HumanUnit::Bytes);
+    table.remark = format!("{} of {}", bytes(total), bytes(capacity));
     let mut row = |name: &str, amount: f64, tint: Tint| {
         let share = amount / capacity;
         table.rows.push(vec![
@@ -219,8 +240,8 @@ fn memory(scenario: &Scenario) -> Table {
             bar(share).into(),
         ]);
     };
-    for part in MEMORY_PARTS {
-        if let Some(amount) = value(scenario, &format!("memory.{part}")).filter(|v| *v != 0.0) {
+    for part in parts {
+        if let Some(amount) = of(part).filter(|v| *v != 0.0) {
             row(part, amount, Tint::Plain);
         }
     }
@@ -292,6 +313,9 @@ fn layers(scenario: &Scenario) -> Table {
         });
     }
     if !rows_are_empty(scenario) {
+        add("transfers", &|phase| {
+            value(scenario, &format!("{phase}.offload.exposed")).map(|v| (v, None))
+        });
         add("overhead", &|phase| value(scenario, &format!("{phase}.overhead")).map(|v| (v, None)));
     }
     let heads =

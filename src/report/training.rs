@@ -6,11 +6,12 @@ use super::table::{Cell, Table, Tint};
 use crate::quantity::format::{HumanUnit, human};
 
 /// Parts of a step, in order; together they are its time.
-const PARTS: [(&str, &str); 6] = [
+const PARTS: [(&str, &str); 7] = [
     ("forward", "kernels of the slowest stage"),
     ("backward", "the same"),
     ("recompute", "the same, once more"),
     ("communication.exposed", "collectives that nothing hides"),
+    ("offload.exposed", "transfers that nothing hides"),
     ("bubble", "the slowest stage waits"),
     ("optimizer", "the update"),
 ];

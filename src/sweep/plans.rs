@@ -51,21 +51,24 @@ pub struct Layouts {
 }
 
 /// Where time goes, by workload; the names are those of results.
-const SERVING: [&str; 8] = [
+const SERVING: [&str; 10] = [
     "prefill.compute_time",
     "prefill.memory_time",
     "prefill.communication.exposed",
+    "prefill.offload.exposed",
     "prefill.overhead",
     "decode.mid.compute_time",
     "decode.mid.memory_time",
     "decode.mid.communication.exposed",
+    "decode.mid.offload.exposed",
     "decode.mid.overhead",
 ];
-const TRAINING: [&str; 6] = [
+const TRAINING: [&str; 7] = [
     "step.forward",
     "step.backward",
     "step.recompute",
     "step.communication.exposed",
+    "step.offload.exposed",
     "step.bubble",
     "step.optimizer",
 ];

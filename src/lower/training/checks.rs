@@ -8,6 +8,7 @@ use super::Workload;
 use crate::check::{Checker, Object, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op};
+use crate::graph::Shard;
 use crate::lower::phase::Setting;
 use crate::name::Name;
 use crate::source::Place;
@@ -21,7 +22,7 @@ impl<'p> Checker<'p> {
         work: &Workload,
     ) -> Option<()> {
         self.check_shares(setting)?;
-        self.check_ends(setting, plan, work)?;
+        self.check_ends(setting, plan, work.pipeline.as_ref())?;
         self.check_pairs(setting, work)?;
         self.check_sequence(setting, plan, work)
     }
@@ -42,16 +43,16 @@ impl<'p> Checker<'p> {
     }
 
     /// Layers of the first stage and the last leave some for the others.
-    fn check_ends(
+    pub(in crate::lower) fn check_ends(
         &mut self,
         setting: &Setting<'_, 'p>,
         plan: Option<&Rc<Object<'p>>>,
-        work: &Workload,
+        pipeline: Option<&(Shard, ExprId)>,
     ) -> Option<()> {
         let given: Vec<ExprId> = setting.plan.ends.into_iter().flatten().collect();
         let Some(sum) = self.graph.sum(given.clone()) else { return Some(()) };
         let place = self.field_place(setting, plan, &["first_stage", "last_stage"]);
-        let Some((_, layers)) = &work.pipeline else {
+        let Some((shard, layers)) = pipeline else {
             let title = "stages have layers of their own where no pipeline is";
             let finding = Diagnostic::new(codes::STAGE_LAYERS, title, place, "there are no stages");
             self.report(finding.note("cut the layers: `shard layers over pp`"));
@@ -59,18 +60,38 @@ impl<'p> Checker<'p> {
         };
         let ends = given.len() as f64;
         let ends = self.counted(ends, "ends", place, "stages with layers of their own");
-        let others = self.graph.sub(work.stages, ends);
+        let others = self.graph.sub(shard.count, ends);
         let needed = self.graph.add(sum, others);
         let enough = self.graph.binary(Op::Le, needed, *layers);
+        let show = |checker: &Self, id| show_number(checker.graph.value(id));
+        // Two stages that both have their own share all layers between them.
+        let none = self.counted(0.0, "0", place, "no other stage");
+        let two = self.graph.binary(Op::Eq, others, none);
+        let one = self.counted(1.0, "1", place, "one stage has all layers");
+        let single = self.graph.binary(Op::Eq, shard.count, one);
+        let all = self.graph.binary(Op::Eq, sum, *layers);
+        let left = self.graph.unary(Op::Not, two);
+        let dealt = self.graph.binary(Op::Or, left, all);
+        let dealt = self.graph.binary(Op::Or, dealt, single);
+        if self.decide(enough) != Some(false) && self.decide(dealt) == Some(false) {
+            let title = format!(
+                "two stages are given {} of {} layers",
+                show(self, sum),
+                show(self, *layers)
+            );
+            let finding =
+                Diagnostic::new(codes::STAGE_LAYERS, title, place, "and no stage is left");
+            self.report(finding.note("give one of them a number, and the other has the rest"));
+            return None;
+        }
         if self.decide(enough) != Some(false) {
             return Some(());
         }
-        let show = |id| show_number(self.graph.value(id));
         let title = format!(
             "{} layers leave none for {} stages when {} are given away",
-            show(*layers),
-            show(others),
-            show(sum)
+            show(self, *layers),
+            show(self, others),
+            show(self, sum)
         );
         self.report(Diagnostic::new(codes::STAGE_LAYERS, title, place, "too many layers here"));
         None

@@ -6,6 +6,7 @@ use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op};
 use crate::ir::Pass;
 use crate::lower::collective::CollectiveUse;
+use crate::lower::offload::OnStages;
 use crate::lower::phase::{PhaseCost, Setting};
 use crate::lower::scenario::Lowered;
 use crate::lower::training_memory::Kept;
@@ -164,9 +165,14 @@ impl<'p> Checker<'p> {
         let place = setting.place;
         // The stage whose micro-batch takes longest, and the sum over all stages.
         let open = self.left_open(&parts, work, setting)?;
-        let forward = self.passes(&parts, &[Pass::Forward], open.forward, work, place);
+        let mut forward = self.passes(&parts, &[Pass::Forward], open.forward, work, place);
         let back = [Pass::Recompute, Pass::Backward];
-        let backward = self.passes(&parts, &back, open.backward, work, place);
+        let mut backward = self.passes(&parts, &back, open.backward, work, place);
+        let waits = self.step_waits(setting, work, &kept.away, [forward, backward])?;
+        if let Some(waits) = &waits {
+            forward = self.add_stages(forward, waits.forward);
+            backward = self.add_stages(backward, waits.backward);
+        }
         let of_weights = self.on_stages(parts.of_weights, work, Dimension::TIME, place);
         let mut each = forward;
         for (sum, part) in each.iter_mut().zip(backward) {
@@ -199,7 +205,11 @@ impl<'p> Checker<'p> {
         }
         let busy = self.graph.sum(times.clone())?;
         // The update.
-        let update = self.update_time(setting, costs, kept)?;
+        let mut update = self.update_time(setting, costs, kept)?;
+        if let Some(waits) = &waits {
+            let elsewhere = self.there(slowest, waits.update);
+            update = self.graph.add(update, elsewhere);
+        }
         let update = put(self, "step.optimizer", update, "the update of the weights");
         // Collectives in the passes, between stages, and once in a step.
         let mut comm = [None; 3];
@@ -261,13 +271,28 @@ impl<'p> Checker<'p> {
         // The schedule.
         let bubble = self.waiting(work, [forward, backward, of_weights], slowest)?;
         let bubble = put(self, "step.bubble", bubble, "the slowest stage waits for others");
-        let time = self.graph.sum([busy, update, exposed, bubble])?;
-        let time = put(
-            self,
-            "step.time",
-            time,
-            "forward + backward + recompute + exposed communication + bubble + optimizer",
-        );
+        let mut time = self.graph.sum([busy, update, exposed, bubble])?;
+        let mut rule =
+            "forward + backward + recompute + exposed communication + bubble + optimizer";
+        if let Some(waits) = waits {
+            let open = self.add_stages(waits.forward, waits.backward);
+            let mut whole = |checker: &mut Self, path, each: OnStages, once: OnStages, rule| {
+                let (each, once) = (checker.there(slowest, each), checker.there(slowest, once));
+                let each = checker.graph.mul(each, m);
+                let all = checker.graph.add(each, once);
+                put(checker, path, all, rule)
+            };
+            let path = "step.offload.exposed";
+            let open = whole(self, path, open, waits.once, "transfers that nothing hides");
+            let (hidden, once) = (waits.hidden, waits.once_hidden);
+            whole(self, "step.offload.hidden", hidden, once, "transfers behind other work");
+            let (bytes, once) = (waits.bytes, waits.once_bytes);
+            whole(self, "step.offload.bytes", bytes, once, "to and from a device");
+            time = self.graph.add(time, open);
+            rule = "forward + backward + recompute + exposed communication and transfers + bubble \
+                    + optimizer";
+        }
+        let time = put(self, "step.time", time, rule);
         let worked = self.graph.mul(longest, m);
         let args = [("bubble", Value::Num(bubble)), ("busy", Value::Num(worked))];
         let overhead = self.library_number("bubble_overhead", &args)?;

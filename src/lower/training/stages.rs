@@ -18,10 +18,19 @@ pub(in crate::lower) struct Most {
     is_between: ExprId,
 }
 
+/// How the layers are dealt out over the stages of a pipeline.
+#[derive(Clone, Copy)]
+pub(in crate::lower) struct Cut {
+    /// The shares of all layers that the first stage, one between, and the last have.
+    pub(in crate::lower) shares: [ExprId; 3],
+    /// How many stages there are.
+    pub(in crate::lower) stages: ExprId,
+}
+
 impl<'p> Checker<'p> {
     /// The shares of all layers on the first stage, on one between, and on the last. What the plan
     /// does not give to the ends is dealt out evenly, rounded up.
-    pub(super) fn shares(
+    pub(in crate::lower) fn shares(
         &mut self,
         setting: &Setting<'_, 'p>,
         stages: &Shard,
@@ -50,17 +59,29 @@ impl<'p> Checker<'p> {
         dimension: Dimension,
         place: Place,
     ) -> [ExprId; 3] {
+        let cut = work.shares.map(|shares| Cut { shares, stages: work.stages });
+        self.cut_over(parts, cut, dimension, place)
+    }
+
+    /// The same for a pipeline, or without one.
+    pub(in crate::lower) fn cut_over(
+        &mut self,
+        parts: ByStage,
+        cut: Option<Cut>,
+        dimension: Dimension,
+        place: Place,
+    ) -> [ExprId; 3] {
         let origin = self.origin("none", place, "nothing of this kind");
         let none = self.graph.constant(0.0, dimension, origin);
         let [first, layers, last] = parts.map(|p| p.unwrap_or(none));
         let all = self.graph.add(first, layers);
         let all = self.graph.add(all, last);
-        let Some(shares) = work.shares else { return [all; 3] };
-        let [a, b, c] = shares.map(|s| self.graph.mul(layers, s));
+        let Some(cut) = cut else { return [all; 3] };
+        let [a, b, c] = cut.shares.map(|s| self.graph.mul(layers, s));
         let a = self.graph.add(first, a);
         let c = self.graph.add(c, last);
         let one = self.counted(1.0, "1", place, "one stage");
-        let single = self.graph.binary(Op::Eq, work.stages, one);
+        let single = self.graph.binary(Op::Eq, cut.stages, one);
         [a, b, c].map(|stage| self.graph.select(single, all, stage))
     }
 
