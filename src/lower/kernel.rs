@@ -448,6 +448,11 @@ impl<'p> Checker<'p> {
             ("peak", Value::Num(peak)),
             ("bits", Value::Num(bits)),
         ];
+        if setting.model.forward_steps.is_some() {
+            let rule = "1 in training, whose steps last for long";
+            let trains = self.counted(1.0, "trains", setting.place, rule);
+            args.push(("trains", Value::Num(trains)));
+        }
         // Inside of a kernel such as flash attention both factors are made on the way.
         if fused && !has_weight(&setting.model, op) {
             let back = f64::from(u8::from(setting.model.ops[op].pass != Pass::Forward));
