@@ -260,6 +260,8 @@ impl Reader<'_> {
             "exclude_modules",
             "quantization.exclude_modules",
             "llm_int8_skip_modules",
+            "skip_modules",
+            "exclude",
         ];
         let mut layers: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
         let mut whole: BTreeSet<String> = BTreeSet::new();
@@ -365,6 +367,35 @@ fn shape(method: &str, config: &Node) -> Option<Shape> {
             })
         }
         "bitsandbytes" => Shape::plain("int8"),
+        "hqq" => {
+            let set = |key: &str| {
+                let inner = format!("quant_config.weight_quant_params.{key}");
+                number(config, key).or(number(config, &inner))
+            };
+            affine(set("nbits").unwrap_or(4.0), set("group_size").unwrap_or(64.0))
+        }
+        "torchao" => {
+            let kind = text(config, "quant_type").unwrap_or_default();
+            let group = number(config, "group_size").unwrap_or(128.0);
+            match kind.as_str() {
+                kind if kind.contains("int4") => grouped(4.0, group, true),
+                kind if kind.contains("int8") => Shape::plain("int8"),
+                kind if kind.contains("float8") || kind.contains("fp8") => Shape::plain("fp8"),
+                _ => return None,
+            }
+        }
+        "quark" => {
+            let of = |key: &str| format!("global_quant_config.weight.{key}");
+            let group = number(config, &of("group_size"));
+            match text(config, &of("dtype"))?.as_str() {
+                "fp8_e4m3" => Shape::plain("fp8"),
+                "fp4" => Shape::plain("mxfp4"),
+                "int8" => Shape::plain("int8"),
+                "int4" | "uint4" => grouped(4.0, group.unwrap_or(128.0), true),
+                _ => return None,
+            }
+        }
+        "eetq" | "quanto" => Shape::plain("int8"),
         "mlx" => affine(
             number(config, "bits").unwrap_or(4.0),
             number(config, "group_size").unwrap_or(64.0),
