@@ -1,15 +1,18 @@
 //! Numbers: a flat tape over the part of the graph that wanted results need.
 //!
 //! In: a graph and roots. Out: a [`Tape`], plain data without names, which computes the roots for
-//! any values of the parameters, bit by bit as the graph itself does.
+//! any values of the parameters, bit by bit as the graph itself does. Operations of one kind that
+//! can be done at the same time stand in rows.
+
+use rustc_hash::FxHashMap;
 
 use crate::expr::{ExprId, Graph, Op};
 
-/// One operation; operands are slots.
+/// Operations of one kind that do not need each other: the processor guesses one jump for all.
 #[derive(Clone, Copy, PartialEq, Debug)]
-struct Step {
+struct Row {
     op: Op,
-    operands: [u32; 3],
+    count: u32,
 }
 
 /// A parameter that is read.
@@ -26,68 +29,139 @@ struct Input {
 pub struct Tape {
     constants: Vec<f64>,
     inputs: Vec<Input>,
-    steps: Vec<Step>,
+    rows: Vec<Row>,
+    /// The slots of each step's operands, in the order of the rows.
+    operands: Vec<[u32; 3]>,
     roots: Vec<u32>,
 }
 
 impl Tape {
-    /// The code for `roots`: nothing that they do not need, and no names.
+    /// The code for `roots`: nothing that they do not need, nothing twice, and no names.
     #[must_use]
     pub fn compile(graph: &Graph, roots: &[ExprId]) -> Self {
         let order = needed(graph, roots);
         let mut tape = Self::default();
+        // Leaves first; steps are numbered from `leaves` on in the order of the graph.
+        let mut values = vec![u32::MAX; graph.len()];
         for &id in &order {
-            let node = graph.node(id);
-            if let Some(value) = node.constant() {
+            if let Some(value) = graph.node(id).constant() {
+                set(&mut values, id, tape.constants.len() as u32);
                 tape.constants.push(value);
-            } else if let Some(position) = node.param() {
+            }
+        }
+        for &id in &order {
+            if let Some(position) = graph.node(id).param() {
+                let slot = tape.constants.len() + tape.inputs.len();
+                set(&mut values, id, slot as u32);
                 tape.inputs.push(Input { position, base: graph.value(id) });
             }
         }
-        let mut slots = vec![u32::MAX; graph.len()];
-        let mut next = [0, tape.constants.len(), tape.constants.len() + tape.inputs.len()];
+        let leaves = tape.constants.len() + tape.inputs.len();
+        let mut steps: Vec<(Op, [u32; 3])> = Vec::new();
+        let mut known: FxHashMap<(Op, [u32; 3]), u32> = FxHashMap::default();
         for id in order {
             let node = graph.node(id);
-            let [constant, input, step] = &mut next;
-            let counter = match node.op {
-                Op::Const => constant,
-                Op::Param => input,
-                Op::Named => {
-                    let inner = node.operands().next().and_then(|o| slots.get(o.index()).copied());
-                    set(&mut slots, id, inner.unwrap_or(u32::MAX));
-                    continue;
-                }
-                op => {
-                    let slot = |o: ExprId| slots.get(o.index()).copied().unwrap_or(u32::MAX);
-                    let mut ids = node.operands().map(slot);
-                    let first = ids.next().unwrap_or_default();
-                    // Operands beyond the arity are ignored; any slot will do.
-                    let second = ids.next().unwrap_or(first);
-                    let third = ids.next().unwrap_or(second);
-                    tape.steps.push(Step { op, operands: [first, second, third] });
-                    step
-                }
+            let slot = |o: ExprId| values.get(o.index()).copied().unwrap_or(u32::MAX);
+            let mut ids = node.operands().map(slot);
+            let first = ids.next().unwrap_or_default();
+            // Operands beyond the arity are ignored; any slot will do.
+            let second = ids.next().unwrap_or(first);
+            let third = ids.next().unwrap_or(second);
+            let value = match node.op {
+                Op::Const | Op::Param => continue,
+                Op::Named => first,
+                op => *known.entry((op, [first, second, third])).or_insert_with(|| {
+                    steps.push((op, [first, second, third]));
+                    (leaves + steps.len() - 1) as u32
+                }),
             };
-            set(&mut slots, id, *counter as u32);
-            *counter += 1;
+            set(&mut values, id, value);
         }
-        tape.roots =
-            roots.iter().map(|r| slots.get(r.index()).copied().unwrap_or(u32::MAX)).collect();
+        let places = tape.schedule(leaves, &steps);
+        let place = |value: u32| match (value as usize).checked_sub(leaves) {
+            Some(step) => places.get(step).copied().unwrap_or(u32::MAX),
+            None => value,
+        };
+        tape.operands.iter_mut().flatten().for_each(|o| *o = place(*o));
+        let root = |r: &ExprId| values.get(r.index()).map_or(u32::MAX, |v| place(*v));
+        tape.roots = roots.iter().map(root).collect();
         tape
+    }
+
+    /// Puts steps into rows, always the longest that can be next; gives the slot of each.
+    fn schedule(&mut self, leaves: usize, steps: &[(Op, [u32; 3])]) -> Vec<u32> {
+        let of = |operands: &[u32; 3]| {
+            let mut needs: Vec<usize> =
+                operands.iter().filter_map(|o| (*o as usize).checked_sub(leaves)).collect();
+            needs.sort_unstable();
+            needs.dedup();
+            needs.retain(|step| *step < steps.len());
+            needs
+        };
+        let mut waits = vec![0_usize; steps.len()];
+        let mut users: Vec<Vec<u32>> = vec![Vec::new(); steps.len()];
+        let mut ready: FxHashMap<Op, Vec<u32>> = FxHashMap::default();
+        for (step, (op, operands)) in steps.iter().enumerate() {
+            let needs = of(operands);
+            if let Some(cell) = waits.get_mut(step) {
+                *cell = needs.len();
+            }
+            if needs.is_empty() {
+                ready.entry(*op).or_default().push(step as u32);
+            }
+            for need in needs {
+                users.get_mut(need).into_iter().for_each(|list| list.push(step as u32));
+            }
+        }
+        let mut places = vec![u32::MAX; steps.len()];
+        loop {
+            // Of rows of the same length the one that starts first, so that every run is the same.
+            let longest = ready
+                .iter()
+                .filter(|(_, list)| !list.is_empty())
+                .max_by_key(|(_, list)| (list.len(), list.first().map(|s| u32::MAX - s)));
+            let Some(op) = longest.map(|(op, _)| *op) else { return places };
+            let row = ready.remove(&op).unwrap_or_default();
+            self.rows.push(Row { op, count: row.len() as u32 });
+            for &step in &row {
+                let slot = leaves + self.operands.len();
+                if let (Some(cell), Some((_, operands))) =
+                    (places.get_mut(step as usize), steps.get(step as usize))
+                {
+                    *cell = slot as u32;
+                    self.operands.push(*operands);
+                }
+            }
+            for user in row.iter().filter_map(|step| users.get(*step as usize)).flatten() {
+                let Some(wait) = waits.get_mut(*user as usize) else { continue };
+                *wait -= 1;
+                if *wait == 0
+                    && let Some((op, _)) = steps.get(*user as usize)
+                {
+                    ready.entry(*op).or_default().push(*user);
+                }
+            }
+        }
     }
 
     /// The values of the roots, in their order. A parameter without a value here has that of the
     /// graph.
     #[must_use]
     pub fn run(&self, params: &[f64]) -> Vec<f64> {
-        let mut values = self.constants.clone();
-        values.reserve(self.inputs.len() + self.steps.len());
+        let leaves = self.constants.len() + self.inputs.len();
+        let mut values = Vec::with_capacity(leaves + self.operands.len());
+        values.extend_from_slice(&self.constants);
         for input in &self.inputs {
             values.push(params.get(input.position as usize).copied().unwrap_or(input.base));
         }
-        for step in &self.steps {
-            let [a, b, c] = step.operands.map(|slot| at(&values, slot));
-            values.push(step.op.apply(a, b, c));
+        values.resize(leaves + self.operands.len(), 0.0);
+        let (mut start, mut operands) = (leaves, self.operands.as_slice());
+        for row in &self.rows {
+            let (own, rest) = operands.split_at(row.count as usize);
+            let (known, to) = values.split_at_mut(start);
+            run_row(row.op, own, known, to);
+            start += own.len();
+            operands = rest;
         }
         self.roots.iter().map(|slot| at(&values, *slot)).collect()
     }
@@ -95,16 +169,39 @@ impl Tape {
     /// How many operations a run takes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.steps.len()
+        self.operands.len()
     }
 
     /// Whether a run takes no operation at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.operands.is_empty()
     }
 }
 
+/// One row: the kind of operation is looked at once.
+fn run_row(op: Op, operands: &[[u32; 3]], known: &[f64], to: &mut [f64]) {
+    /// The loop for one kind of operation with the operation written into it.
+    macro_rules! rows {
+        ($($op:ident)*) => {
+            match op {
+                $(Op::$op => {
+                    for (to, [a, b, c]) in to.iter_mut().zip(operands) {
+                        *to = Op::$op.apply(at(known, *a), at(known, *b), at(known, *c));
+                    }
+                })*
+                op => {
+                    for (to, [a, b, c]) in to.iter_mut().zip(operands) {
+                        *to = op.apply(at(known, *a), at(known, *b), at(known, *c));
+                    }
+                }
+            }
+        };
+    }
+    rows!(Add Sub Mul Div Min Max Lt Le Eq Ne And Or Not Neg Ceil Floor Select Mod);
+}
+
+#[inline]
 fn at(values: &[f64], slot: u32) -> f64 {
     values.get(slot as usize).copied().unwrap_or(f64::NAN)
 }

@@ -159,7 +159,8 @@ impl Answer {
         let first_expected = first_goal + definition.goals.len() + definition.columns.len();
         let mut goals = vec![0.0; definition.goals.len()];
         let judge = Judge::new(definition, block);
-        let expected: Vec<&Vec<f64>> = block.values.iter().skip(first_expected).collect();
+        let expected = block.values.iter().skip(first_expected);
+        let expected: Vec<&Vec<f64>> = expected.take_while(|c| !c.is_empty()).collect();
         self.missed.resize(self.missed.len().max(expected.len()), 0);
         for (at, &number) in numbers.iter().enumerate() {
             self.points += 1;
