@@ -4,6 +4,7 @@
 //! (useful, even, local) and by layer, and the time of the pass through its pipeline.
 
 use super::phase::{PhaseCost, Setting, Stage};
+use super::pipeline::Pipeline;
 use super::results::Leaf;
 use super::scenario::Lowered;
 use crate::arena::Ordered;
@@ -17,7 +18,7 @@ impl<'p> Checker<'p> {
     /// The leaves of one phase.
     pub(super) fn phase_results(
         &mut self,
-        phase: &str,
+        phase: &'static str,
         cost: &PhaseCost,
         setting: &Setting<'_, 'p>,
         groups: Option<ExprId>,
@@ -111,7 +112,7 @@ impl<'p> Checker<'p> {
                 };
                 let none = zero(self, Dimension::TIME);
                 let name = if phase == "prefill" { "pipeline_prefill" } else { "pipeline_decode" };
-                self.library_number(
+                let time = self.library_number(
                     name,
                     &[
                         ("total", Value::Num(pass)),
@@ -120,7 +121,22 @@ impl<'p> Checker<'p> {
                         ("stages", Value::Num(shard.count)),
                         ("groups", Value::Num(groups)),
                     ],
-                )?
+                )?;
+                let one = self.counted(1.0, "1", place, "each stage runs all of its layers");
+                let forward = [a, middle, b].map(|t| t.unwrap_or(none));
+                let pipeline = Pipeline {
+                    schedule: Name::new(if phase == "prefill" { "prefill" } else { "decode" }),
+                    stages: shard.count,
+                    micro_batches: groups,
+                    chunks: one,
+                    passes: [forward, [none; 3], [none; 3]],
+                    send,
+                    time,
+                    shares: None,
+                    layers: Some(*layers),
+                };
+                lowered.pipelines.push((phase, pipeline));
+                time
             }
             _ => pass,
         };

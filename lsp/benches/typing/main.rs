@@ -152,18 +152,24 @@ fn typing(book: &mut Book, part: &str, text: &str, limits: &Limits) {
             client.arrived
         });
         book.enter(&format!("{part}: hover over {what}"), &times, limits.hover);
-        after_edits(book, &mut client, number, rounds, limits.hover, (
-            &format!("{part}: hover over {what} after an edit"),
-            "textDocument/hover",
-            params(at),
-        ));
+        after_edits(
+            book,
+            &mut client,
+            number,
+            rounds,
+            limits.hover,
+            (&format!("{part}: hover over {what} after an edit"), "textDocument/hover", params(at)),
+        );
     }
     let completions = [
         ("a value", below(text, &format!("scenario run{middle} {{"), 1, 11)),
         ("a statement", below(text, &format!("scenario run{middle} {{"), 4, 2)),
         ("a result", below(text, "  expect memory.headroom", 0, 9)),
         ("below a name", below(text, "  expect memory.headroom", 0, 16)),
-        ("a kind of item", json!({ "line": position(text, "\nconst ratio2 ")["line"], "character": 0 })),
+        (
+            "a kind of item",
+            json!({ "line": position(text, "\nconst ratio2 ")["line"], "character": 0 }),
+        ),
     ];
     for (what, at) in &completions {
         let times = Times::answered(&mut client, rounds, |client, _| {
@@ -171,11 +177,18 @@ fn typing(book: &mut Book, part: &str, text: &str, limits: &Limits) {
             client.arrived
         });
         book.enter(&format!("{part}: completion of {what}"), &times, limits.completion);
-        after_edits(book, &mut client, number, rounds, limits.completion, (
-            &format!("{part}: completion of {what} after an edit"),
-            "textDocument/completion",
-            params(at),
-        ));
+        after_edits(
+            book,
+            &mut client,
+            number,
+            rounds,
+            limits.completion,
+            (
+                &format!("{part}: completion of {what} after an edit"),
+                "textDocument/completion",
+                params(at),
+            ),
+        );
     }
     let whole = json!({ "textDocument": { "uri": URI } });
     let times = Times::answered(&mut client, rounds.min(40), |client, _| {
@@ -183,11 +196,18 @@ fn typing(book: &mut Book, part: &str, text: &str, limits: &Limits) {
         client.arrived
     });
     book.enter(&format!("{part}: semantic tokens"), &times, limits.tokens);
-    after_edits(book, &mut client, number, rounds.min(40), limits.tokens, (
-        &format!("{part}: semantic tokens after an edit"),
-        "textDocument/semanticTokens/full",
-        whole.clone(),
-    ));
+    after_edits(
+        book,
+        &mut client,
+        number,
+        rounds.min(40),
+        limits.tokens,
+        (
+            &format!("{part}: semantic tokens after an edit"),
+            "textDocument/semanticTokens/full",
+            whole.clone(),
+        ),
+    );
     let full = client.request("textDocument/semanticTokens/full", whole.clone());
     let mut id = full["resultId"].clone();
     let mut each = Vec::new();
