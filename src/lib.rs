@@ -30,6 +30,7 @@ pub mod import;
 pub mod ir;
 pub mod lower;
 pub mod name;
+pub mod pipeline;
 pub mod quantity;
 pub mod reading;
 pub mod report;

@@ -11,6 +11,7 @@ mod merge;
 pub mod mermaid;
 mod paths;
 pub mod place;
+
 pub mod svg;
 
 pub use build::draw;

@@ -152,7 +152,7 @@ fn curve(points: &[(f64, f64)]) -> String {
 }
 
 /// Text of an XML document; characters that it may not have become spaces.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         match c {

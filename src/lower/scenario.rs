@@ -9,6 +9,7 @@ use super::formats::Formats;
 use super::frame::{Frame, View};
 use super::memory::stages;
 use super::phase::{PhaseCost, Setting, escaping};
+use super::pipeline::Pipeline;
 use super::results::Results;
 use super::training::Cut;
 use super::workload::Serving;
@@ -63,6 +64,8 @@ pub struct Lowered {
     pub laid: Rc<Laid>,
     /// What every step of each pass costs, once.
     pub costs: Vec<(&'static str, PhaseCost)>,
+    /// How passes go through the stages of a pipeline: of a step of training, or of each phase.
+    pub pipelines: Vec<(&'static str, Pipeline)>,
     /// The plan that laid it out.
     pub mapping: Plan,
     /// The machine.
@@ -172,6 +175,7 @@ pub fn lower<'p>(
         ir: Rc::default(),
         laid: Rc::default(),
         costs: Vec::new(),
+        pipelines: Vec::new(),
         mapping: Plan::default(),
         machine: System::default(),
     };

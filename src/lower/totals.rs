@@ -4,6 +4,7 @@
 //! (useful, even, local) and by layer, and the time of the pass through its pipeline.
 
 use super::phase::{PhaseCost, Setting, Stage};
+use super::pipeline::Pipeline;
 use super::results::Leaf;
 use super::scenario::Lowered;
 use super::training::Cut;
@@ -18,7 +19,7 @@ impl<'p> Checker<'p> {
     /// The leaves of one phase.
     pub(super) fn phase_results(
         &mut self,
-        phase: &str,
+        phase: &'static str,
         cost: &PhaseCost,
         setting: &Setting<'_, 'p>,
         groups: Option<ExprId>,
@@ -112,7 +113,7 @@ impl<'p> Checker<'p> {
                 let slowest = self.there(slowest, stages);
                 let none = zero(self, Dimension::TIME);
                 let name = if phase == "prefill" { "pipeline_prefill" } else { "pipeline_decode" };
-                self.library_number(
+                let time = self.library_number(
                     name,
                     &[
                         ("total", Value::Num(pass)),
@@ -121,7 +122,22 @@ impl<'p> Checker<'p> {
                         ("stages", Value::Num(cut.stages)),
                         ("groups", Value::Num(groups)),
                     ],
-                )?
+                )?;
+                let one = self.counted(1.0, "1", place, "each stage runs all of its layers");
+                let forward = [a, middle, b].map(|t| t.unwrap_or(none));
+                let pipeline = Pipeline {
+                    schedule: Name::new(if phase == "prefill" { "prefill" } else { "decode" }),
+                    stages: shard.count,
+                    micro_batches: groups,
+                    chunks: one,
+                    passes: [forward, [none; 3], [none; 3]],
+                    send,
+                    time,
+                    shares: None,
+                    layers: Some(*layers),
+                };
+                lowered.pipelines.push((phase, pipeline));
+                time
             }
             _ => pass,
         };

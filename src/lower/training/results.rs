@@ -8,6 +8,7 @@ use crate::ir::Pass;
 use crate::lower::collective::CollectiveUse;
 use crate::lower::offload::OnStages;
 use crate::lower::phase::{PhaseCost, Setting};
+use crate::lower::pipeline::Pipeline;
 use crate::lower::scenario::Lowered;
 use crate::lower::training_memory::Kept;
 use crate::quantity::Dimension;
@@ -92,9 +93,10 @@ impl<'p> Checker<'p> {
         work: &Workload,
         dimension: Dimension,
         setting: &Setting<'_, 'p>,
-    ) -> ExprId {
+    ) -> Option<ExprId> {
         let stages = self.on_stages(parts, work, dimension, setting.place);
-        self.there(slowest, stages)
+        let stages = self.on_devices(work, stages)?;
+        Some(self.there(slowest, stages))
     }
 
     /// Kernels, collectives in the open and what is left of hidden ones: each kind of stage, in some
@@ -123,16 +125,16 @@ impl<'p> Checker<'p> {
         stages
     }
 
-    /// How long the slowest stage waits for the others, by the formula of the schedule.
-    fn waiting(
+    /// How long all passes take, by the formula of the schedule.
+    fn passes_time(
         &mut self,
         work: &Workload,
         [forward, backward, of_weights]: [[ExprId; 3]; 3],
-        slowest: Most,
+        send: Option<ExprId>,
     ) -> Option<ExprId> {
         let [forward_first, forward_between, forward_last] = forward;
         let [backward_first, backward_between, backward_last] = backward;
-        let [f, b, w] = [forward, backward, of_weights].map(|t| self.there(slowest, t));
+        let [of_weights_first, of_weights_between, of_weights_last] = of_weights;
         let args = [
             ("forward_first", forward_first),
             ("backward_first", backward_first),
@@ -140,15 +142,33 @@ impl<'p> Checker<'p> {
             ("backward_between", backward_between),
             ("forward_last", forward_last),
             ("backward_last", backward_last),
-            ("forward", f),
-            ("backward", b),
-            ("of_weights", w),
+            ("of_weights_first", of_weights_first),
+            ("of_weights_between", of_weights_between),
+            ("of_weights_last", of_weights_last),
             ("stages", work.stages),
             ("micro_batches", work.micro_batches),
             ("chunks", work.chunks),
         ];
-        let args = args.map(|(name, id)| (name, Value::Num(id)));
-        self.library_number(&format!("{}_bubble", work.schedule), &args)
+        let send = send.map(|id| ("send", id));
+        let args: Vec<_> =
+            args.into_iter().chain(send).map(|(name, id)| (name, Value::Num(id))).collect();
+        self.library_number(&format!("{}_time", work.schedule), &args)
+    }
+
+    /// What devices have where each is two stages: a share of what the opposite stage has.
+    fn on_devices(&mut self, work: &Workload, stages: [ExprId; 3]) -> Option<[ExprId; 3]> {
+        let args = [("stages", Value::Num(work.stages))];
+        let share = self.library_number(&format!("{}_opposite_share", work.schedule), &args)?;
+        if self.graph.known(share) == Some(0.0) {
+            return Some(stages);
+        }
+        let [first, between, last] = stages;
+        let mixed = |checker: &mut Self, own, other| {
+            let more = checker.graph.sub(other, own);
+            let more = checker.graph.mul(more, share);
+            checker.graph.add(own, more)
+        };
+        Some([mixed(self, first, last), between, mixed(self, last, first)])
     }
 
     /// `step.*` and what follows from it.
@@ -178,6 +198,7 @@ impl<'p> Checker<'p> {
         for (sum, part) in each.iter_mut().zip(backward) {
             *sum = self.graph.add(*sum, part);
         }
+        let each = self.on_devices(work, each)?;
         let slowest = self.most(each);
         let longest = self.there(slowest, each);
         let m = work.micro_batches;
@@ -194,7 +215,7 @@ impl<'p> Checker<'p> {
         ];
         for (pass, path, rule) in passes {
             let row = parts.kernels.get(pass as usize).copied()?;
-            let one = self.on_slowest(slowest, row, work, Dimension::TIME, setting);
+            let one = self.on_slowest(slowest, row, work, Dimension::TIME, setting)?;
             let mut all = self.graph.mul(one, m);
             if pass == Pass::Backward {
                 let gradients = self.there(slowest, kept.gradients);
@@ -218,15 +239,17 @@ impl<'p> Checker<'p> {
                 *cell = self.plus(*cell, *part);
             }
         }
-        let inside = self.on_slowest(slowest, comm, work, Dimension::TIME, setting);
+        let inside = self.on_slowest(slowest, comm, work, Dimension::TIME, setting)?;
         let mut left = open.forward;
         for (sum, part) in left.iter_mut().zip(open.backward) {
             *sum = self.graph.add(*sum, part);
         }
+        let left = self.on_devices(work, left)?;
         let left = self.there(slowest, left);
         let inside = self.graph.add(inside, left);
         let mut exposed = self.graph.mul(inside, m);
-        let gone = self.there(slowest, open.hidden);
+        let gone = self.on_devices(work, open.hidden)?;
+        let gone = self.there(slowest, gone);
         let mut hidden = self.graph.mul(gone, m);
         // Once in a step: gradients behind the last backward pass, weights behind the next forward.
         for (what, pass) in [("gradients", Pass::Backward), ("weights", Pass::Forward)] {
@@ -240,22 +263,25 @@ impl<'p> Checker<'p> {
             }
             let Some(time) = behind else { continue };
             let row = parts.kernels.get(pass as usize).copied()?;
-            let window = self.on_slowest(slowest, row, work, Dimension::TIME, setting);
+            let window = self.on_slowest(slowest, row, work, Dimension::TIME, setting)?;
             let args = [("time", Value::Num(time)), ("window", Value::Num(window))];
             let open = self.library_number("exposed_time", &args)?;
             exposed = self.graph.add(exposed, open);
             let gone = self.graph.sub(time, open);
             hidden = self.graph.add(hidden, gone);
         }
-        let mut bytes = self.on_slowest(slowest, parts.bytes, work, Dimension::BYTES, setting);
+        let mut bytes = self.on_slowest(slowest, parts.bytes, work, Dimension::BYTES, setting)?;
         bytes = self.graph.mul(bytes, m);
         for c in reductions {
             bytes = self.graph.add(bytes, c.bytes);
         }
-        let chunks = ("chunks", Value::Num(work.chunks));
+        // The schedule, as if sends took no time, and with them.
+        let stages = [forward, backward, of_weights];
+        let without = self.passes_time(work, stages, None)?;
+        let mut passes = without;
         if let Some((send, message)) = parts.send {
-            let args =
-                [("send", Value::Num(send)), ("stages", Value::Num(work.stages)), chunks.clone()];
+            passes = self.passes_time(work, stages, Some(send))?;
+            let args = [("passes", Value::Num(passes)), ("without", Value::Num(without))];
             let sends = self.library_number("pipeline_sends", &args)?;
             exposed = self.graph.add(exposed, sends);
             // Forward and back, for each micro-batch and chunk.
@@ -268,8 +294,23 @@ impl<'p> Checker<'p> {
             put(self, "step.communication.exposed", exposed, "collectives that nothing hides");
         put(self, "step.communication.hidden", hidden, "collectives behind compute");
         put(self, "step.communication.bytes", bytes, "logical bytes that a device sends");
-        // The schedule.
-        let bubble = self.waiting(work, [forward, backward, of_weights], slowest)?;
+        let args = [("passes", without), ("busy", longest), ("micro_batches", m)];
+        let args = args.map(|(name, id)| (name, Value::Num(id)));
+        let bubble = self.library_number("pipeline_bubble", &args)?;
+        if work.pipeline.is_some() {
+            let pipeline = Pipeline {
+                schedule: work.schedule,
+                stages: work.stages,
+                micro_batches: m,
+                chunks: work.chunks,
+                passes: stages,
+                send: parts.send.map(|s| s.0),
+                time: passes,
+                shares: work.shares,
+                layers: work.pipeline.as_ref().map(|p| p.1),
+            };
+            lowered.pipelines.push(("step", pipeline));
+        }
         let bubble = put(self, "step.bubble", bubble, "the slowest stage waits for others");
         let mut time = self.graph.sum([busy, update, exposed, bubble])?;
         let mut rule =
