@@ -124,17 +124,16 @@ impl<'p> Checker<'p> {
                     ],
                 )?;
                 let one = self.counted(1.0, "1", place, "each stage runs all of its layers");
-                let forward = [a, middle, b].map(|t| t.unwrap_or(none));
                 let pipeline = Pipeline {
                     schedule: Name::new(if phase == "prefill" { "prefill" } else { "decode" }),
-                    stages: shard.count,
+                    stages: cut.stages,
                     micro_batches: groups,
                     chunks: one,
-                    passes: [forward, [none; 3], [none; 3]],
+                    passes: [stages, [none; 3], [none; 3]],
                     send,
                     time,
-                    shares: None,
-                    layers: Some(*layers),
+                    shares: Some(cut.shares),
+                    layers: super::memory::stages(&setting.laid.steps).map(|(_, n)| n),
                 };
                 lowered.pipelines.push((phase, pipeline));
                 time
