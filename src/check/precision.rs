@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
+use super::adapters::AdapterRule;
 use super::object::Object;
 use super::value::Value;
 use super::{Checker, codes};
@@ -30,11 +31,12 @@ pub struct Precision<'p> {
     pub model_scoped: Vec<ScopedRule>,
     /// The formats to compute in, where the scenario or the model says some.
     pub compute: Computing,
+    /// Blocks beside the matrices of the model.
+    pub adapters: Vec<AdapterRule<'p>>,
     /// bf16.
     pub default: Option<Rc<Dtype>>,
     /// fp32: what an optimizer keeps.
     pub wide: Option<Rc<Dtype>>,
-    pub(super) marker: std::marker::PhantomData<&'p ()>,
 }
 
 /// A format to compute in within some blocks, or where these weights take part.
@@ -109,7 +111,10 @@ impl<'p> Checker<'p> {
         precision.model_scoped = self.scoped_rules(model, "precision");
         precision.compute.model = self.dtype_field(model, "compute");
         precision.compute.model_within = self.compute_rules(model);
+        precision.adapters = self.adapter_rules(model);
         let Some(scenario) = scenario else { return precision };
+        let own = self.adapter_rules(scenario);
+        precision.adapters.extend(own);
         for role in Role::ALL {
             if let Some(dtype) = self.dtype_field(scenario, role.word()) {
                 let path = [Name::new("precision"), Name::new(role.word())];
