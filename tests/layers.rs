@@ -120,3 +120,81 @@ fn layers_that_propose_tokens_are_stored_and_do_not_run() {
         assert_eq!(with.get(path), without.get(path), "{path}");
     }
 }
+
+/// A scenario on eight chips, plain and with a line more.
+fn served(model: &str, line: &str) -> common::Outcome {
+    let text = format!(
+        "use std.layers.Lora\nuse std.models.{model}\nuse std.systems.DGX_H100\n\nplan Tp(tp: Count) \
+         {{\n  mesh tp\n  shard heads, ffn, vocab over tp\n}}\n\nscenario s {{\n  model = {model}\n  \
+         system = DGX_H100\n  plan = Tp(tp: 8)\n  serve {{ batch = 32, prompt = 512, output = 16 }}\n  \
+         {line}\n}}\n"
+    );
+    Run::one(&text)
+}
+
+#[test]
+fn adapters_stand_beside_the_matrices_that_are_named() {
+    let plain = served("Llama3_8B", "// Lora");
+    let with = |line: &str| served("Llama3_8B", line);
+    // Inputs and outputs of the projections of queries and of values, and of the last of the MLP.
+    let (q, v, down) = (4096 + 4096, 4096 + 1024, 14336 + 4096);
+    let one = with("adapter within wq, wv = Lora(rank: 16)");
+    let total = |out: &common::Outcome| out.get("parameters.total") as u64;
+    assert_eq!(total(&one) - total(&plain), 32 * 16 * (q + v));
+    let some = with("adapter within wq, attention.wv, mlp.w_down = Lora(rank: 64, count: 6)");
+    assert_eq!(total(&some) - total(&plain), 32 * 64 * 6 * (q + v + down));
+    // A token goes through one of them; 32 requests read of six what they are likely to use.
+    let active = |out: &common::Outcome| out.get("parameters.active") as u64;
+    assert_eq!(active(&some) - active(&plain), 32 * 64 * (q + v + down));
+    let flops = |out: &common::Outcome| out.get("decode.mid.flops.matrix");
+    let work = (2 * 32 * 32 * 64 * (q + v + down)) as f64;
+    assert_eq!(flops(&some) - flops(&plain), work);
+    // The last rule wins, and what it leaves out has none.
+    let last = with("adapter = Lora(rank: 8)\n  adapter within wq = Lora(rank: 32)");
+    let eight = with("adapter = Lora(rank: 8)");
+    assert_eq!(total(&last) - total(&eight), 32 * 24 * q);
+}
+
+#[test]
+fn adapters_need_no_collective_of_their_own() {
+    let plain = served("Llama3_70B", "// Lora");
+    for line in ["adapter = Lora(rank: 16)", "adapter = Lora(rank: 16, count: 8)"] {
+        let adapted = served("Llama3_70B", line);
+        let kinds = |out: &common::Outcome| -> Vec<(&'static str, f64)> {
+            out.real("decode.mid").iter().map(|c| (c.kind, c.count)).collect()
+        };
+        assert_eq!(kinds(&adapted), kinds(&plain), "{line}");
+    }
+}
+
+#[test]
+fn every_kind_of_decoder_can_carry_adapters() {
+    for model in [
+        "Gpt2_XL",
+        "Falcon_40B",
+        "Gemma2_9B",
+        "Mixtral_8x7B",
+        "DeepSeek_V2_Lite",
+        "GptOss_20B",
+        "Jamba_1_5_Mini",
+        "Qwen3_Next_80B_A3B",
+        "Codestral_Mamba_7B",
+        "Llava_1_5_7B",
+        "LFM2_1_2B",
+        "Llama4_Scout",
+    ] {
+        for adapters in ["Lora(rank: 8)", "Lora(rank: 8, count: 4)"] {
+            let text = format!(
+                "use std.layers.Lora\nuse std.models.{model}\nuse std.systems.MI355X_1\n\nscenario \
+                 plain {{\n  model = {model}\n  system = MI355X_1\n  serve {{ batch = 32, prompt = 512, \
+                 output = 16 }}\n}}\n\nscenario s = plain with {{ adapter = {adapters} }}\n"
+            );
+            let run = Run::of(&text);
+            let errors: Vec<_> = run.findings.iter().filter(|f| f.error).collect();
+            assert!(errors.is_empty(), "{model} {adapters}: {errors:#?}");
+            let total = |s: &str| run.scenarios[s].get("parameters.total");
+            let share = total("s") / total("plain");
+            assert!(share > 1.0005 && share < 1.2, "{model} {adapters}: {share}");
+        }
+    }
+}

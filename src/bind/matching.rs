@@ -388,7 +388,9 @@ impl<'m> Matching<'m> {
             let dimensions = tensor.about.as_ref().map(|a| a.shape.len());
             if let Some(what) = self.names.buffer(&tensor.name, dimensions) {
                 self.set(at, Use::Buffer(what.to_owned()));
-            } else if !has_head && self.names.heads.contains(&tensor.name) {
+            } else if self.names.is_copy(&tensor.name)
+                || !has_head && self.names.heads.contains(&tensor.name)
+            {
                 let shape =
                     |t: &super::checkpoint::Stored| t.about.as_ref().map(|a| a.shape.clone());
                 if table.is_some_and(|t| shape(t) == shape(tensor)) {

@@ -12,6 +12,7 @@ pub(super) struct Names {
     /// Output layers.
     pub heads: Vec<String>,
     wide: Vec<String>,
+    copies: Vec<String>,
     buffer: Vec<Buffer>,
     part: Vec<PartRule>,
     /// Weights that some checkpoints store otherwise.
@@ -107,6 +108,11 @@ impl Names {
     /// Whether checkpoints keep a weight of this name in fp32 whatever the others have.
     pub fn is_wide(&self, name: &str) -> bool {
         self.wide.iter().any(|end| ends_in(name, end))
+    }
+
+    /// Whether a tensor of this name is a copy of the embedding table or the output layer.
+    pub fn is_copy(&self, name: &str) -> bool {
+        self.copies.iter().any(|end| ends_in(name, end))
     }
 
     /// The names that the weight may have of which `name` is a part, and which part that is.

@@ -96,7 +96,7 @@ impl Bound {
         for (kind, tally) in self.tallies() {
             let what = match kind {
                 "buffers" => self.buffers(),
-                "tied" => "the output layer once more: the embedding table".into(),
+                "tied" => "the embedding table or the output layer once more".into(),
                 _ => String::new(),
             };
             let count = grouped(&tally.tensors.to_string());

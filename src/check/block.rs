@@ -61,6 +61,8 @@ pub(super) struct Builder<'p> {
     /// How many blocks were called so far.
     pub(super) instances: usize,
     pub(super) inputs_done: bool,
+    /// How deep in blocks the adapter is that is being built.
+    pub(super) adapter: Option<usize>,
     /// Whether a requirement of the block being built does not hold.
     pub(super) failed: bool,
 }
@@ -91,6 +93,7 @@ impl Builder<'_> {
             blocks: Vec::new(),
             instances: 0,
             inputs_done: false,
+            adapter: None,
             failed: false,
         }
     }
@@ -268,7 +271,7 @@ impl<'p> Checker<'p> {
         outputs.first().copied()
     }
 
-    fn block_body(&mut self, body: &'p Body, env: &Env<'p>) -> Vec<TensorId> {
+    pub(super) fn block_body(&mut self, body: &'p Body, env: &Env<'p>) -> Vec<TensorId> {
         let mut outputs = Vec::new();
         let outer = std::mem::replace(&mut self.builder.failed, false);
         self.block_stmts(&body.stmts, env, &mut outputs);

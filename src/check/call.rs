@@ -326,6 +326,19 @@ impl<'p> Checker<'p> {
         value
     }
 
+    /// A block by its name, with default values, or as it is called: `Lora(rank: 16)`.
+    pub(super) fn block_value(&mut self, expr: &'p Expr, env: &Env<'p>) -> Value<'p> {
+        let outer = std::mem::replace(&mut self.wants_block, true);
+        let value = self.eval(expr, env);
+        self.wants_block = outer;
+        match value {
+            Value::Item(item) if item.item.kind == ItemKind::Block => {
+                self.block_with_values(item, &[], item.name_place(), env)
+            }
+            value => value,
+        }
+    }
+
     /// An argument where an axis is wanted: a name that is none is an unknown axis.
     fn eval_axis(&mut self, expr: &'p Expr, env: &Env<'p>) -> Value<'p> {
         let ExprKind::Name(name) = &expr.kind else { return self.eval(expr, env) };

@@ -137,6 +137,10 @@ impl<'p> Checker<'p> {
         if self.builder.inputs_done && self.builder.blocks.len() == 1 && !own {
             return;
         }
+        // Those of an adapter are there, with all the axes that they have.
+        if self.builder.adapter == Some(self.builder.blocks.len()) && !own {
+            return;
+        }
         let place = env.site().place(name.span);
         let bound = self.block_inputs_bound.iter().find(|(i, _)| *i == name).map(|(_, t)| *t);
         let bound = bound.filter(|_| !own);

@@ -3,6 +3,7 @@
 //! In: a [`Program`]. Out: values on the expression graph, models, systems and plans as plain data,
 //! and every finding, none of which is caused by another.
 
+mod adapters;
 mod again;
 mod arithmetic;
 mod arms;

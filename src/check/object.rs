@@ -380,7 +380,10 @@ impl<'p> Checker<'p> {
             let env = entry.outer.inner(scope);
             let Some(expr) = entry.value else { return Value::Error };
             let word = super::schema::wants_word(root.kind, path);
-            let value = self.eval_setting(expr, &env, word);
+            let value = match super::schema::wants_block(root.kind, path) {
+                true => self.block_value(expr, &env),
+                false => self.eval_setting(expr, &env, word),
+            };
             Some(self.name_value(value, root, path, entry))
         } else if let [name] = &**path
             && let Some(slot) = root.slot(*name)

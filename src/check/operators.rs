@@ -63,6 +63,11 @@ impl<'p> Checker<'p> {
                 let name = if sums || lacking { "contract" } else { "multiply" };
                 let value = self.operator_op(name, vec![(left, pa), (right, pb)], place, expected);
                 if let Value::Tensor(t) = value {
+                    if name == "contract"
+                        && let Some(adapted) = self.adapted(x, y, t, place)
+                    {
+                        return adapted;
+                    }
                     self.builder.products.insert(t);
                 }
                 value

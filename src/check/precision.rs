@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
 
+use super::adapters::AdapterRule;
 use super::object::Object;
 use super::value::Value;
 use super::{Checker, codes};
@@ -59,13 +60,17 @@ pub struct Precision<'p> {
     pub model_scoped: Vec<ScopedRule>,
     /// The formats to compute in, where the scenario or the model says some.
     pub compute: Computing,
+<<<<<<< HEAD
     /// The format in which training keeps activations for the backward pass, where it says so.
     pub saved: FormatRules,
+=======
+    /// Blocks beside the matrices of the model.
+    pub adapters: Vec<AdapterRule<'p>>,
+>>>>>>> bind
     /// bf16.
     pub default: Option<Rc<Dtype>>,
     /// fp32: what an optimizer keeps.
     pub wide: Option<Rc<Dtype>>,
-    pub(super) marker: std::marker::PhantomData<&'p ()>,
 }
 
 /// What products are computed in, where that is not what their operands are kept in.
@@ -121,8 +126,16 @@ impl<'p> Checker<'p> {
             }
         }
         precision.model_scoped = self.scoped_rules(model, "precision");
+<<<<<<< HEAD
         precision.compute.model = self.format_rules(model, "compute");
+=======
+        precision.compute.model = self.dtype_field(model, "compute");
+        precision.compute.model_within = self.compute_rules(model);
+        precision.adapters = self.adapter_rules(model);
+>>>>>>> bind
         let Some(scenario) = scenario else { return precision };
+        let own = self.adapter_rules(scenario);
+        precision.adapters.extend(own);
         for role in Role::ALL {
             if let Some(dtype) = self.dtype_field(scenario, role.word()) {
                 let path = [Name::new("precision"), Name::new(role.word())];

@@ -93,6 +93,7 @@ const PLAN: &[(&str, Field)] = &[
     ("source", Field::Is(Ty::Text)),
 ];
 const MODEL: &[(&str, Field)] = &[
+    ("adapter", Field::Is(Ty::Kind(ItemKind::Block))),
     ("source", Field::Is(Ty::Text)),
     ("precision", Field::Section),
     ("precision.weights", Field::Is(Ty::Dtype)),
@@ -118,6 +119,7 @@ const SCENARIO: &[(&str, Field)] = &[
     ("model", Field::Is(Ty::Kind(ItemKind::Model))),
     ("system", Field::Is(Ty::Kind(ItemKind::System))),
     ("plan", Field::Is(Ty::Kind(ItemKind::Plan))),
+    ("adapter", Field::Is(Ty::Kind(ItemKind::Block))),
     ("runtime", Field::Is(Ty::Kind(ItemKind::Runtime))),
     ("precision", Field::Section),
     ("precision.weights", Field::Is(Ty::Dtype)),
@@ -292,6 +294,12 @@ pub fn check_field<'p>(
 /// Reports settings that a kind does not have; of an unknown section only the section.
 pub fn check_names(checker: &mut Checker<'_>, object: &Object<'_>) {
     check_settings(checker, object, &object.entries);
+}
+
+/// Whether a setting takes a block, with values for its parameters or without.
+#[must_use]
+pub fn wants_block(kind: ItemKind, path: &[Name]) -> bool {
+    matches!(field(kind, path), Some(Field::Is(Ty::Kind(ItemKind::Block))))
 }
 
 /// Reports settings for an object that its kind does not have.

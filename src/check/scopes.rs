@@ -17,10 +17,11 @@ use crate::name::Name;
 const OF_KERNELS: [&str; 3] = ["recompute", "compute", "saved"];
 
 impl<'p> Checker<'p> {
-    /// The rules `weights within … = …` of a scenario or a model.
+    /// The rules `weights within … = …` and `adapter within … = …` of a scenario or a model.
     pub(crate) fn check_precision(&mut self, model: &Model, object: &Rc<Object<'p>>) -> Option<()> {
         let of_precision = |e: &&Entry<'p>| {
-            !e.within.is_empty() && e.path.first().is_some_and(|n| *n == "precision")
+            !e.within.is_empty()
+                && e.path.first().is_some_and(|n| *n == "precision" || *n == "adapter")
         };
         let rules: Vec<_> = object.entries.iter().filter(of_precision).cloned().collect();
         if rules.is_empty() {

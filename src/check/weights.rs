@@ -18,11 +18,10 @@ impl<'p> Checker<'p> {
         place: Place,
         env: &Env<'p>,
     ) {
-        let ids: Vec<AxisId> = axes.iter().filter_map(|a| self.axis_named(a, env)).collect();
-        if ids.len() != axes.len() {
+        let Some(ids) = self.axes_named(axes, env) else {
             env.bind(name.name, Value::Error);
             return;
-        }
+        };
         if let Some(i) = (1..ids.len())
             .find(|i| ids.get(..*i).is_some_and(|s| ids.get(*i).is_some_and(|x| s.contains(x))))
             && let Some(axis) = axes.get(i)
@@ -149,14 +148,13 @@ impl<'p> Checker<'p> {
         };
         let expected: Option<Vec<AxisId>> = match axes {
             None => None,
-            Some(axes) => {
-                let ids: Vec<_> = axes.iter().filter_map(|a| self.axis_named(a, env)).collect();
-                if ids.len() != axes.len() {
+            Some(axes) => match self.axes_named(axes, env) {
+                Some(ids) => Some(ids),
+                None => {
                     env.bind(name.name, Value::Error);
                     return;
                 }
-                Some(ids)
-            }
+            },
         };
         let expanded = expected.as_ref().map(|e| self.atoms(e));
         self.builder.from = clauses.from.as_ref().map(|t| self.checkpoint_name(t, env));

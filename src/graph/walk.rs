@@ -360,7 +360,9 @@ impl Walk<'_> {
             let same = groups.is_empty() || same_groups(&groups, &layout.partial);
             let axes = &self.model.tensors[*tensor].axes;
             let sums = op.operands.len() > 1 && op.linear.len() == op.operands.len();
-            let other = *axes != self.model.tensors[op.result].axes;
+            // A factor may bring other axes, as the second matrix of an adapter does.
+            let factor = op.linear.len() == 1 && op.operands.len() > 1;
+            let other = *axes != self.model.tensors[op.result].axes && !factor;
             if !same || (other && !op.view && (sums || op.local.is_empty())) {
                 return Vec::new();
             }
