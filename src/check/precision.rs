@@ -60,13 +60,10 @@ pub struct Precision<'p> {
     pub model_scoped: Vec<ScopedRule>,
     /// The formats to compute in, where the scenario or the model says some.
     pub compute: Computing,
-<<<<<<< HEAD
     /// The format in which training keeps activations for the backward pass, where it says so.
     pub saved: FormatRules,
-=======
     /// Blocks beside the matrices of the model.
     pub adapters: Vec<AdapterRule<'p>>,
->>>>>>> bind
     /// bf16.
     pub default: Option<Rc<Dtype>>,
     /// fp32: what an optimizer keeps.
@@ -126,13 +123,8 @@ impl<'p> Checker<'p> {
             }
         }
         precision.model_scoped = self.scoped_rules(model, "precision");
-<<<<<<< HEAD
         precision.compute.model = self.format_rules(model, "compute");
-=======
-        precision.compute.model = self.dtype_field(model, "compute");
-        precision.compute.model_within = self.compute_rules(model);
         precision.adapters = self.adapter_rules(model);
->>>>>>> bind
         let Some(scenario) = scenario else { return precision };
         let own = self.adapter_rules(scenario);
         precision.adapters.extend(own);
