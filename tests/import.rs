@@ -266,24 +266,94 @@ fn the_corpus_is_imported_exactly_or_refused_with_a_reason() {
 /// from checkpoints stand in the library and in the table of weight maps.
 const KIN: &[(&str, f64, f64)] = &[
     ("afm-4.5b", 4.62e9, 0.01e9),
+    ("apertus-8b", 8_053_338_176.0, 0.0),
+    ("baichuan2-13b", 13.9e9, 0.01e9),
     ("bamba-9b", 9.78e9, 0.01e9),
+    ("bge-m3", 567_754_752.0, 0.0),
+    ("bloom-3b", 3_002_557_440.0, 0.0),
+    ("command-a", 111_057_580_032.0, 0.0),
+    ("command-r-plus", 103_810_674_688.0, 0.0),
     ("command-r7b", 8.03e9, 0.01e9),
+    ("dbrx", 131_596_523_520.0, 0.0),
+    ("deepseek-vl2-small", 16.1e9, 0.1e9),
     ("ernie-0.3b", 360_748_032.0, 0.0),
+    ("ernie-4.5-21b-a3b", 21_825_437_888.0, 0.0),
+    ("exaone4-1.2b", 1_279_391_488.0, 0.0),
     ("exaone4-32b", 32_003_216_384.0, 0.0),
+    ("falcon-180b", 179_522_565_120.0, 0.0),
     ("falcon-h1-0.5b", 521_411_104.0, 0.0),
+    ("falcon-rw-1b", 1_311_625_216.0, 0.0),
+    ("gemma-2-9b", 9_241_705_984.0, 0.0),
+    ("gemma-2b-v1", 2_506_172_416.0, 0.0),
+    ("gemma-3-12b", 12_187_325_040.0, 0.0),
+    ("gemma-3-270m", 268_098_176.0, 0.0),
+    ("gemma-3-4b", 4_300_079_472.0, 0.0),
+    ("gemma-4-31b", 31.27e9, 0.06e9),
+    ("glm-4-9b-chat", 9_399_951_360.0, 0.0),
+    ("glm-4.7-flash", 29.9e9, 0.06e9),
+    ("glm-4v-9b", 10.29e9, 0.01e9),
     ("glm4-9b-0414", 9_400_279_040.0, 0.0),
+    ("gpt-neo-1.3b", 1_315_575_808.0, 0.0),
+    ("gpt-oss-20b", 20_914_757_184.0, 0.0),
+    ("granite-3.1-3b-a800m", 3_298_793_472.0, 0.0),
     ("granite-3.3-8b", 8_170_864_640.0, 0.0),
     ("granite-4.0-h-micro", 3.19e9, 0.01e9),
     ("granite-4.0-h-small", 32.2e9, 0.1e9),
     ("granite-4.0-h-tiny", 6.94e9, 0.01e9),
     ("granite-4.0-micro", 3.40e9, 0.01e9),
+    ("hunyuan-a13b", 80.39e9, 0.06e9),
+    ("internlm2-20b", 19_861_149_696.0, 0.0),
     ("internlm3-8b", 8_804_241_408.0, 0.0),
+    ("internvl2.5-8b", 8.08e9, 0.01e9),
+    ("internvl3-8b-hf", 7.94e9, 0.01e9),
+    ("jamba-1.5-large", 398.6e9, 0.1e9),
+    ("jamba-3b", 3.03e9, 0.01e9),
+    ("kimi-k2-thinking", 1_026_408_232_448.0, 0.0),
+    ("kimi-linear-48b", 49.12e9, 0.06e9),
+    ("kimi-vl-a3b", 16.4e9, 0.05e9),
+    ("lfm2-350m", 354_483_968.0, 0.0),
     ("lfm2-8b-a1b", 8.34e9, 0.01e9),
+    ("llama-4-maverick", 401.6e9, 0.1e9),
+    ("llama3.1-8b-w8a8", 8_030_261_248.0, 0.0),
+    ("llava-1.5-hf", 7_063_427_072.0, 0.0),
+    ("llava-next-mistral", 7_566_747_648.0, 0.0),
+    ("llava-onevision-7b", 8.03e9, 0.01e9),
+    ("longcat-flash", 560e9, 1e9),
+    ("mamba2-2.7b", 2_702_599_680.0, 0.0),
+    ("minicpm3-4b", 4.07e9, 0.01e9),
+    ("minimax-m1", 456e9, 1e9),
+    ("minimax-m2", 228_689_764_864.0, 0.0),
+    ("ministral-3-8b", 8.92e9, 0.01e9),
+    ("mixtral-8x22b", 140_630_071_296.0, 0.0),
+    ("nemotron-3-nano-30b", 31.58e9, 0.06e9),
+    ("nemotron-h-8b", 8.1e9, 0.01e9),
     ("nemotron-minitron-4b", 4.19e9, 0.01e9),
+    ("nemotron-nano-9b-v2", 8_888_227_328.0, 0.0),
+    ("olmo-1b", 1_176_764_416.0, 0.0),
     ("olmo-7b", 6_888_095_744.0, 0.0),
     ("olmo3-7b", 7_298_011_136.0, 0.0),
+    ("olmoe", 6_919_161_856.0, 0.0),
+    ("opt-1.3b", 1_315_758_080.0, 0.0),
+    ("opt-350m", 331_196_416.0, 0.0),
+    ("paligemma-3b", 2_923_466_480.0, 0.0),
+    ("phi-2", 2_779_683_840.0, 0.0),
+    ("phi-3-medium", 13_960_238_080.0, 0.0),
+    ("pixtral-12b", 12.68e9, 0.01e9),
+    ("pythia-6.9b", 6_857_302_016.0, 0.0),
+    ("qwen2-57b-a14b", 57.41e9, 0.06e9),
+    ("qwen2-vl-2b", 2_208_985_600.0, 0.0),
+    ("qwen2.5-vl-3b", 3_754_622_976.0, 0.0),
+    ("qwen3-0.6b", 596_049_920.0, 0.0),
+    ("qwen3-vl-30b-a3b", 31.07e9, 0.06e9),
+    ("qwen3-vl-4b", 4_437_815_808.0, 0.0),
+    ("qwen3.6-35b-a3b", 35.1e9, 0.06e9),
+    ("rwkv6-world-7b", 7_635_746_816.0, 0.0),
     ("seed-oss-36b", 36_151_104_512.0, 0.0),
+    ("smolvlm-500m", 507_482_304.0, 0.0),
+    ("stablelm-2-1.6b", 1_644_515_328.0, 0.0),
     ("starcoder2-7b", 7_173_923_840.0, 0.0),
+    ("starcoderbase", 15_517_456_384.0, 0.0),
+    ("zamba2-1.2b", 1_215_064_704.0, 0.0),
 ];
 
 #[test]
@@ -539,6 +609,17 @@ fn importing_and_formatting_again_changes_nothing() {
         let file = sources.iter().next().unwrap().0;
         assert_eq!(mesa::syntax::format::format(&model, file).unwrap(), model);
         assert!(model.lines().all(|l| l.chars().count() <= 120), "{model}");
+    }
+}
+
+#[test]
+fn every_kind_of_model_is_written_in_the_one_layout() {
+    for (name, ..) in KIN {
+        let path = format!("{}/tests/configs/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let (imported, sources) = imported(name, &fs::read_to_string(path).unwrap());
+        let model = imported.text.unwrap();
+        let file = sources.iter().next().unwrap().0;
+        assert_eq!(mesa::syntax::format::format(&model, file).unwrap(), model, "{name}");
     }
 }
 

@@ -8,8 +8,11 @@ use common::Run;
 /// Bytes kept for one request, at the end of a prompt and one token of output.
 fn kept(model: &str, prompt: u64, rest: &str) -> f64 {
     let text = format!(
-        "use std.models.{model}\nuse std.systems.MI355X_1\n\n\
-         scenario s {{\n  model = {model}\n  system = MI355X_1\n  serve {{ batch = \
+        "use std.models.{model}\nuse std.chips.MI355X\nuse std.links.InfinityFabric_MI355X\n\n\
+         chip Large = MI355X with {{ memory.hbm.capacity = 10 TB }} {{ source = \"a test\" }}\n\
+         system One {{\n  chip device = Large\n  level alone = 1 of device via \
+         InfinityFabric_MI355X\n}}\n\
+         scenario s {{\n  model = {model}\n  system = One\n  serve {{ batch = \
          1, prompt = {prompt}, output = 1{rest} }}\n}}\n"
     );
     Run::one(&text).get("memory.cache")
@@ -30,8 +33,30 @@ fn a_cache_grows_with_heads_and_context() {
     assert_eq!(per_token("LFM2_1_2B"), bytes(&[2, 6, 8, 64, 2]));
     assert_eq!(per_token("Jamba_1_5_Mini"), bytes(&[2, 4, 8, 128, 2]));
     assert_eq!(per_token("Qwen3_Next_80B_A3B"), bytes(&[2, 12, 2, 256, 2]));
+    // Latent attention: a vector and a key for positions, which all heads share.
+    assert_eq!(per_token("DeepSeek_V3"), bytes(&[61, 512 + 64, 2]));
+    assert_eq!(per_token("LongCat_Flash"), bytes(&[2 * 28, 512 + 64, 2]));
+    assert_eq!(per_token("Kimi_Linear_48B_A3B"), bytes(&[7, 512 + 64, 2]));
+    // One layer in eight attends; the others keep a sum that fades.
+    assert_eq!(per_token("MiniMax_M1"), bytes(&[2, 10, 8, 128, 2]));
+    // 5 of 30 layers of Gemma 4 see everything, with two heads of 512 channels; of E2B's seven, the
+    // three that are not among the last twenty layers keep keys and values.
+    assert_eq!(per_token("Gemma4_26B_A4B"), bytes(&[2, 5, 2, 512, 2]));
+    assert_eq!(per_token("Gemma4_E2B"), bytes(&[2, 3, 1, 512, 2]));
     // 5 of 6 layers of Gemma 3 keep a window of 1024: 29 of 34 do not grow.
     assert_eq!(per_token("Gemma3_4B_Vision"), bytes(&[2, 5, 4, 256, 2]));
+}
+
+#[test]
+fn condensed_positions_keep_an_entry_for_each_group() {
+    // Whole groups of 128 positions, long behind the window: 21 layers keep an entry for each four
+    // of them, and one of the indexer; 20 layers an entry for all.
+    let grows = kept("DeepSeek_V4_Flash", 12_800, "") - kept("DeepSeek_V4_Flash", 12_672, "");
+    let sparse = bytes(&[21, 32, 512 + 128, 2]);
+    assert_eq!(grows, sparse + bytes(&[20, 512, 2]));
+    // All of it: entries for 12,801 positions, begun groups too, and a window in each of 43 layers.
+    let all = bytes(&[21, 3201, 512 + 128, 2]) + bytes(&[20, 101, 512, 2]);
+    assert_eq!(kept("DeepSeek_V4_Flash", 12_800, ""), all + bytes(&[43, 128, 512, 2]));
 }
 
 #[test]
@@ -54,6 +79,10 @@ fn a_state_does_not_grow() {
     assert_eq!(kept("Codestral_Mamba_7B", 100, ""), 64.0 * layer * 2.0);
     // Mamba: 5120 channels with 16 numbers each, and three positions.
     assert_eq!(kept("Mamba_2_8B", 100, ""), bytes(&[64, 5120, 16 + 3, 2]));
+    // Delta attention: 32 heads of 128 by 128 in 20 layers, three positions of each convolution.
+    let grows = bytes(&[7, 512 + 64, 2]);
+    let state = bytes(&[20, 32, 128, 128 + 3 * 3, 2]);
+    assert_eq!(kept("Kimi_Linear_48B_A3B", 1000, "") - state, grows * 1001.0);
     // The delta rule: 32 heads of 128 by 128, three positions of queries, keys and values.
     let grows = bytes(&[2, 12, 2, 256, 2]);
     let state = 36.0 * 2.0 * (bytes(&[32, 128, 128]) + 3.0 * bytes(&[16 + 16 + 32, 128]));
