@@ -34,6 +34,7 @@ mod offload;
 mod op;
 mod operators;
 mod outline;
+mod parts;
 mod plan;
 mod precision;
 mod program;
