@@ -35,6 +35,7 @@ mod offload;
 mod op;
 mod operators;
 mod outline;
+mod parts;
 mod plan;
 mod precision;
 mod program;

@@ -329,6 +329,10 @@ impl<'p> Checker<'p> {
         for part in path {
             value = match &value {
                 Value::Object(object) => self.field(&object.clone(), Name::new(part))?,
+                Value::On(both) => match &both.0 {
+                    Value::Object(object) => self.field(&object.clone(), Name::new(part))?,
+                    _ => return None,
+                },
                 _ => return None,
             };
         }
@@ -398,6 +402,14 @@ impl<'p> Checker<'p> {
                 section.owner = Some((root.clone(), path.clone()));
                 Value::Object(Rc::new(section))
             }
+            // A plan on a part of the machine stays there.
+            Some(Value::On(both)) if !below.is_empty() => match &both.0 {
+                Value::Object(object) => {
+                    self.check_amended(object, &below);
+                    Value::On(Rc::new((Value::Object(Rc::new(object.amended(below))), both.1)))
+                }
+                _ => Value::On(both),
+            },
             Some(Value::Object(object)) if !below.is_empty() => {
                 self.check_amended(&object, &below);
                 Value::Object(Rc::new(object.amended(below)))

@@ -99,6 +99,8 @@ const WHOLE: &[(&str, Holds)] = &[
     ("hfu", NUMBER),
     ("run.steps", NUMBER),
     ("run.time", TIME),
+    ("handover.time", TIME),
+    ("handover.bytes", BYTES),
     ("devices", DEVICES),
     ("machine.devices", DEVICES),
     ("machine.tdp", Quantity(Dimension::POWER)),

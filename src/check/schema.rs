@@ -82,6 +82,8 @@ const PLAN: &[(&str, Field)] = &[
     ("context", Field::OneOf(&["gather", "ring"])),
     ("sequence", Field::OneOf(&["zigzag", "contiguous"])),
     ("recompute", Field::OneOf(&["none", "selective", "full", "discard"])),
+    ("prefill", Field::Is(Ty::Any)),
+    ("decode", Field::Is(Ty::Any)),
     ("offload", Field::Section),
     ("offload.weights", Field::Is(Ty::Word)),
     ("offload.cache", Field::Is(Ty::Word)),
@@ -323,7 +325,8 @@ fn is_known(object: &Object<'_>, path: &[Name]) -> bool {
     // What is inside of another item is checked against that.
     let other = |name: Name| {
         let kind = field(object.kind, &[name]);
-        matches!(kind, Some(Field::Is(Ty::Kind(_))))
+        let phase = object.kind == ItemKind::Plan && (name == "prefill" || name == "decode");
+        phase || matches!(kind, Some(Field::Is(Ty::Kind(_))))
     };
     let slot = object.slots.iter().any(|s| s.param.name.name == *first);
     slot || field(object.kind, path).is_some() || (path.len() > 1 && other(*first))

@@ -198,6 +198,10 @@ impl<'p> Checker<'p> {
                 None if owner.kind == ItemKind::System => self.part_of_system(&owner, part.name),
                 found => found,
             };
+            let found = match found {
+                Some(Value::On(both)) => Some(both.0.clone()),
+                found => found,
+            };
             match found {
                 Some(Value::Object(object)) if object.owner.is_none() => {
                     owner = object;

@@ -29,6 +29,10 @@ pub struct Machine<'p> {
     pub object: Rc<Object<'p>>,
     /// Memories outside of the chips.
     pub stores: Vec<Store<'p>>,
+    /// All chips under their names in the system.
+    pub chips: Vec<(Name, Rc<Object<'p>>)>,
+    /// What each level is made of: how many of which chip or level.
+    pub made_of: Vec<Vec<(ExprId, Name)>>,
     /// A chip of another kind beside the first: its name in the system, and its own.
     pub other_chip: Option<(Name, Name)>,
     /// Where it is chosen or declared.
@@ -52,6 +56,8 @@ impl<'p> Checker<'p> {
                     let at = outer.site().place(statement.stmt.span);
                     let level = self.level(object, *name, of, via.as_ref(), (&outer, at), &parts);
                     parts.good &= level.is_some();
+                    let (level, made_of) = level.unzip();
+                    parts.made_of.extend(made_of);
                     parts.levels.extend(level);
                     parts.names.push(name.name);
                 }
@@ -73,6 +79,8 @@ impl<'p> Checker<'p> {
                 let chips = parts.names_of_chips;
                 let mut machine = self.assemble(object, chip, parts.levels, place)?;
                 machine.other_chip = other;
+                machine.chips = parts.chips;
+                machine.made_of = parts.made_of;
                 machine.stores = self.stores(object, memories, &chips, &machine)?;
                 return Some(machine);
             }
@@ -101,7 +109,8 @@ impl<'p> Checker<'p> {
         if let Some((_, place)) = places.find(|(n, _)| *n == name) {
             diagnostic = diagnostic.and(place, "counts like the first chip");
         }
-        let note = "declare a system for each kind of chip, and compare scenarios on them";
+        let note = "give each phase its chip: `plan { prefill = … on …, decode = … on … }`, or declare a \
+                    system for each kind of chip";
         self.report(diagnostic.note(note));
     }
 
@@ -133,6 +142,8 @@ impl<'p> Checker<'p> {
             devices,
             object: object.clone(),
             stores: Vec::new(),
+            chips: Vec::new(),
+            made_of: Vec::new(),
             other_chip: None,
             place,
         })
@@ -176,11 +187,12 @@ impl<'p> Checker<'p> {
         via: Option<&'p Expr>,
         (outer, at): (&Env<'p>, Place),
         parts: &Parts<'p>,
-    ) -> Option<(Level, Rc<Object<'p>>)> {
+    ) -> Option<((Level, Rc<Object<'p>>), Vec<(ExprId, Name)>)> {
         let env = self.fields_env(object, outer);
         let site = outer.site();
         let what = format!("level `{}`", name.name);
         let (mut count, mut devices) = (None, None);
+        let mut made_of = Vec::new();
         let mut good = true;
         for (expr, below) in of {
             let place = site.place(expr.span);
@@ -199,6 +211,7 @@ impl<'p> Checker<'p> {
                 rule: None,
             };
             let n = self.graph.named(n, origin);
+            made_of.push((n, below.name));
             let inside = parts.levels.iter().find(|(l, _)| l.name == below.name);
             let here = match inside {
                 None => n,
@@ -232,7 +245,7 @@ impl<'p> Checker<'p> {
         let name = name.name;
         let link = link.map(|link| self.amended_part(object, name, link));
         let level = Level { name, count: count?, devices: devices?, place: at };
-        link.filter(|_| good).map(|link| (level, link))
+        link.filter(|_| good).map(|link| ((level, link), made_of))
     }
 
     /// Whether a chip or a level of this name was declared before.
@@ -281,6 +294,7 @@ struct Parts<'p> {
     chips: Vec<(Name, Rc<Object<'p>>)>,
     names_of_chips: Vec<Name>,
     levels: Vec<(Level, Rc<Object<'p>>)>,
+    made_of: Vec<Vec<(ExprId, Name)>>,
     /// Names of all levels, wrong ones too.
     names: Vec<Name>,
     good: bool,
@@ -292,6 +306,7 @@ impl Default for Parts<'_> {
             chips: Vec::new(),
             names_of_chips: Vec::new(),
             levels: Vec::new(),
+            made_of: Vec::new(),
             names: Vec::new(),
             good: true,
         }

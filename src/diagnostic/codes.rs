@@ -131,6 +131,7 @@ codes! {
     NO_SUCH_MEMORY = "E0523", "a memory outside of the chips is not known";
     OFFLOADS_NOTHING = "E0524", "the plan offloads what the workload does not have";
     MESH_AXIS_TWICE = "E0525", "a rule names a mesh axis twice";
+    PHASE_PLANS = "E0526", "plans for phases that cannot be";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";

@@ -39,16 +39,16 @@ pub fn settable<'p>(checker: &mut Checker<'p>, scenario: &Rc<Object<'p>>) -> Vec
             continue;
         }
         let Some(Value::Object(part)) = checker.field_path(scenario, &[path]) else { continue };
-        for slot in &part.slots {
-            let name = slot.param.name.name;
-            let ty = slot.param.ty.as_ref().map(|t| slot.site.site().place(t.span));
-            let ty = ty.map_or(String::new(), |p| checker.program.sources.text(p).to_owned());
-            // Which block it is decides what the model is; a command line has no names of blocks.
-            if ty.trim_end_matches('?') == "Block" {
-                continue;
+        rows.extend(parameters(checker, scenario, path, &part));
+        for phase in ["prefill", "decode"] {
+            let own = format!("{path}.{phase}");
+            let value = match checker.field_path(scenario, &[path, phase]) {
+                Some(Value::On(both)) => Some(both.0.clone()),
+                value => value.filter(|_| path == "plan"),
+            };
+            if let Some(Value::Object(part)) = value {
+                rows.extend(parameters(checker, scenario, &own, &part));
             }
-            let own = format!("{path}.{name}");
-            rows.push(row(checker, scenario, own, ty));
         }
         for name in ["micro_batch", "recompute"] {
             if path == "plan" && part.has(&[Name::new(name)]) {
@@ -59,6 +59,27 @@ pub fn settable<'p>(checker: &mut Checker<'p>, scenario: &Rc<Object<'p>>) -> Vec
         }
     }
     rows.retain(|r| !r.holds.is_empty());
+    rows
+}
+
+/// The parameters of a part.
+fn parameters<'p>(
+    checker: &mut Checker<'p>,
+    scenario: &Rc<Object<'p>>,
+    path: &str,
+    part: &Rc<Object<'p>>,
+) -> Vec<Settable> {
+    let mut rows = Vec::new();
+    for slot in &part.slots {
+        let name = slot.param.name.name;
+        let ty = slot.param.ty.as_ref().map(|t| slot.site.site().place(t.span));
+        let ty = ty.map_or(String::new(), |p| checker.program.sources.text(p).to_owned());
+        // Which block it is decides what the model is; a command line has no names of blocks.
+        if ty.trim_end_matches('?') == "Block" {
+            continue;
+        }
+        rows.push(row(checker, scenario, format!("{path}.{name}"), ty));
+    }
     rows
 }
 

@@ -125,7 +125,7 @@ impl<'p> Checker<'p> {
                 diagnostic = diagnostic.note(format!("{phase} is bound by {bound}"));
             }
             if name.starts_with("memory") {
-                diagnostic = diagnostic.note(self.memory_parts(lowered));
+                diagnostic = diagnostic.note(self.memory_parts("memory", lowered));
             }
         }
         diagnostic = diagnostic.and(lowered.place, "in this scenario");
@@ -139,10 +139,10 @@ impl<'p> Checker<'p> {
         human(self.graph.value(id), unit)
     }
 
-    fn memory_parts(&self, lowered: &Lowered) -> String {
+    fn memory_parts(&self, root: &str, lowered: &Lowered) -> String {
         let mut parts = Vec::new();
         for name in MEMORY_PARTS {
-            if let Some(super::Leaf::Number(id)) = lowered.results.get(&format!("memory.{name}")) {
+            if let Some(super::Leaf::Number(id)) = lowered.results.get(&format!("{root}.{name}")) {
                 let v = self.graph.value(*id);
                 if v > 0.0 {
                     parts.push((name, v));
@@ -156,7 +156,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Memories outside of the devices against their capacity.
-    fn fit_elsewhere(&mut self, setting: &Setting<'_, 'p>, lowered: &mut Lowered) {
+    fn fit_elsewhere(&mut self, root: &str, setting: &Setting<'_, 'p>, lowered: &mut Lowered) {
         for store in setting.machine.stores.clone() {
             let number =
                 |part: &str| match lowered.results.get(&format!("memory.{}.{part}", store.name)) {
@@ -170,7 +170,7 @@ impl<'p> Checker<'p> {
                 STORED_PARTS.into_iter().filter_map(|p| Some((p, number(p)?))).collect();
             let fits = self.graph.binary(Op::Le, total, capacity);
             self.notice(fits);
-            lowered.constraints.push((format!("memory.{}", store.name), fits));
+            lowered.constraints.push((format!("{root}.{}", store.name), fits));
             let (have, need) = (self.graph.value(capacity), self.graph.value(total));
             if need <= have {
                 continue;
@@ -202,16 +202,16 @@ impl<'p> Checker<'p> {
     }
 
     /// Memory against capacity: an error that says how much is missing and what would do.
-    pub(crate) fn fit(&mut self, setting: &Setting<'_, 'p>, lowered: &mut Lowered) {
-        self.fit_elsewhere(setting, lowered);
-        let number = |name: &str| match lowered.results.get(&format!("memory.{name}")) {
+    pub(crate) fn fit(&mut self, root: &str, setting: &Setting<'_, 'p>, lowered: &mut Lowered) {
+        self.fit_elsewhere(root, setting, lowered);
+        let number = |name: &str| match lowered.results.get(&format!("{root}.{name}")) {
             Some(super::Leaf::Number(id)) => Some(*id),
             _ => None,
         };
         let (Some(total), Some(capacity)) = (number("total"), number("capacity")) else { return };
         let fits = self.graph.binary(Op::Le, total, capacity);
         self.notice(fits);
-        lowered.constraints.push(("memory".into(), fits));
+        lowered.constraints.push((root.to_owned(), fits));
         let (have, need) = (self.graph.value(capacity), self.graph.value(total));
         if need <= have {
             return;
@@ -238,7 +238,7 @@ impl<'p> Checker<'p> {
             let at = self.graph.origin_of(capacity).map_or(item.name_place(), |o| o.place);
             diagnostic = diagnostic.and(at, "the capacity");
         }
-        diagnostic = diagnostic.note(self.memory_parts(lowered));
+        diagnostic = diagnostic.note(self.memory_parts(root, lowered));
         // What every device has whatever the plan, and what is spread.
         let value = |name: &str| number(name).map_or(0.0, |id| self.graph.value(id));
         let fixed = value("buffers") + value("reserve");

@@ -27,6 +27,7 @@ impl<'p> Checker<'p> {
     /// `memory.*` for a serving workload. `frame` holds the longest context and all requests.
     pub(super) fn memory(
         &mut self,
+        root: &str,
         setting: &Setting<'_, 'p>,
         stored: &Frame,
         prefill: &Frame,
@@ -70,25 +71,30 @@ impl<'p> Checker<'p> {
         ];
         let mut ids = Vec::new();
         for (name, id, rule) in parts {
-            let id = self.result_node(&format!("memory.{name}"), id, setting.place, rule);
-            results.number(format!("memory.{name}"), id);
+            let id = self.result_node(&format!("{root}.{name}"), id, setting.place, rule);
+            results.number(format!("{root}.{name}"), id);
             ids.push(id);
         }
         let total = self.graph.sum(ids)?;
-        let total = self.result_node("memory.total", total, setting.place, "the sum of all parts");
-        results.number("memory.total", total);
-        results.number("memory.capacity", capacity);
+        let total = self.result_node(
+            &format!("{root}.total"),
+            total,
+            setting.place,
+            "the sum of all parts",
+        );
+        results.number(format!("{root}.total"), total);
+        results.number(format!("{root}.capacity"), capacity);
         let left = self.graph.sub(capacity, total);
         let headroom = self.graph.div(left, capacity);
         let rule = "what is left of the capacity, as a share of it";
-        let headroom = self.result_node("memory.headroom", headroom, setting.place, rule);
-        results.number("memory.headroom", headroom);
+        let headroom = self.result_node(&format!("{root}.headroom"), headroom, setting.place, rule);
+        results.number(format!("{root}.headroom"), headroom);
         let mut fits = self.graph.binary(Op::Le, total, capacity);
-        if let Some(there) = self.store_results(setting, &held, cut, results)? {
+        if let Some(there) = self.store_results(root, setting, &held, cut, results)? {
             fits = self.graph.binary(Op::And, fits, there);
         }
-        let fits = self.result_node("memory.fits", fits, place, "total <= capacity");
-        results.leaves.insert("memory.fits".into(), Leaf::Flag(fits));
+        let fits = self.result_node(&format!("{root}.fits"), fits, place, "total <= capacity");
+        results.leaves.insert(format!("{root}.fits"), Leaf::Flag(fits));
         Some(())
     }
 

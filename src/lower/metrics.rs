@@ -25,11 +25,13 @@ impl<'p> Checker<'p> {
         }
         items.extend(program.items_of_kind(item.module, ItemKind::Metric));
         let mut known = lowered.results.clone();
-        if !lowered.trains && known.get("decode.mid.offload.exposed").is_none() {
-            // A plan that offloads nothing waits for no transfer.
-            let origin = self.origin("none", lowered.place, "nothing lies elsewhere");
-            let none = self.graph.constant(0.0, Dimension::TIME, origin);
-            known.number("decode.mid.offload.exposed", none);
+        // A plan that offloads nothing waits for no transfer, one for both phases hands nothing over.
+        for path in ["decode.mid.offload.exposed", "handover.time"] {
+            if !lowered.trains && known.get(path).is_none() {
+                let origin = self.origin("none", lowered.place, "nothing lies elsewhere");
+                let none = self.graph.constant(0.0, Dimension::TIME, origin);
+                known.number(path, none);
+            }
         }
         self.results = Some(known);
         for metric in items {

@@ -305,6 +305,7 @@ impl<'p> Checker<'p> {
     /// as much; those that share a memory have it together.
     pub(super) fn store_results(
         &mut self,
+        root: &str,
         setting: &Setting<'_, 'p>,
         held: &Held,
         cut: Option<Cut>,
@@ -327,7 +328,7 @@ impl<'p> Checker<'p> {
             let fullest = cut.map(|_| self.most(totals));
             let mut sum = None;
             let mut put = |checker: &mut Self, part: &str, id: ExprId, rule: &'static str| {
-                let path = format!("memory.{store}.{part}");
+                let path = format!("{root}.{store}.{part}");
                 let id = checker.result_node(&path, id, place, rule);
                 results.number(path, id);
                 id
@@ -346,7 +347,7 @@ impl<'p> Checker<'p> {
             let left = self.graph.sub(shelf.capacity, total);
             let headroom = self.graph.div(left, shelf.capacity);
             put(self, "headroom", headroom, "what is left of the capacity, as a share of it");
-            results.number(format!("memory.{store}.capacity"), shelf.capacity);
+            results.number(format!("{root}.{store}.capacity"), shelf.capacity);
             let own = self.graph.binary(Op::Le, total, shelf.capacity);
             fits = Some(match fits {
                 None => own,

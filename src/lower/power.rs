@@ -5,7 +5,7 @@
 
 use super::phase::Setting;
 use super::results::Results;
-use crate::check::{Checker, Value};
+use crate::check::{Checker, Machine, Value};
 use crate::expr::ExprId;
 use crate::name::Name;
 use crate::quantity::Dimension;
@@ -27,9 +27,9 @@ impl<'p> Checker<'p> {
     pub(super) fn machine_figures(
         &mut self,
         setting: &Setting<'_, 'p>,
+        machine: &Machine<'p>,
         results: &mut Results,
     ) -> Option<()> {
-        let machine = setting.machine;
         let place = setting.place;
         let mut put = |checker: &mut Self, path: &str, id: ExprId, rule: &'static str| {
             let id = checker.result_node(path, id, place, rule);
@@ -67,7 +67,7 @@ impl<'p> Checker<'p> {
         put(self, "machine.idle", idle, "the draw of a chip that does nothing");
         let mut args = vec![("tdp", Value::Num(tdp))];
         if let Some(host) = known(self.field_path(&system, &["power", "host"])) {
-            let chips = self.devices_of_host(setting, devices);
+            let chips = self.devices_of_host(setting, machine, devices);
             args.push(("host", Value::Num(self.graph.div(host, chips))));
         }
         let host = self.library_number("host_draw", &args)?;
@@ -80,8 +80,12 @@ impl<'p> Checker<'p> {
     }
 
     /// How many chips stand around what `power at LEVEL` describes.
-    fn devices_of_host(&mut self, setting: &Setting<'_, 'p>, all: ExprId) -> ExprId {
-        let machine = setting.machine;
+    fn devices_of_host(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        machine: &Machine<'p>,
+        all: ExprId,
+    ) -> ExprId {
         let level = machine.object.stmts.iter().rev().find_map(|s| match &s.stmt.kind {
             StmtKind::Section { name, at, .. } if name.name == "power" => at.map(|at| at.name),
             _ => None,

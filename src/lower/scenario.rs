@@ -2,17 +2,14 @@
 
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
-
 use super::collective::CollectiveUse;
 use super::formats::Formats;
 use super::frame::{Frame, View};
-use super::memory::stages;
 use super::phase::{PhaseCost, Setting, escaping};
 use super::pipeline::Pipeline;
 use super::results::Results;
-use super::training::Cut;
-use super::workload::Serving;
+use super::phases::Scene;
+use super::serving::Side;
 use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
@@ -72,6 +69,31 @@ pub struct Lowered {
     pub machine: System,
 }
 
+impl Lowered {
+    /// One without anything in it.
+    pub(super) fn empty(place: Place) -> Self {
+        Self {
+            name: Name::new(""),
+            model: Name::new(""),
+            system: Name::new(""),
+            plan: String::new(),
+            trains: false,
+            formats: Formats::default(),
+            results: Results::default(),
+            collectives: Vec::new(),
+            expectations: Vec::new(),
+            constraints: Vec::new(),
+            place,
+            ir: Rc::default(),
+            laid: Rc::default(),
+            costs: Vec::new(),
+            pipelines: Vec::new(),
+            mapping: Plan::default(),
+            machine: System::default(),
+        }
+    }
+}
+
 /// What is common to all phases.
 struct Shape<'p> {
     built: BuiltModel<'p>,
@@ -109,6 +131,12 @@ pub fn lower<'p>(
     else {
         return checker.workload_alone(scenario, misspelt);
     };
+    if let Some(plan) = &plan_object
+        && checker.has_phases(plan)
+    {
+        let scene = Scene { scenario, overrides, model, machine, item, errors, misspelt };
+        return checker.lower_phases(&scene, plan);
+    }
     checker.warn_of_other_chips(&machine, place);
     let runtime = checker.runtime_of(scenario, &machine, overrides);
     checker.set_runtime(runtime);
@@ -167,21 +195,15 @@ pub fn lower<'p>(
         plan: checker.describe_plan(&shape.plan),
         trains: training.is_some(),
         formats: super::formats::kept(&shape.built.model, &general),
-        results: Results::default(),
-        collectives: Vec::new(),
-        expectations: Vec::new(),
         constraints,
-        place,
-        ir: Rc::default(),
-        laid: Rc::default(),
-        costs: Vec::new(),
-        pipelines: Vec::new(),
-        mapping: Plan::default(),
-        machine: System::default(),
+        ..Lowered::empty(place)
     };
     checker.parameters(&shape.built, &mut lowered.results, place);
     match training {
-        None => checker.serving(scenario, plan_object.as_ref(), &setting, &mut lowered)?,
+        None => {
+            let side = Side { setting: &setting, plan: plan_object.as_ref(), runtime: None };
+            checker.serving(scenario, &side, None, &shape.machine, &mut lowered)?;
+        }
         Some(training) => {
             let plan = plan_object.as_ref();
             checker.training(scenario, plan, &setting, training, formats, &mut lowered)?;
@@ -190,15 +212,7 @@ pub fn lower<'p>(
     if checker.errors() > errors {
         return None;
     }
-    checker.metrics(scenario, item, &mut lowered);
-    if !lowered.trains
-        && let Some(Value::Num(batch)) = checker.field_path(scenario, &["serve", "batch"])
-    {
-        checker.limit_batch(&setting, batch, &mut lowered.results);
-    }
-    checker.fit(&setting, &mut lowered);
-    checker.expectations(scenario, &mut lowered);
-    checker.results = None;
+    checker.concluded(scenario, item, &[&setting], &mut lowered);
     lowered.ir = setting.model.clone();
     drop(setting);
     lowered.laid = Rc::new(shape.laid);
@@ -207,6 +221,29 @@ pub fn lower<'p>(
 }
 
 impl<'p> Checker<'p> {
+    /// What follows from the results: metrics, whether they fit, what was expected.
+    pub(super) fn concluded(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        item: ItemRef<'p>,
+        settings: &[&Setting<'_, 'p>],
+        lowered: &mut Lowered,
+    ) {
+        self.metrics(scenario, item, lowered);
+        if !lowered.trains
+            && let Some(Value::Num(batch)) = self.field_path(scenario, &["serve", "batch"])
+        {
+            for setting in settings {
+                self.limit_batch(setting, batch, &mut lowered.results);
+            }
+        }
+        for (root, setting) in ["memory", "memory.prefill"].into_iter().zip(settings) {
+            self.fit(root, setting, lowered);
+        }
+        self.expectations(scenario, lowered);
+        self.results = None;
+    }
+
     /// Whether something essential is not set; reported unless it may be there, misspelt.
     fn missing_fields(
         &mut self,
@@ -271,7 +308,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The runtime in force: the chip's own, amended by the scenario's and by overrides.
-    fn runtime_of(
+    pub(super) fn runtime_of(
         &mut self,
         scenario: &Rc<Object<'p>>,
         machine: &Machine<'p>,
@@ -290,7 +327,7 @@ impl<'p> Checker<'p> {
         Some(Rc::new(merged))
     }
 
-    fn describe_plan(&self, plan: &Plan) -> String {
+    pub(super) fn describe_plan(&self, plan: &Plan) -> String {
         let Some(name) = plan.name else { return "one device".into() };
         let mesh: Vec<String> = plan
             .mesh
@@ -368,114 +405,6 @@ impl<'p> Checker<'p> {
             };
             results.number("parameters.active", active);
         }
-    }
-
-    /// The phases of `serve { … }` and what they take.
-    fn serving(
-        &mut self,
-        scenario: &Rc<Object<'p>>,
-        plan: Option<&Rc<Object<'p>>>,
-        setting: &Setting<'_, 'p>,
-        lowered: &mut Lowered,
-    ) -> Option<()> {
-        let Serving { figures: [batch, prompt, output], replicas } =
-            self.serving_of(scenario, plan, setting)?;
-        let place = setting.place;
-        let one = self.counted(1.0, "one", place, "one new token for each sequence");
-        let pipeline = stages(&setting.laid.steps);
-        let cut = match &pipeline {
-            None => None,
-            Some((shard, layers)) => {
-                let shares = self.shares(setting, shard, *layers);
-                Some(Cut { shares, stages: shard.count })
-            }
-        };
-        let groups = match &pipeline {
-            None => None,
-            Some((shard, _)) => {
-                let mut args =
-                    vec![("stages", Value::Num(shard.count)), ("batch", Value::Num(batch))];
-                args.extend(replicas.map(|r| ("replicas", Value::Num(r))));
-                self.library_number("pipeline_groups", &args)
-            }
-        };
-        let share = match groups {
-            Some(groups) => self.graph.div(batch, groups),
-            None => batch,
-        };
-        let none = self.counted(0.0, "images", place, "no pictures are computed in this step");
-        let pictures = match self.field_path(scenario, &["serve", "images"]) {
-            Some(Value::Num(id)) => id,
-            _ => self.counted(0.0, "images", place, "the workload has no pictures"),
-        };
-        // Pictures are counted over all requests that run together.
-        let all = self.graph.mul(share, pictures);
-        let kept = self.graph.mul(batch, pictures);
-        let frame = |seq: ExprId, ctx: ExprId, batch: ExprId, images: ExprId, pictures: ExprId| {
-            let mut phase = FxHashMap::default();
-            phase.insert(Name::new("batch"), batch);
-            phase.insert(Name::new("seq"), seq);
-            phase.insert(Name::new("ctx"), ctx);
-            phase.insert(Name::new("positions"), one);
-            phase.insert(Name::new("images"), images);
-            phase.insert(Name::new("pictures"), pictures);
-            phase.insert(Name::new("drafts"), none);
-            Frame {
-                phase: Rc::new(phase),
-                view: View::Local,
-                shards: Vec::new(),
-                seen: None,
-                around: Rc::new([]),
-                model: setting.model.clone(),
-                place,
-            }
-        };
-        let context = |checker: &mut Self, which: &str| {
-            checker.library_number(
-                which,
-                &[("prompt", Value::Num(prompt)), ("output", Value::Num(output))],
-            )
-        };
-        let prefill = self.phase(setting, &frame(prompt, prompt, share, all, all));
-        self.phase_results("prefill", &prefill, setting, groups, cut, lowered)?;
-        lowered.costs.push(("prefill", prefill));
-        // Decode steps differ only in how much they look back on: costed once, then substituted.
-        let mut contexts = Vec::new();
-        for which in ["context_first", "context_mid", "context_last"] {
-            let keys = context(self, which)?;
-            contexts.push(self.result_node(
-                "ctx",
-                keys,
-                place,
-                "keys that this step looks back on",
-            ));
-        }
-        let from = self.graph.len();
-        let first = *contexts.first()?;
-        let decode = self.phase(setting, &frame(one, first, share, none, all));
-        let names = ["decode.first", "decode.mid", "decode.last"];
-        for (phase, ctx) in names.into_iter().zip(&contexts) {
-            let cost = if *ctx == first {
-                decode.clone()
-            } else {
-                let other = self.graph.substitute(from, first, *ctx);
-                let mut cost = decode.map(&|id| other.of(id));
-                for used in &mut cost.collectives {
-                    used.collective.algorithm = self.chosen(used.collective.time);
-                }
-                cost
-            };
-            self.phase_results(phase, &cost, setting, groups, cut, lowered)?;
-            lowered.costs.push((phase, cost));
-        }
-        let longest = context(self, "context_kept")?;
-        let stored = frame(one, longest, batch, kept, kept);
-        let prefill = frame(prompt, prompt, share, all, all);
-        self.memory(setting, &stored, &prefill, cut, &mut lowered.results)?;
-        let devices = self.devices(setting);
-        lowered.results.number("devices", devices);
-        self.machine_figures(setting, &mut lowered.results);
-        Some(())
     }
 
     /// Devices of the plan: its mesh, or one.

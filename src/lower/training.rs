@@ -126,7 +126,7 @@ impl<'p> Checker<'p> {
         self.pass_details(setting, &work, [forward, backward], reductions, lowered);
         let devices = self.devices(setting);
         lowered.results.number("devices", devices);
-        self.machine_figures(setting, &mut lowered.results);
+        self.machine_figures(setting, setting.machine, &mut lowered.results);
         Some(())
     }
 

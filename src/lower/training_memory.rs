@@ -150,7 +150,7 @@ impl<'p> Checker<'p> {
         ];
         let held = self.held_in_training(&away, shelves);
         let cut = work.shares.map(|shares| Cut { shares, stages: work.stages });
-        let elsewhere = self.store_results(setting, &held, cut, results)?;
+        let elsewhere = self.store_results("memory", setting, &held, cut, results)?;
         self.memory_results(setting, capacity, rows, elsewhere, results)?;
         let [weights, gradients, optimizer] = model;
         if work.shares.is_some() {

@@ -10,8 +10,9 @@ use crate::quantity::format::{HumanUnit, human};
 use crate::source::{Sources, Spot};
 
 /// Phases with their words, in order.
-const PHASES: [(&str, &str); 4] = [
+const PHASES: [(&str, &str); 5] = [
     ("prefill", "prefill"),
+    ("handover", "handover"),
     ("decode.first", "decode, first"),
     ("decode.mid", "decode, middle"),
     ("decode.last", "decode, last"),
@@ -19,7 +20,8 @@ const PHASES: [(&str, &str); 4] = [
 /// The phases that tables of details show.
 const DETAILED: [(&str, &str); 2] = [("prefill", "prefill"), ("decode.mid", "decode, middle")];
 /// Roots of the tree that have a table, or are part of one.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
+    "handover",
     "parameters",
     "prefill",
     "decode",
@@ -217,6 +219,11 @@ fn memories_elsewhere(scenario: &Scenario) -> Vec<Table> {
         (!store.contains('.')).then_some(store)
     });
     let table = |store: &str| {
+        if store == "prefill" {
+            let mut table = one_memory(scenario, "memory.prefill", &MEMORY_PARTS);
+            table.title = "Memory of the fullest device that prefills".into();
+            return table;
+        }
         let mut table = one_memory(scenario, &format!("memory.{store}"), &STORED_PARTS);
         table.title = format!("Memory `{store}`, of all devices that share one");
         table
