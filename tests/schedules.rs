@@ -60,8 +60,10 @@ fn schedules_that_split_the_backward_pass_wait_less() {
     let w = (f + b - h1 / 3.0) / 2.0;
     assert!((0.3 * b..0.55 * b).contains(&w), "{w} of {b}");
     assert!((plain / (3.0 * (f + b)) - 1.0).abs() < 0.01);
-    assert!((h2 - f64::max(0.0, 3.0 * (f + b - 3.0 * w))).abs() < 1e-9);
-    assert!((dual - f64::max(0.0, f + 2.0 * b - 3.0 * w)).abs() < 1e-9);
+    // The ends have an embedding and a head, if small ones.
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 0.02 * (f + plain / 3.0), "{a}, not {b}");
+    near(h2, f64::max(0.0, 3.0 * (f + b - 3.0 * w)));
+    near(dual, f64::max(0.0, f + 2.0 * b - 3.0 * w));
 }
 
 #[test]

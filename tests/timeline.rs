@@ -267,3 +267,188 @@ fn examples_take_as_long_as_their_timelines() {
     }
     assert!(compared >= 3, "{compared}");
 }
+
+fn mesa(args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mesa"));
+    let out = command.arg("graph").args(args).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (out.status.code(), text(&out.stdout), text(&out.stderr))
+}
+
+/// A file with a plan for each schedule.
+fn of_schedule(schedule: &str) -> tempfile::NamedTempFile {
+    let text = format!(
+        "use std.layers.Llama\nuse std.systems.DGX_A100\n\
+         model M = Llama(layers: 16, hidden: 2048, heads: 16, ffn: 8192, vocab: 32000)\n\
+         plan P(dp: Count = 2, pp: Count = 4) {{\n  mesh dp, pp\n  shard batch over dp\n  \
+         shard layers over pp schedule {schedule}\n  zero optimizer over dp\n}}\n\
+         scenario s {{\n  model = M\n  system = DGX_A100\n  plan = P\n  \
+         train {{ batch = 24, seq = 1024, tokens = 1e9, optimizer = adam }}\n}}\n"
+    );
+    let file = tempfile::Builder::new().suffix(".mesa").tempfile().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+#[test]
+fn timelines_for_a_terminal() {
+    for schedule in [
+        "gpipe",
+        "one_f_one_b",
+        "interleaved(chunks: 2)",
+        "zero_bubble_h1",
+        "zero_bubble_h2",
+        "dual_pipe",
+    ] {
+        let file = of_schedule(schedule);
+        let path = file.path().to_str().unwrap();
+        let (code, text, said) = mesa(&[path, "s", "--timeline"]);
+        assert_eq!(code, Some(0), "{said}");
+        let name = schedule.split('(').next().unwrap();
+        insta::assert_snapshot!(name, text);
+        let (_, svg, _) = mesa(&[path, "s", "--timeline", "--format", "svg"]);
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        assert_eq!(document.root_element().tag_name().name(), "svg");
+        assert!(!svg.contains("<script") && !svg.contains("href"));
+        // Every pass of the document for programs is there once.
+        let (_, json, _) = mesa(&[path, "s", "--timeline", "--format", "json"]);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let devices = value["devices"].as_array().unwrap();
+        let passes = devices.iter().flat_map(|d| d["passes"].as_array().unwrap());
+        let forward = passes.clone().filter(|p| p["kind"] == "forward").count();
+        let chunks = value["chunks"].as_u64().unwrap() as usize;
+        assert_eq!(forward, 4 * chunks * 12, "{schedule}");
+        let last = passes.map(|p| p["end"].as_f64().unwrap()).fold(0.0, f64::max);
+        let time = &value["time"];
+        assert_eq!(time["end"].as_f64().unwrap(), last);
+        let error = time["formula"].as_f64().unwrap() / time["played"].as_f64().unwrap() - 1.0;
+        assert!(error.abs() < 0.01, "{schedule}: {error}");
+    }
+}
+
+/// The step is its passes, what it does once, and nothing else.
+#[test]
+fn the_timeline_ends_when_the_passes_of_the_step_do() {
+    for schedule in ["gpipe", "one_f_one_b", "interleaved(chunks: 2)", "dual_pipe"] {
+        let file = of_schedule(schedule);
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let program = Program::of_text("s.mesa", &text);
+        let wanted = ["s".to_owned()];
+        let evaluation = evaluate(&program, program.roots[0], &wanted, &Changes::default());
+        let lowered = evaluation.scenarios[0].lowered.as_ref().unwrap();
+        let graph = &evaluation.checker.graph;
+        let get = |path: &str| match lowered.results.get(path) {
+            Some(mesa::lower::Leaf::Number(id)) => graph.value(*id),
+            _ => panic!("no {path}"),
+        };
+        let (_, pipeline) = &lowered.pipelines[0];
+        let played = played(&of_lowered(graph, pipeline).unwrap());
+        let once: f64 = lowered
+            .collectives
+            .iter()
+            .filter(|(phase, _)| phase == "step")
+            .flat_map(|(_, all)| all)
+            .map(|c| graph.value(c.total))
+            .sum();
+        let passes = get("step.time") - get("step.optimizer") - once;
+        assert!((passes / played - 1.0).abs() < 0.01, "{schedule}: {passes} {played}");
+    }
+}
+
+#[test]
+fn placements_of_the_examples() {
+    for (file, scenario) in [
+        ("chat-70b", "chat"),
+        ("two-nodes-70b", "staged"),
+        ("mixtral", "cut"),
+        ("one-4090-8b", "chat"),
+        ("llama3-405b-training", "devices_8192"),
+        ("deepseek-v3", "deepseek"),
+    ] {
+        let path = format!("examples/{file}.mesa");
+        let (code, text, said) = mesa(&[&path, scenario, "--placement"]);
+        assert_eq!(code, Some(0), "{file}: {said}");
+        insta::assert_snapshot!(format!("placement-{file}"), text);
+        let (_, svg, _) = mesa(&[&path, scenario, "--placement", "--format", "svg"]);
+        roxmltree::Document::parse(&svg).unwrap();
+        assert!(svg.len() < 200_000, "{file}: {}", svg.len());
+    }
+}
+
+/// All parts of an axis are there, and together they are all of it; every layer runs somewhere.
+#[test]
+fn devices_have_all_of_the_model_between_them() {
+    for (file, scenario) in [
+        ("two-nodes-70b", "staged"),
+        ("gpt3-175b-training", "full_recompute"),
+        ("llama3-405b-training", "devices_8192"),
+    ] {
+        let path = format!("examples/{file}.mesa");
+        let (_, json, _) = mesa(&[&path, scenario, "--placement", "--format", "json"]);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let mut ranges: BTreeMap<(String, u64, u64), [u64; 2]> = BTreeMap::new();
+        let mut places = std::collections::BTreeSet::new();
+        for device in value["devices"].as_array().unwrap() {
+            assert!(places.insert(device["at"].to_string()), "two devices at one place");
+            for share in device["weights"].as_array().unwrap() {
+                let n = |i: usize| share["range"][i].as_u64().unwrap();
+                let key = (share["axis"].to_string(), n(2), share["part"].as_u64().unwrap());
+                ranges.insert(key, [n(0), n(1)]);
+            }
+        }
+        let mut reached: BTreeMap<(String, u64), u64> = BTreeMap::new();
+        for ((axis, of, _), [from, until]) in ranges {
+            let so_far = reached.entry((axis.clone(), of)).or_default();
+            assert_eq!(*so_far, from, "{file}: a gap in {axis}");
+            *so_far = until;
+        }
+        assert!(reached.iter().all(|((_, of), until)| of == until), "{file}: {reached:?}");
+        let mut layers: Vec<[u64; 2]> = value["stages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|s| s["layers"].as_array().unwrap())
+            .map(|l| [l[0].as_u64().unwrap(), l[1].as_u64().unwrap()])
+            .collect();
+        layers.sort_unstable();
+        assert_eq!(layers[0][0], 0);
+        assert!(layers.windows(2).all(|w| w[0][1] == w[1][0]), "{file}: {layers:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_is_said() {
+    let chat = "examples/chat-70b.mesa";
+    let (code, _, said) = mesa(&[chat, "chat", "--timeline"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("has no pipeline") && said.contains("shard layers over pp"), "{said}");
+    let staged = "examples/two-nodes-70b.mesa";
+    let (code, _, said) = mesa(&[staged, "staged", "--timeline", "--phase", "forward"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("decode.mid"), "{said}");
+    for (format, what) in [("dot", "--timeline"), ("mermaid", "--placement")] {
+        let (code, _, said) = mesa(&[staged, "staged", what, "--format", format]);
+        assert_eq!(code, Some(2));
+        assert!(said.contains("text, svg or json"), "{said}");
+    }
+    let (code, _, said) = mesa(&[chat, "chat", "--format", "text"]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("not drawn as text"), "{said}");
+    let file = of_schedule("dual_pipe");
+    let path = file.path().to_str().unwrap();
+    let (code, _, said) = mesa(&[path, "s", "--timeline", "--set", "train.batch=8"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("no published order"), "{said}");
+}
+
+#[test]
+fn the_timeline_of_the_guide_is_current() {
+    let path = "examples/gpt3-175b-training.mesa";
+    let (_, svg, _) = mesa(&[path, "full_recompute", "--timeline", "--format", "svg"]);
+    let stored = std::path::Path::new("docs/timeline.svg");
+    if std::env::var_os("MESA_BLESS").is_some() {
+        std::fs::write(stored, &svg).unwrap();
+    }
+    let text = std::fs::read_to_string(stored).unwrap_or_default();
+    assert!(text == svg, "write it with MESA_BLESS=1 cargo test --test timeline");
+}

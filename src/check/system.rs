@@ -244,8 +244,9 @@ impl<'p> Checker<'p> {
         };
         let name = name.name;
         let link = link.map(|link| self.amended_part(object, name, link));
-        let level = Level { name, count: count?, devices: devices?, place: at };
-        link.filter(|_| good).map(|link| ((level, link), made_of))
+        let link = link.filter(|_| good)?;
+        let level = Level { name, count: count?, devices: devices?, link: link.name, place: at };
+        Some(((level, link), made_of))
     }
 
     /// Whether a chip or a level of this name was declared before.

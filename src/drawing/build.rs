@@ -296,7 +296,7 @@ fn written(model: &Model, plan: &Plan, tensor: TensorId, layout: &Layout) -> Str
     out
 }
 
-fn mesh(graph: &Graph, flow: &Lowered) -> Vec<MeshPlace> {
+pub(super) fn mesh(graph: &Graph, flow: &Lowered) -> Vec<MeshPlace> {
     let cuts = |name: &str| -> Vec<String> {
         let rules = flow.mapping.rules.iter();
         let mut names: Vec<String> = rules

@@ -11,8 +11,10 @@ mod merge;
 pub mod mermaid;
 mod paths;
 pub mod place;
+pub mod placement;
 
 pub mod svg;
+pub mod timeline;
 
 pub use build::draw;
 

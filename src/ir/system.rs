@@ -13,6 +13,8 @@ pub struct Level {
     pub count: ExprId,
     /// Devices below and including this level.
     pub devices: ExprId,
+    /// What joins its parts.
+    pub link: Name,
     /// Where it is declared.
     pub place: Place,
 }

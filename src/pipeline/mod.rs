@@ -10,7 +10,7 @@ mod simulate;
 mod stages;
 
 pub use simulate::simulate;
-pub use stages::{Ends, of_lowered};
+pub use stages::{Ends, MOST, of_lowered, passes};
 
 /// In which order devices work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,6 +48,21 @@ impl Schedule {
             "decode" => Self::Decode,
             _ => return None,
         })
+    }
+
+    /// What the field calls it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Gpipe => "GPipe",
+            Self::OneFOneB => "1F1B",
+            Self::Interleaved => "interleaved 1F1B",
+            Self::ZeroBubbleH1 => "ZB-H1",
+            Self::ZeroBubbleH2 => "ZB-H2",
+            Self::DualPipe => "DualPipe",
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+        }
     }
 
     /// Whether gradients of weights are passes of their own.

@@ -56,15 +56,24 @@ impl Pipeline {
     }
 }
 
-/// The pipeline of a scenario at its own point.
+/// Passes that are played at most: beyond that nobody could look at them.
+pub const MOST: f64 = 2e6;
+
+/// How many micro-batches go through how many stages.
+#[must_use]
+pub fn passes(graph: &Graph, pipeline: &lower::Pipeline) -> f64 {
+    let counts = [pipeline.stages, pipeline.chunks, pipeline.micro_batches];
+    counts.map(|id| graph.value(id)).into_iter().product()
+}
+
+/// The pipeline of a scenario at its own point; `None` where it has too many passes.
 #[must_use]
 pub fn of_lowered(graph: &Graph, pipeline: &lower::Pipeline) -> Option<Pipeline> {
     let schedule = Schedule::named(pipeline.schedule.text())?;
-    let count = |id| {
-        let n = graph.value(id);
-        // Far more than any machine has; beyond that nobody could look at it.
-        (n.is_finite() && (1.0..=1e7).contains(&n)).then_some(n as usize)
-    };
+    let count = |id| Some(graph.value(id)).filter(|n| *n >= 1.0).map(|n| n as usize);
+    if passes(graph, pipeline) > MOST {
+        return None;
+    }
     let [forward, backward, weights] = pipeline.passes.map(|row| row.map(|id| graph.value(id)));
     let mut ends: Ends = [[0.0; 3]; 3];
     for (((end, f), b), w) in ends.iter_mut().zip(forward).zip(backward).zip(weights) {
