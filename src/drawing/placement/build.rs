@@ -3,7 +3,7 @@
 use super::{Axis, Cut, Level, Placement, Stage};
 use crate::expr::{ExprId, Graph};
 use crate::graph::{LaidStep, Shard};
-use crate::ir::{AxisSize, Kept, MeshId, TensorId};
+use crate::ir::{AxisSize, Kept, MeshId, OpId, TensorId};
 use crate::lower::{Leaf, Lowered, Stage as Part};
 use crate::pipeline::Schedule;
 
@@ -56,7 +56,7 @@ pub fn placed(graph: &Graph, lowered: &Lowered) -> Placement {
         plan: lowered.plan.clone(),
         weights: cuts(&mut lowered.ir.weights.iter().map(|w| w.0)),
         cache: cuts(&mut lowered.ir.stored.iter().map(|w| w.0)),
-        tokens: cuts(&mut lowered.ir.inputs.iter().copied()),
+        tokens: along_each(cuts(&mut lowered.ir.inputs.iter().copied())),
         kept: kept.filter(|cut| cut.parts > 1).collect(),
         stages: stages(graph, lowered),
         along: along.unwrap_or_default(),
@@ -65,6 +65,17 @@ pub fn placed(graph: &Graph, lowered: &Lowered) -> Placement {
         levels,
         devices,
     }
+}
+
+/// One axis for all that are cut alike: positions go with the sequence.
+fn along_each(cuts: Vec<Cut>) -> Vec<Cut> {
+    let mut out: Vec<Cut> = Vec::new();
+    for cut in cuts {
+        if !out.iter().any(|c| c.over == cut.over) {
+            out.push(cut);
+        }
+    }
+    out
 }
 
 fn indices(group: &[MeshId]) -> Vec<usize> {
@@ -189,10 +200,18 @@ fn beside(lowered: &Lowered, part: Part) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let kernels = lowered.costs.first().into_iter().flat_map(|(_, cost)| &cost.kernels);
     for kernel in kernels.filter(|k| k.stage == part && k.weights.is_some()) {
-        let name = kernel.op.to_string();
+        let name = weight_of(lowered, kernel.first).unwrap_or_else(|| kernel.op.to_string());
         if !names.contains(&name) {
             names.push(name);
         }
     }
     names
+}
+
+/// The weight that an op reads.
+fn weight_of(lowered: &Lowered, op: Option<OpId>) -> Option<String> {
+    let op = &lowered.ir.ops[op?];
+    let mut operands = op.operands.iter().map(|(_, tensor)| *tensor);
+    let weight = operands.find(|t| lowered.ir.weights.iter().any(|(w, _)| w == t))?;
+    Some(lowered.ir.tensors[weight].path())
 }

@@ -175,20 +175,50 @@ impl Placement {
         format!("{} on {machine}", self.plan)
     }
 
-    /// Devices that are listed: all of few; of many those of the first node, the first of each of
-    /// some more, and the last.
+    /// Devices that are listed: all of few; of many those of the first node, the first of some more
+    /// nodes and of each stage, and the last.
     #[must_use]
     pub fn listed(&self) -> Vec<usize> {
         if self.devices <= 32 {
             return (0..self.devices).collect();
         }
         let node = self.node().min(16);
-        let more = (1..5).map(|n| n * self.node());
+        let more = (1..4).map(|n| n * self.node()).chain(self.first_of_stages(16));
         let mut listed: Vec<usize> = (0..node).chain(more).chain([self.devices - 1]).collect();
         listed.retain(|d| *d < self.devices);
         listed.sort_unstable();
         listed.dedup();
         listed
+    }
+
+    /// The first device of each stage, of so many stages from the first on.
+    fn first_of_stages(&self, most: usize) -> Vec<usize> {
+        let stride = match self.along.as_slice() {
+            [axis] => self.mesh.get(*axis).map_or(0, |a| a.stride),
+            _ => 0,
+        };
+        (0..self.stages.len().min(most)).map(|stage| stage * stride).collect()
+    }
+
+    /// Of the innermost level those that are drawn: all of few; of many the first two, those where
+    /// a stage starts, and the last.
+    #[must_use]
+    pub fn drawn(&self, most: usize) -> Vec<usize> {
+        let node = self.node();
+        let used = self.devices.div_ceil(node);
+        if used <= most {
+            return (0..used).collect();
+        }
+        let starts = self.first_of_stages(usize::MAX).into_iter().map(|d| d / node);
+        let mut nodes: Vec<usize> = [0, 1].into_iter().chain(starts).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes.truncate(most - 1);
+        let more = (2..used).filter(|n| !nodes.contains(n)).take(most - 1 - nodes.len());
+        let mut nodes: Vec<usize> = more.chain(nodes.iter().copied()).chain([used - 1]).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
     }
 
     /// A place along some mesh axes, as one number.

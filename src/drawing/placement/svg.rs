@@ -22,13 +22,7 @@ text{font:11px ui-sans-serif,system-ui,Helvetica,Arial,sans-serif;fill:#1f2937}\
 #[must_use]
 pub fn text(placement: &Placement) -> String {
     let node = placement.node();
-    let used = placement.devices.div_ceil(node);
-    // All of few; of many the first ones and the last.
-    let mut nodes: Vec<usize> = (0..used.min(NODES)).collect();
-    if used > NODES {
-        nodes.truncate(NODES - 1);
-        nodes.push(used - 1);
-    }
+    let nodes = placement.drawn(NODES);
     let cells: Vec<Vec<(Device, Vec<String>)>> =
         nodes.iter().map(|n| cells(placement, n * node)).collect();
     let all = cells.iter().flatten();

@@ -47,9 +47,14 @@ pub fn text(placement: &Placement) -> String {
     let width = head.len();
     let mut rows = vec![head];
     let mut before = None;
-    for device in &devices {
+    let mut gaps = 0;
+    for (i, device) in devices.iter().enumerate() {
+        // After the devices of the first node, and before the last one.
         if before.is_some_and(|b| b + 1 != device.number) {
-            rows.push(vec!["…".to_owned(); width]);
+            gaps += 1;
+            if gaps == 1 || i + 1 == devices.len() {
+                rows.push(vec!["…".to_owned(); width]);
+            }
         }
         before = Some(device.number);
         let stage = placement.stages.get(device.stage).cloned().unwrap_or_default();
