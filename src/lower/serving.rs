@@ -156,12 +156,7 @@ impl<'p> Checker<'p> {
     }
 
     /// How a plan deals out layers and requests.
-    fn dealt(
-        &mut self,
-        side: &Side<'_, '_, 'p>,
-        batch: ExprId,
-        replicas: Option<ExprId>,
-    ) -> Dealt {
+    fn dealt(&mut self, side: &Side<'_, '_, 'p>, batch: ExprId, replicas: Option<ExprId>) -> Dealt {
         let setting = side.setting;
         let pipeline = stages(&setting.laid.steps);
         let cut = match &pipeline {
