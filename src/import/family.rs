@@ -227,6 +227,9 @@ pub struct Only {
     pub values: Vec<Scalar>,
     /// A list in which every element is this word.
     pub each: Option<String>,
+    /// A list in which all elements are the same.
+    #[serde(default)]
+    pub uniform: bool,
     /// The value of this other key.
     pub same: Option<String>,
     /// Whether it must be there.

@@ -69,6 +69,14 @@ impl Reader<'_> {
             let is_it = |n: &Node| matches!(&n.kind, Kind::Text(t) if t == each);
             return matches!(&value.kind, Kind::List(items) if items.iter().all(is_it));
         }
+        if only.uniform {
+            return match &value.kind {
+                Kind::List(items) => {
+                    items.iter().all(|n| Some(&n.kind) == items.first().map(|f| &f.kind))
+                }
+                _ => false,
+            };
+        }
         if let Some(other) = &only.same {
             return self.key(other).is_none_or(|m| m.value.kind == value.kind);
         }
