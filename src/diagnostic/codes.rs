@@ -110,7 +110,7 @@ codes! {
     MESH_TOO_LARGE = "E0502", "the mesh has more devices than the machine";
     SHARD_CONFLICT = "E0503", "two axes of one tensor lie on one mesh axis";
     UNKNOWN_MESH_AXIS = "E0504", "a mesh axis is not known";
-    SHARD_MATCHES_NOTHING = "E0505", "a shard rule names an axis that the model does not have";
+    SHARD_MATCHES_NOTHING = "E0505", "a rule names what the model does not have";
     STRADDLES_LEVEL = "E0506", "a mesh axis straddles a level of the machine unevenly";
     OUT_OF_MEMORY = "E0507", "the plan does not fit into memory";
     UNSUPPORTED_DTYPE = "E0508", "a chip cannot compute in a number format";
