@@ -53,6 +53,7 @@ Gemma 3 12B and Gemma 4, which the library lacks.
 
 /// Machines by the first letters of the systems in these files.
 const MACHINES: &[(&str, &str)] = &[
+    ("DGX_2", "V100"),
     ("DGX_A100", "A100"),
     ("DGX_H100", "H100"),
     ("Gcp_A3", "H100"),
