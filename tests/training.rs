@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::Run;
 use common::training::*;
+use common::{Outcome, Run};
 
 /// Saved activations of one layer: the difference that a layer makes.
 fn saved_layer(plan: &str, call: &str) -> f64 {
@@ -389,4 +389,40 @@ fn links_without_a_switch_cost_nothing_for_one_device() {
     let out = Run::one(&text);
     assert_eq!(out.get("step.communication.exposed"), 0.0);
     assert!(out.get("step.time") > 0.0);
+}
+
+/// Keys and values of a layer for all tokens of a micro-batch.
+const KV: f64 = 2.0 * 2.0 * S * 8.0 * 64.0;
+
+#[test]
+fn a_window_over_devices_needs_what_is_before_it_and_no_more() {
+    let windowed = |window: &str, plan: &str| {
+        let model = format!(
+            "Llama(layers: 2, hidden: 1024, heads: 16, kv_heads: 8, ffn: 4096, vocab: 32000{window})"
+        );
+        let plan = format!("  shard batch over dp\n  shard seq over pp\n{plan}");
+        run(&model, &plan, "dp: 1, pp: 4", 1)
+    };
+    let sent = |out: &Outcome, phase: &str, kind: &str| -> f64 {
+        let all = out.of_kind(phase, kind);
+        all.iter().filter(|(count, _)| *count == 2.0).map(|(_, bytes)| bytes).sum()
+    };
+    let whole = windowed("", "");
+    assert_eq!(sent(&whole, "forward", "all-gather"), 0.75 * KV);
+    assert_eq!(sent(&whole, "forward", "halo"), 0.0);
+    // Two chunks for each device, with 63 tokens before each.
+    let narrow = windowed(", window: 64", "");
+    assert_eq!(sent(&narrow, "forward", "all-gather"), 0.0);
+    assert_eq!(sent(&narrow, "forward", "halo"), KV * 2.0 * 63.0 / S);
+    let back = sent(&narrow, "backward", "halo");
+    let gathered =
+        sent(&whole, "backward", "all-gather") + sent(&whole, "backward", "reduce-scatter");
+    assert!((back / gathered - 2.0 * 63.0 / S / 0.75).abs() < 1e-12, "{back} of {gathered}");
+    let contiguous = windowed(", window: 64", "  sequence = contiguous");
+    assert_eq!(sent(&contiguous, "forward", "halo"), KV * 63.0 / S);
+    // A window as wide as the sequence needs all of it, and takes no longer than a gather.
+    let wide = windowed(", window: 1024", "");
+    assert_eq!(sent(&wide, "forward", "halo"), 0.75 * KV);
+    let exposed = "step.communication.exposed";
+    assert!(wide.get(exposed) <= whole.get(exposed) && narrow.get(exposed) < whole.get(exposed));
 }

@@ -7,7 +7,7 @@ use crate::arena::Ordered;
 use crate::check::{Checker, Machine, Object, Record, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Conversion, Kind};
-use crate::ir::{AxisId, MeshId, Model, Pass, Plan};
+use crate::ir::{AxisId, MeshId, Model, Pass, Plan, TensorId};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -169,12 +169,20 @@ impl<'p> Checker<'p> {
             args.push(("picks", Value::Num(sparse.present)));
             args.extend(sparse.reach.map(|reach| ("reach", Value::Num(reach))));
         }
+        let mut word = kind.word();
+        let mut of_volume = kind.function();
+        let volume_args = [("bytes", Value::Num(message)), ("n", Value::Num(conversion.count))];
+        let mut volume_args = volume_args.to_vec();
+        if let Some(share) = self.halo(conversion, plan, frame) {
+            (word, function, of_volume) = ("halo", "halo", "halo");
+            args.push(("share", Value::Num(share)));
+            volume_args.push(("share", Value::Num(share)));
+        }
         let time = self.library_number(function, &args)?;
-        let args = [("bytes", Value::Num(message)), ("n", Value::Num(conversion.count))];
-        let volume = self.library_number(&format!("{}_volume", kind.function()), &args)?;
+        let volume = self.library_number(&format!("{of_volume}_volume"), &volume_args)?;
         let axis = mesh.join(",");
         let origin = |what: &str, rule_text| Origin {
-            name: Name::new(&format!("{} of {tensor} over {axis}{what}", kind.word())),
+            name: Name::new(&format!("{word} of {tensor} over {axis}{what}")),
             kind: OriginKind::Inferred,
             place: conversion.model_place,
             rule: Some(rule_text),
@@ -183,7 +191,7 @@ impl<'p> Checker<'p> {
         let bytes = self.graph.named(volume, origin(": bytes", "logical bytes sent by a device"));
         let total = self.graph.mul(time, count);
         Some(CollectiveUse {
-            kind: kind.word(),
+            kind: word,
             axis,
             tensor,
             devices: conversion.count,
@@ -199,6 +207,22 @@ impl<'p> Checker<'p> {
             model_place: conversion.model_place,
             plan_place: rule.place,
         })
+    }
+
+    /// The share of a sequence that devices need of each other where keys and values are cut along
+    /// it and queries look back over a window alone.
+    fn halo(&mut self, conversion: &Conversion, plan: &Plan, frame: &Frame) -> Option<ExprId> {
+        let brings = matches!(conversion.kind, Kind::AllGather | Kind::ReduceScatter);
+        if !conversion.context || !brings {
+            return None;
+        }
+        let window = window_of(&frame.model, conversion.tensor)?;
+        let seq = *frame.phase.get(&Name::new("seq"))?;
+        let chunks = if plan.contiguous { 1.0 } else { 2.0 };
+        let chunks = self.counted(chunks, "chunks", conversion.model_place, "of each device");
+        let args = [("seq", seq), ("window", window), ("n", conversion.count), ("chunks", chunks)];
+        let args = args.map(|(name, id)| (name, Value::Num(id)));
+        self.library_number("halo_share", &args)
     }
 
     /// The outermost link that more than one device shares.
@@ -246,6 +270,21 @@ impl<'p> Checker<'p> {
             _ => {}
         }
     }
+}
+
+/// The window of keys and values, or of what they are a view of.
+fn window_of(model: &Model, tensor: TensorId) -> Option<ExprId> {
+    let own = |t: TensorId| model.tensors[t].axes.iter().find_map(|a| model.axes[*a].window);
+    if let Some(window) = own(tensor) {
+        return Some(window);
+    }
+    let producer = model.tensors[tensor].producer.map(|p| &model.ops[p]);
+    if let Some(viewed) = producer.filter(|op| op.view).and_then(|op| op.operands.first()) {
+        return window_of(model, viewed.1);
+    }
+    let views = model.ops.iter().filter(|(_, op)| op.view);
+    let mut views = views.filter(|(_, op)| op.operands.first().is_some_and(|o| o.1 == tensor));
+    views.find_map(|(_, op)| own(op.result))
 }
 
 /// The rows of a softmax over cut keys whose weighted sums a reduction puts together.

@@ -150,7 +150,9 @@ impl<'p> Checker<'p> {
             return None;
         }
         let sides = PHASES.map(|name| self.phase_plan(plan, name, scene));
-        let [Some(prefill), Some(decode)] = sides else { return None };
+        let [Some(prefill), Some(decode)] = sides else {
+            return self.workload_alone(scenario, scene.misspelt);
+        };
         let mut phases = [prefill, decode];
         let mut constraints = Vec::new();
         self.share_devices(&mut phases, scene, &mut constraints)?;
@@ -170,6 +172,7 @@ impl<'p> Checker<'p> {
         if built.model.outputs.is_empty() || self.errors() > before {
             return None;
         }
+        self.check_precision(&built.model, scenario)?;
         let mut laid: Vec<Laid> = Vec::new();
         for phase in &phases {
             let own = lay_out(&built.model, &phase.plan, &mut self.graph);
