@@ -463,3 +463,21 @@ fn the_timeline_of_the_guide_is_current() {
     let text = std::fs::read_to_string(stored).unwrap_or_default();
     assert!(text == svg, "write it with MESA_BLESS=1 cargo test --test timeline");
 }
+
+/// Where each phase has its own devices, those that decode are shown.
+#[test]
+fn phases_of_their_own_show_the_devices_of_decode() {
+    let text = "use std.models.Llama3_8B\nuse std.systems.DGX_H100\n\
+                plan Tp(tp: Count) {\n  mesh tp\n  shard heads, ffn, vocab over tp\n}\n\
+                plan Staged(pp: Count) {\n  mesh pp\n  shard layers over pp\n}\n\
+                scenario s {\n  model = Llama3_8B\n  system = DGX_H100\n  \
+                plan { prefill = Staged(pp: 2), decode = Tp(tp: 4) }\n  \
+                serve { batch = 8, prompt = 1024, output = 64 }\n}\n";
+    let (code, shown, said) = mesa_of(text, &["-", "s", "--placement"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(shown.contains("here the devices of decode: 4 of 8 devices"), "{shown}");
+    assert!(shown.contains("layers 0–31") && !shown.contains("layers 0–15"), "{shown}");
+    let (code, shown, said) = mesa_of(text, &["-", "s", "--timeline"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(shown.contains("2 stages"), "{shown}");
+}

@@ -236,6 +236,7 @@ impl<'p> Checker<'p> {
         lowered.ir = model.clone();
         lowered.laid = Rc::new(after.clone());
         lowered.mapping = decode.plan.clone();
+        lowered.mapped = Some("decode");
         lowered.machine = decode.machine.system.clone();
         Some(lowered)
     }

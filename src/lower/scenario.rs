@@ -65,6 +65,8 @@ pub struct Lowered {
     pub pipelines: Vec<(&'static str, Pipeline)>,
     /// The plan that laid it out.
     pub mapping: Plan,
+    /// The phase that it lays out, where each has its own.
+    pub mapped: Option<&'static str>,
     /// The machine.
     pub machine: System,
 }
@@ -89,6 +91,7 @@ impl Lowered {
             costs: Vec::new(),
             pipelines: Vec::new(),
             mapping: Plan::default(),
+            mapped: None,
             machine: System::default(),
         }
     }

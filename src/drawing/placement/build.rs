@@ -54,6 +54,7 @@ pub fn placed(graph: &Graph, lowered: &Lowered) -> Placement {
         model: lowered.model.to_string(),
         system: lowered.system.to_string(),
         plan: lowered.plan.clone(),
+        phase: lowered.mapped,
         weights: cuts(&mut lowered.ir.weights.iter().map(|w| w.0)),
         cache: cuts(&mut lowered.ir.stored.iter().map(|w| w.0)),
         tokens: along_each(cuts(&mut lowered.ir.inputs.iter().copied())),
@@ -125,7 +126,8 @@ fn stages(graph: &Graph, lowered: &Lowered) -> Vec<Stage> {
     };
     let total = memory("memory.total");
     let of_stage = |kind: &str| memory(&format!("memory.stages.{kind}.total")).or(total);
-    let Some((_, pipeline)) = lowered.pipelines.first() else {
+    let pipeline = pipeline_shard(&lowered.laid.steps).and(lowered.pipelines.last());
+    let Some((_, pipeline)) = pipeline else {
         let beside = before.into_iter().chain(after).collect();
         return vec![Stage { layers: all_layers(graph, lowered), beside, memory: total }];
     };

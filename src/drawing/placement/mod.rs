@@ -87,6 +87,8 @@ pub struct Placement {
     pub system: String,
     /// The plan with its mesh.
     pub plan: String,
+    /// The phase whose devices these are, where each has its own.
+    pub phase: Option<&'static str>,
     /// Mesh axes, outermost first.
     pub mesh: Vec<Axis>,
     /// Levels of the machine, innermost first.
@@ -172,7 +174,10 @@ impl Placement {
         } else {
             format!("{} devices", self.devices)
         };
-        format!("{} on {machine}", self.plan)
+        match self.phase {
+            Some(phase) => format!("{}; here the devices of {phase}: {machine}", self.plan),
+            None => format!("{} on {machine}", self.plan),
+        }
     }
 
     /// Devices that are listed: all of few; of many those of the first node, the first of some more
