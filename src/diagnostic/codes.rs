@@ -127,6 +127,7 @@ codes! {
     STAGE_LAYERS = "E0520", "stages are given layers that are not there";
     SEQUENCE_WHOLE = "E0521", "the plan says how a sequence is cut, and does not cut it";
     SEQUENCE_CHUNKS = "E0522", "a sequence cannot be cut into even chunks";
+    PLAN_LEFT_OPEN = "E0523", "a plan is left open, and nothing fills it in";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";
