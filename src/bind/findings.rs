@@ -35,8 +35,33 @@ pub fn findings(
     }
     let surplus = surplus(checkpoint, matched);
     differences(&mut found, wants, matched, model, &surplus);
-    found.extend(unknown(&surplus, model));
+    let unknown = unknown(&surplus, model);
+    found.extend(match (unknown, behind(wants, &surplus)) {
+        (Some(finding), Some(layer)) => Some(finding.note(format!(
+            "all of them stand in `{}`, behind the last layer of the model: a layer that proposes \
+             further tokens; DeepSeek's block takes it in with `drafters: 1`",
+            plain(&layer)
+        ))),
+        (unknown, _) => unknown,
+    });
     found
+}
+
+/// `model.layers.61`, where all unknown tensors are in it and the model's layers end at 60.
+fn behind(wants: &Wants, surplus: &BTreeMap<String, Vec<&str>>) -> Option<String> {
+    let first = surplus.values().flatten().next()?;
+    let mut at = 0;
+    let (layer, before) = first.split('.').find_map(|part| {
+        let start = at;
+        at += part.len() + 1;
+        let number: u64 = part.parse().ok()?;
+        let stem = first.get(..start)?;
+        Some((format!("{stem}{number}."), format!("{stem}{}.", number.checked_sub(1)?)))
+    })?;
+    let mut all = surplus.values().flatten();
+    let has = |start: &str| wants.tensors.iter().any(|t| t.name.starts_with(start));
+    let is_it = all.all(|name| name.starts_with(&layer)) && has(&before) && !has(&layer);
+    is_it.then(|| layer.trim_end_matches('.').to_owned())
 }
 
 /// One finding for all tensors that the model does not know.

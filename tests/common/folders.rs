@@ -489,7 +489,11 @@ impl Folder {
         let file = format!("{}.mesa", self.name);
         let (code, said) = mesa(&["import", self.name, "-o", &file, "--force"]);
         assert_eq!(code, Some(0), "{said}");
+        let mut without = String::new();
         if said.contains("`drafters: 1` adds one") {
+            let (code, bound) = mesa(&["bind", &file, self.name]);
+            assert_eq!(code, Some(1), "{bound}");
+            without = bound;
             let path = path.parent().unwrap().join(&file);
             let model = fs::read_to_string(&path).unwrap();
             fs::write(path, model.replacen("  layers: ", "  drafters: 1,\n  layers: ", 1)).unwrap();
@@ -500,6 +504,6 @@ impl Folder {
         assert_eq!(code, Some(0), "{bound}");
         let model = fs::read_to_string(path.parent().unwrap().join(&file)).unwrap();
         let precision = &model[model.find("  precision {").unwrap()..];
-        format!("{said}{}\n{bound}\n", precision.trim_end_matches("}\n").trim_end())
+        format!("{said}{}\n{without}{bound}\n", precision.trim_end_matches("}\n").trim_end())
     }
 }
