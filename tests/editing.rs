@@ -5,7 +5,8 @@
 
 use mesa::check::library;
 use mesa::diagnostic::Diagnostic;
-use mesa::ide::facts::facts;
+use mesa::ide::facts::{Facts, facts};
+use mesa::ide::shelf::Shelf;
 use mesa::ide::{View, Workspace};
 use mesa::source::Span;
 
@@ -167,7 +168,7 @@ fn asked(workspace: &mut Workspace, name: &str, byte: u32, which: usize) -> Stri
             let names = mesa::scenarios(program, module);
             let first = names.first().map(|i| i.item.name.name.text().to_owned());
             let facts = first.and_then(|name| facts(program, module, &name));
-            facts.map_or(String::new(), |f| format!("{}{:?}", f.text, f.findings))
+            facts.map_or(String::new(), |f| format!("{}{:?}", f.text(), f.findings))
         }
     }
 }
@@ -212,6 +213,54 @@ fn answers_after_any_edits_are_those_of_a_fresh_start_on_the_same_text() {
         }
         eprintln!("{number} {name}: {edits} edits in {:.1} s", begun.elapsed().as_secs_f64());
     }
+}
+
+/// Everything that facts say, in an order that hangs on nothing.
+fn told(facts: &Facts) -> String {
+    let values: std::collections::BTreeMap<_, _> = facts.values.iter().collect();
+    let tensors: std::collections::BTreeMap<_, _> = facts.tensors.iter().collect();
+    let rest = (&facts.collectives, &facts.expectations, &facts.findings);
+    format!("{}{}{values:?}{tensors:?}{rest:?}", facts.text(), facts.json())
+}
+
+#[test]
+fn what_is_kept_of_scenarios_is_what_a_new_evaluation_says() {
+    let mut corpus = files();
+    corpus.retain(|(_, text)| text.contains("\nscenario "));
+    assert!(corpus.len() > 10);
+    let (mut compared, mut held) = (0, 0);
+    for (number, (name, text)) in corpus.into_iter().enumerate() {
+        let dice = Dice(number as u64 + 99);
+        let mut typist = Typist { dice, original: text.clone(), at: 0, left: Vec::new() };
+        let mut workspace = fresh(&name, &text);
+        let mut shelf = Shelf::default();
+        let mut text = text;
+        let mut last: Option<std::sync::Arc<Facts>> = None;
+        for step in 0..edits() {
+            // Above everything first: all places move, and nothing else does.
+            text = if step < 2 { format!("// above\n{text}") } else { typist.next(&text) };
+            workspace.change(&name, step as i32 + 2, &text);
+            let (program, module) = workspace.program(&name).unwrap();
+            shelf.renew(program, module);
+            let Some(first) = mesa::scenarios(program, module).first().copied() else { continue };
+            let scenario = first.item.name.name.text();
+            let (kept, new) =
+                (shelf.facts(program, module, scenario), facts(program, module, scenario));
+            assert_eq!(
+                kept.as_deref().map(told),
+                new.as_ref().map(told),
+                "{scenario} of {name} after {step} edits:\n{text}"
+            );
+            compared += 1;
+            // Facts that were moved are others, those that stayed are the same.
+            held += usize::from(
+                kept.as_ref().zip(last.as_ref()).is_some_and(|(a, b)| std::sync::Arc::ptr_eq(a, b)),
+            );
+            last = kept;
+        }
+    }
+    assert!(compared > 50, "only {compared} were compared");
+    assert!(held > 0, "nothing was kept");
 }
 
 /// The same findings as the command line, apart from how often one mistake is said.

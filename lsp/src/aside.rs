@@ -1,22 +1,23 @@
 //! The thread that evaluates scenarios, so that no answer to typing waits for one.
 //!
-//! In: questions, each with the texts of the moment it was asked. Out: answers about exactly these
-//! texts. What a scenario came to is kept until a text changes.
+//! In: questions, each about the program of the moment it was asked. Out: answers about exactly
+//! this. What a scenario came to is kept until something that it uses is edited; what was asked
+//! about one version of a document is evaluated for the next before anybody asks.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
 
 use mesa::Program;
-use mesa::check::{ModuleId, Prints};
-use mesa::ide::View;
-use mesa::ide::facts::{Facts, facts};
+use mesa::check::ModuleId;
+use mesa::ide::facts::Facts;
+use mesa::ide::shelf::Shelf;
+use mesa::ide::{Loaded, View};
 use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, Result};
 
-use crate::client::Outbox;
 use crate::pipe::Reply;
 use crate::session::Copy;
 use crate::worker::STACK;
@@ -24,19 +25,29 @@ use crate::worker::STACK;
 /// How to answer, once the scenarios can be evaluated.
 pub(crate) type Ask = Box<dyn FnOnce(&mut Scenarios<'_>) -> Result<Value> + Send>;
 
-/// A question that needs evaluation.
-pub(crate) struct Question {
-    pub(crate) ask: (String, u64, Ask),
-    pub(crate) copy: Copy,
-    pub(crate) reply: Reply,
+/// A document at one moment.
+pub(crate) struct Moment {
+    pub(crate) name: String,
+    pub(crate) stamp: u64,
+    pub(crate) loaded: Arc<Loaded>,
 }
 
-/// What was found out about the texts of one moment, for one document.
+/// What the thread is told.
+pub(crate) enum Question {
+    /// A question that needs evaluation.
+    Asked { moment: Moment, ask: Ask, copy: Copy, reply: Reply },
+    /// There is a new version of a document.
+    Edited(Moment),
+    /// A document was closed.
+    Closed(String),
+}
+
+/// What was found out about one document.
 #[derive(Default)]
 struct Known {
     stamp: u64,
-    facts: HashMap<String, Option<Arc<Facts>>>,
-    prints: Option<Prints>,
+    loaded: Option<Arc<Loaded>>,
+    shelf: Shelf,
 }
 
 /// A document whose scenarios can be evaluated.
@@ -44,18 +55,17 @@ pub(crate) struct Scenarios<'a> {
     pub(crate) copy: &'a Copy,
     pub(crate) program: &'a Program,
     pub(crate) module: ModuleId,
-    known: &'a mut Known,
+    shelf: &'a mut Shelf,
 }
 
 impl<'a> Scenarios<'a> {
     /// What a scenario comes to.
     pub(crate) fn of(&mut self, name: &str) -> Option<Arc<Facts>> {
-        if let Some(known) = self.known.facts.get(name) {
-            return known.clone();
-        }
-        let found = facts(self.program, self.module, name).map(Arc::new);
-        self.known.facts.insert(name.to_owned(), found.clone());
-        found
+        self.shelf.facts(self.program, self.module, name)
+    }
+    /// How a result of a scenario came about, in Markdown.
+    pub(crate) fn derivation(&mut self, scenario: &str, path: &str) -> Arc<str> {
+        self.shelf.derivation(self.program, self.module, scenario, path)
     }
     /// The document.
     pub(crate) fn view(&self) -> View<'a> {
@@ -63,57 +73,124 @@ impl<'a> Scenarios<'a> {
     }
     /// The scenarios that what stands at a byte matters to, at most `most`.
     pub(crate) fn using(&mut self, byte: u32, most: usize) -> Vec<Arc<Facts>> {
-        let view = self.view();
-        let prints = self.known.prints.get_or_insert_with(|| Prints::of(view.program));
-        let names = mesa::ide::facts::scenarios_using(&view, prints, byte);
+        let names = self.shelf.using(&self.view(), byte);
         names.iter().take(most).filter_map(|name| self.of(name.text())).collect()
     }
 }
 
 /// Starts the thread; it ends when its queue does.
-pub(crate) fn start(_: Outbox) -> Sender<Question> {
+pub(crate) fn start() -> Sender<Question> {
     let (sender, receiver) = channel();
-    let run = move || serve(&receiver);
+    let run = move || Aside::default().serve(&receiver);
     if let Err(error) = Builder::new().name("aside".into()).stack_size(STACK).spawn(run) {
         eprintln!("mesa-lsp cannot start to evaluate: {error}");
     }
     sender
 }
 
-fn serve(questions: &Receiver<Question>) {
-    let mut known: HashMap<String, Known> = HashMap::new();
-    let mut programs: HashMap<String, (u64, Option<(Program, ModuleId)>)> = HashMap::new();
-    while let Ok(Question { ask: (name, stamp, ask), copy, reply }) = questions.recv() {
-        if reply.is_cancelled() {
-            reply.send(Err(Error::request_cancelled()));
-            continue;
-        }
-        let answer = catch_unwind(AssertUnwindSafe(|| {
-            let program = match programs.get(&name) {
-                Some((at, _)) if *at == stamp => None,
-                _ => Some(copy.texts.program(&name)),
-            };
-            if let Some(program) = program {
-                programs.retain(|_, (_, p)| p.is_some());
-                programs.insert(name.clone(), (stamp, program));
-                known.insert(name.clone(), Known { stamp, ..Known::default() });
+/// Documents that are remembered, at most.
+const MOST: usize = 8;
+
+#[derive(Default)]
+struct Aside {
+    known: HashMap<String, Known>,
+    queue: VecDeque<Question>,
+    /// Documents in which something may be left to evaluate before it is asked for.
+    edited: Vec<String>,
+}
+
+impl Aside {
+    fn serve(mut self, questions: &Receiver<Question>) {
+        loop {
+            self.queue.extend(questions.try_iter());
+            match self.queue.pop_front() {
+                Some(question) => self.take(question),
+                None if self.ahead() => {}
+                None => match questions.recv() {
+                    Ok(question) => self.queue.push_back(question),
+                    Err(_) => return,
+                },
             }
-            let own = known.entry(name.clone()).or_default();
-            debug_assert_eq!(own.stamp, stamp);
-            let Some((_, Some((program, module)))) = programs.get(&name) else {
-                return Ok(Value::Null);
-            };
-            ask(&mut Scenarios { copy: &copy, program, module: *module, known: own })
+        }
+    }
+
+    fn take(&mut self, question: Question) {
+        match question {
+            Question::Closed(name) => {
+                self.known.remove(&name);
+            }
+            Question::Edited(moment) => {
+                // Only what was asked about before is looked at again.
+                if self.known.contains_key(&moment.name) && !self.is_old(&moment) {
+                    self.edited.retain(|name| *name != moment.name);
+                    self.edited.push(moment.name.clone());
+                    self.at(moment);
+                }
+            }
+            Question::Asked { reply, .. } if reply.is_cancelled() => {
+                reply.send(Err(Error::request_cancelled()));
+            }
+            Question::Asked { moment, ask, copy, reply } => {
+                let name = moment.name.clone();
+                let answer = catch_unwind(AssertUnwindSafe(|| {
+                    let loaded = moment.loaded.clone();
+                    let known = self.at(moment);
+                    let (program, module) = (&loaded.program, loaded.module);
+                    ask(&mut Scenarios { copy: &copy, program, module, shelf: &mut known.shelf })
+                }));
+                if answer.is_err() {
+                    self.known.remove(&name);
+                }
+                reply.send(answer.unwrap_or_else(|_| Err(Error::internal_error())));
+                // A few documents are enough to remember.
+                if self.known.len() > MOST {
+                    self.known.retain(|other, _| *other == name);
+                }
+            }
+        }
+    }
+
+    /// Whether another version of the document waits in the queue.
+    fn is_old(&self, moment: &Moment) -> bool {
+        self.queue.iter().any(|question| match question {
+            Question::Edited(other) => other.name == moment.name,
+            _ => false,
+        })
+    }
+
+    /// What is known of a document, at this moment of it.
+    fn at(&mut self, moment: Moment) -> &mut Known {
+        let known = self.known.entry(moment.name).or_default();
+        if known.loaded.is_none() || known.stamp != moment.stamp {
+            known.shelf.renew(&moment.loaded.program, moment.loaded.module);
+            known.stamp = moment.stamp;
+            known.loaded = Some(moment.loaded);
+        }
+        known
+    }
+
+    /// Evaluates one scenario that is likely to be asked for again; whether there was one.
+    fn ahead(&mut self) -> bool {
+        let Some(name) = self.edited.last().cloned() else { return false };
+        let Some(known) = self.known.get_mut(&name) else {
+            self.edited.pop();
+            return true;
+        };
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let Some(Loaded { program, module }) = known.loaded.as_deref() else { return false };
+            let scenario = known.shelf.outdated(program, *module);
+            scenario.map(|s| known.shelf.again(program, *module, s)).is_some()
         }));
-        if answer.is_err() {
-            known.remove(&name);
-            programs.remove(&name);
+        match done {
+            Ok(true) => {}
+            Ok(false) => {
+                self.edited.pop();
+            }
+            Err(_) => {
+                self.edited.pop();
+                self.known.remove(&name);
+            }
         }
-        reply.send(answer.unwrap_or_else(|_| Err(Error::internal_error())));
-        // A few documents are enough to remember.
-        if programs.len() > 8 {
-            programs.retain(|other, _| *other == name);
-            known.retain(|other, _| *other == name);
-        }
+        true
     }
 }

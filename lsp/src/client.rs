@@ -10,6 +10,8 @@ use tower_lsp::jsonrpc::Response;
 /// Something to say to the editor.
 pub(crate) enum Out {
     Answer(Response),
+    /// A whole message.
+    Written(Vec<u8>),
     Diagnostics(Value),
     Evaluated(Value),
     Log(Value),
@@ -66,6 +68,7 @@ fn write(output: impl Write, messages: &Receiver<Out>) {
         let message = match message {
             Out::End => break,
             Out::Answer(answer) => serde_json::to_vec(&answer),
+            Out::Written(message) => Ok(message),
             Out::Diagnostics(v) => serde_json::to_vec(&tell("textDocument/publishDiagnostics", v)),
             Out::Evaluated(v) => serde_json::to_vec(&tell("mesa/evaluated", v)),
             Out::Log(v) => serde_json::to_vec(&tell("window/logMessage", v)),

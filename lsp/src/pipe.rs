@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io::BufRead;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -45,6 +45,13 @@ pub(crate) struct Job {
     pub(crate) reply: Option<Reply>,
 }
 
+/// The way into the worker's queue, with the number of jobs in it.
+#[derive(Clone)]
+pub(crate) struct Jobs {
+    pub(crate) sender: Sender<Job>,
+    pub(crate) waiting: Arc<AtomicUsize>,
+}
+
 /// Requests under way, and whether somebody still waits for them.
 type Pending = Arc<Mutex<HashMap<Id, Arc<AtomicBool>>>>;
 
@@ -69,6 +76,18 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// Sends a result that is JSON already.
+    pub(crate) fn send_written(self, result: &str) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        if pending.remove(&self.id).is_some() {
+            let id = json!(self.id);
+            let message = format!("{{\"jsonrpc\":\"2.0\",\"result\":{result},\"id\":{id}}}");
+            let _ = self.outbox.send(Out::Written(message.into_bytes()));
+        }
+    }
+}
+
 /// How far the session is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -80,7 +99,7 @@ enum Stage {
 /// The reading end.
 pub(crate) struct Pipe {
     lifecycle: LspService<Lifecycle>,
-    worker: Sender<Job>,
+    worker: Jobs,
     outbox: Outbox,
     pending: Pending,
     stage: Stage,
@@ -96,7 +115,7 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 impl Pipe {
-    pub(crate) fn new(worker: Sender<Job>, outbox: Outbox) -> Self {
+    pub(crate) fn new(worker: Jobs, outbox: Outbox) -> Self {
         let (lifecycle, _) = LspService::new(|_| Lifecycle);
         let pending = Pending::default();
         Self { lifecycle, worker, outbox, pending, stage: Stage::New }
@@ -153,7 +172,8 @@ impl Pipe {
     }
 
     fn hand_on(&self, method: String, params: Value, reply: Option<Reply>) {
-        let _ = self.worker.send(Job { method, params, reply });
+        self.worker.waiting.fetch_add(1, Ordering::Relaxed);
+        let _ = self.worker.sender.send(Job { method, params, reply });
     }
 
     /// The beginning and the end of a session, as tower-lsp has them.

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use mesa::ide::Workspace;
 use mesa::ide::evaluated::Wanted;
-use mesa::ide::{Texts, Workspace};
 use serde_json::Value;
 
 use crate::capabilities::Peer;
@@ -79,19 +79,13 @@ impl Session {
     }
     /// What another thread needs to answer about a document.
     pub(crate) fn copy(&self) -> Copy {
-        Copy {
-            texts: self.workspace.texts.clone(),
-            peer: self.peer.clone(),
-            settings: self.settings.clone(),
-            uris: self.uris.clone(),
-        }
+        Copy { peer: self.peer.clone(), settings: self.settings.clone(), uris: self.uris.clone() }
     }
 }
 
-/// The texts of a moment.
+/// What answers are written by.
 #[derive(Clone)]
 pub(crate) struct Copy {
-    pub(crate) texts: Texts,
     pub(crate) peer: Peer,
     pub(crate) settings: Settings,
     pub(crate) uris: HashMap<String, String>,

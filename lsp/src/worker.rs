@@ -1,9 +1,13 @@
 //! The thread that owns the session: messages one after another, findings when there is a pause.
 //!
 //! In: [`Job`]s in the order of the client. Out: answers, and findings of what was edited. Edits
-//! that wait in the queue together are made together and checked once.
+//! that wait in the queue together are made together and checked once; a check that takes long is
+//! put off as soon as another job comes, and goes on from where it was.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
@@ -18,29 +22,38 @@ use crate::aside::{self, Question};
 use crate::capabilities::Peer;
 use crate::client::{Out, Outbox};
 use crate::convert::{Writer, name_of, position, uri_of};
-use crate::pipe::Job;
+use crate::pipe::{Job, Jobs};
 use crate::session::Session;
 
 /// Deep texts need deep stacks.
 pub(crate) const STACK: usize = 64 * 1024 * 1024;
 /// How long findings may wait behind a queue that never ends.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How long they may then keep the queue waiting.
+const HASTE: Duration = Duration::from_millis(50);
 
 /// Starts the worker; it ends when its queue does.
-pub(crate) fn start(outbox: Outbox) -> Sender<Job> {
+pub(crate) fn start(outbox: Outbox) -> Jobs {
     let (sender, receiver) = channel();
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let jobs = Jobs { sender, waiting: waiting.clone() };
     let run = move || {
-        Worker { aside: aside::start(outbox.clone()), session: Session::new(outbox) }.run(&receiver)
+        let session = Session::new(outbox);
+        Worker { aside: aside::start(), session, waiting, later: VecDeque::new() }.run(&receiver)
     };
     if let Err(error) = Builder::new().name("worker".into()).stack_size(STACK).spawn(run) {
         eprintln!("mesa-lsp cannot start its worker: {error}");
     }
-    sender
+    jobs
 }
 
 struct Worker {
     session: Session,
     aside: Sender<Question>,
+    /// How many jobs are in the queue.
+    waiting: Arc<AtomicUsize>,
+    /// Requests that need findings which are not known yet, each with the stamp of its document.
+    later: VecDeque<(Job, Option<u64>)>,
 }
 
 impl Worker {
@@ -51,24 +64,76 @@ impl Worker {
                 Ok(job) => job,
                 Err(TryRecvError::Disconnected) => return,
                 Err(TryRecvError::Empty) => {
-                    self.publish();
                     since = None;
+                    let waiting = self.waiting.clone();
+                    if self.catch_up(&|| waiting.load(Ordering::Relaxed) > 0) {
+                        continue;
+                    }
                     match jobs.recv() {
                         Ok(job) => job,
                         Err(_) => return,
                     }
                 }
             };
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.job(job);
-            let start = *since.get_or_insert_with(Instant::now);
-            if start.elapsed() > PATIENCE {
-                self.publish();
+            if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                let start = Instant::now();
+                self.catch_up(&|| start.elapsed() > HASTE);
                 since = None;
             }
         }
     }
 
+    /// Does one thing that waits for a pause: the findings of one document, or a request that
+    /// needs them. Whether there was one, finished or stopped.
+    fn catch_up(&mut self, stop: &dyn Fn() -> bool) -> bool {
+        if let Some(name) = self.session.workspace.news() {
+            self.publish(&name, stop);
+            return true;
+        }
+        let Some((job, stamp)) = self.later.pop_front() else { return false };
+        let name = self.session.name(&job.params).unwrap_or_default();
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            self.session.workspace.findings_unless(&name, stop).is_some()
+        }));
+        match done {
+            Ok(false) => self.later.push_front((job, stamp)),
+            Ok(true) => {
+                let now = self.session.workspace.document(&name).map(|d| d.stamp);
+                // A place in a text that has changed since is another place.
+                if stamp != now && job.method == "textDocument/codeAction" {
+                    if let Some(reply) = job.reply {
+                        reply.send(Err(Error::content_modified()));
+                    }
+                } else {
+                    self.answer(job);
+                }
+            }
+            Err(_) => {
+                self.session.workspace.give_up(&name);
+                self.later.push_front((job, stamp));
+            }
+        }
+        true
+    }
+
     fn job(&mut self, job: Job) {
+        let needs_findings =
+            matches!(job.method.as_str(), "textDocument/diagnostic" | "textDocument/codeAction");
+        if job.reply.is_some()
+            && needs_findings
+            && let Some(name) = self.session.name(&job.params)
+            && !self.session.workspace.is_checked(&name)
+        {
+            let stamp = self.session.workspace.document(&name).map(|d| d.stamp);
+            self.later.push_back((job, stamp));
+            return;
+        }
+        self.answer(job);
+    }
+
+    fn answer(&mut self, job: Job) {
         let Job { method, params, reply } = job;
         let Some(reply) = reply else {
             let done = catch_unwind(AssertUnwindSafe(|| self.notified(&method, &params)));
@@ -84,9 +149,11 @@ impl Worker {
             catch_unwind(AssertUnwindSafe(|| answer::answer(&mut self.session, &method, &params)));
         match answer {
             Ok(Answer::Now(answer)) => reply.send(answer),
-            Ok(Answer::Aside(ask)) => {
+            Ok(Answer::Written(Ok(answer))) => reply.send_written(&answer),
+            Ok(Answer::Written(Err(error))) => reply.send(Err(error)),
+            Ok(Answer::Aside(moment, ask)) => {
                 let copy = self.session.copy();
-                let _ = self.aside.send(Question { ask, copy, reply });
+                let _ = self.aside.send(Question::Asked { moment, ask, copy, reply });
             }
             Err(_) => {
                 self.log(&format!("`{method}` failed; this is a mistake of the server"));
@@ -215,6 +282,7 @@ impl Worker {
     fn closed(&mut self, params: &Value) {
         let Some(name) = self.session.name(params) else { return };
         self.session.workspace.close(&name);
+        let _ = self.aside.send(Question::Closed(name.clone()));
         self.session.tokens.remove(&name);
         let uri = self.session.uris.remove(&name).unwrap_or_else(|| uri_of(&name));
         // Nobody looks at it any more: its findings go.
@@ -232,19 +300,23 @@ impl Worker {
         self.refresh();
     }
 
-    /// Sends the findings of every document that is not as it was.
-    fn publish(&mut self) {
-        for name in self.session.workspace.news() {
-            let done = catch_unwind(AssertUnwindSafe(|| self.publish_one(&name)));
-            if done.is_err() {
-                self.session.workspace.give_up(&name);
-                self.log(&format!("`{name}` cannot be checked; this is a mistake of the server"));
-            }
+    /// Sends the findings of a document, unless something else has to be done first.
+    fn publish(&mut self, name: &str, stop: &dyn Fn() -> bool) {
+        let done = catch_unwind(AssertUnwindSafe(|| self.publish_one(name, stop)));
+        if done.is_err() {
+            self.session.workspace.give_up(name);
+            self.session.workspace.told(name);
+            self.log(&format!("`{name}` cannot be checked; this is a mistake of the server"));
         }
     }
 
-    fn publish_one(&mut self, name: &str) {
-        let found = self.session.workspace.findings(name);
+    fn publish_one(&mut self, name: &str, stop: &dyn Fn() -> bool) {
+        // While findings are looked for, scenarios are evaluated.
+        if let Some(moment) = answer::moment(&mut self.session, name) {
+            let _ = self.aside.send(Question::Edited(moment));
+        }
+        let Some(found) = self.session.workspace.findings_unless(name, stop) else { return };
+        self.session.workspace.told(name);
         let Some(version) = self.session.workspace.document(name).map(|d| d.version) else {
             return;
         };

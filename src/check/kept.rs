@@ -61,9 +61,15 @@ fn hashed(value: impl Hash) -> u64 {
     hasher.finish()
 }
 
-/// Everything that is wrong with the root files of a program. `kept` makes it fast again.
+/// Everything that is wrong with the root files of a program. `kept` makes it fast again. As soon
+/// as `stop` says so, what was found so far is kept for the next time, and `None` is given.
 #[must_use]
-pub fn check_again(program: &Program, module: ModuleId, kept: &mut Kept) -> Vec<Diagnostic> {
+pub fn check_again(
+    program: &Program,
+    module: ModuleId,
+    kept: &mut Kept,
+    stop: &dyn Fn() -> bool,
+) -> Option<Vec<Diagnostic>> {
     let mut found = program.load_diagnostics.clone();
     found.extend(program.syntax_diagnostics(module));
     let mut lead = Checker::new(program);
@@ -108,6 +114,12 @@ pub fn check_again(program: &Program, module: ModuleId, kept: &mut Kept) -> Vec<
             fresh.insert(at, known);
             continue;
         }
+        if stop() {
+            // What was not looked at yet stays as it was.
+            kept.pieces.extend(fresh);
+            kept.prints = Some(prints);
+            return None;
+        }
         let own = run.check(&items);
         let findings = places.keep(&part.content, key, &own);
         found.extend(own);
@@ -117,7 +129,7 @@ pub fn check_again(program: &Program, module: ModuleId, kept: &mut Kept) -> Vec<
     kept.prints = Some(prints);
     found.append(&mut run.lead.diagnostics);
     diagnostic::sort(&mut found);
-    once(program, found)
+    Some(once(program, found))
 }
 
 /// One check of a module.
@@ -246,15 +258,15 @@ fn once(program: &Program, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
 
 /// What the findings of a piece depend on.
 #[derive(Clone, Copy)]
-struct Key {
+pub struct Key {
     /// As long as there are none.
-    sound: u64,
+    pub sound: u64,
     /// If there are some: their words name what else is there.
-    unsound: u64,
+    pub unsound: u64,
 }
 
 /// What all pieces of a module depend on.
-struct Context {
+pub struct Context {
     world: u64,
     metrics: u64,
     names: u64,
@@ -269,7 +281,8 @@ impl Prints {
 
     /// The same, with what is known from before an edit: as long as the pieces are called as they
     /// were, only what was edited is looked at.
-    fn again(program: &Program, old: Option<Self>) -> Self {
+    #[must_use]
+    pub fn again(program: &Program, old: Option<Self>) -> Self {
         let mut out = Self {
             first: FxHashMap::default(),
             prints: Vec::new(),
@@ -445,14 +458,9 @@ impl Prints {
         all.into_iter().filter_map(|at| self.pieces.get(at).copied()).collect()
     }
 
-    /// The print of everything that a scenario of a module is made of.
+    /// What all pieces of a module depend on.
     #[must_use]
-    pub fn whole(&self, program: &Program, id: ModuleId, piece: usize) -> u64 {
-        let context = self.context(program, id);
-        hashed((self.print(id, piece), context.world, context.metrics))
-    }
-
-    fn context(&self, program: &Program, module: ModuleId) -> Context {
+    pub fn context(&self, program: &Program, module: ModuleId) -> Context {
         let mut world = Vec::new();
         let mut metrics = Vec::new();
         let mut names = FxHasher::default();
@@ -474,7 +482,9 @@ impl Prints {
         Context { world, metrics: hashed(metrics), names: names.finish() }
     }
 
-    fn key(&self, id: ModuleId, piece: usize, kind: ItemKind, context: &Context) -> Key {
+    /// What is known of a piece holds as long as this is the same.
+    #[must_use]
+    pub fn key(&self, id: ModuleId, piece: usize, kind: ItemKind, context: &Context) -> Key {
         let reads = [ItemKind::Scenario, ItemKind::Measured, ItemKind::Sweep, ItemKind::Metric];
         let metrics = if reads.contains(&kind) { context.metrics } else { 0 };
         let sound = hashed((self.print(id, piece), context.world, metrics));

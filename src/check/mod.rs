@@ -68,7 +68,7 @@ pub use block::BuiltModel;
 pub use call::BUILTINS;
 pub use cut::{Content, Cut, Part};
 pub use items::check_module;
-pub use kept::{Kept, Prints, check_again};
+pub use kept::{Context, Kept, Key, Prints, check_again};
 pub use lint::{each_expr, each_inside};
 pub(crate) use names::AUTO;
 pub use names::Imported;

@@ -44,7 +44,8 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if name.len() > LONGEST_NAME {
         return None;
     }
-    let limit = (name.chars().count() / 3).max(1);
+    let mut distance = Distance::new(name);
+    let limit = (distance.name.len() / 3).max(1);
     let lower = name.to_lowercase();
     let mut best: Option<(usize, &str)> = None;
     let mut others: Vec<&'a str> = Vec::new();
@@ -53,16 +54,99 @@ pub fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
             continue;
         }
         others.push(candidate);
-        let distance = if candidate.to_lowercase() == lower {
-            0
+        let found = if candidate.eq_ignore_ascii_case(name)
+            || !candidate.is_ascii() && candidate.to_lowercase() == lower
+        {
+            Some(0)
         } else {
-            strsim::damerau_levenshtein(name, candidate)
+            distance.within(candidate, limit)
         };
-        if distance <= limit && best.is_none_or(|(d, b)| (distance, candidate) < (d, b)) {
+        if let Some(distance) = found
+            && best.is_none_or(|(d, b)| (distance, candidate) < (d, b))
+        {
             best = Some((distance, candidate));
         }
     }
     best.map(|(_, candidate)| candidate).or_else(|| same_start(name, &others))
+}
+
+/// How many letters of a name differ from candidates; its rows are used again for each of them.
+struct Distance {
+    name: Vec<char>,
+    /// How often the name has each letter of ASCII.
+    letters: [u8; 128],
+    candidate: Vec<char>,
+    rows: [Vec<usize>; 3],
+}
+
+impl Distance {
+    fn new(name: &str) -> Self {
+        let name: Vec<char> = name.chars().collect();
+        let mut letters = [0; 128];
+        for letter in &name {
+            if let Some(slot) = letters.get_mut(*letter as usize) {
+                *slot += 1;
+            }
+        }
+        Self { name, letters, candidate: Vec::new(), rows: Default::default() }
+    }
+
+    /// How many letters differ, are missing, too many or swapped, if no more than `limit`.
+    fn within(&mut self, candidate: &str, limit: usize) -> Option<usize> {
+        let Self { name, letters, candidate: other, rows: [before, last, row] } = self;
+        other.clear();
+        other.extend(candidate.chars());
+        let longest = other.len().max(name.len());
+        if other.len().abs_diff(name.len()) > limit {
+            return None;
+        }
+        // Letters that both have, in whatever order: most candidates have too few.
+        let mut left = *letters;
+        let shared = other.iter().filter(|c| match left.get_mut(**c as usize) {
+            Some(0) => false,
+            Some(count) => {
+                *count -= 1;
+                true
+            }
+            None => true,
+        });
+        if longest - shared.count().min(longest) > limit {
+            return None;
+        }
+        for row in [&mut *before, &mut *row] {
+            row.clear();
+            row.resize(other.len() + 1, 0);
+        }
+        last.clear();
+        last.extend(0..=other.len());
+        let at = |row: &[usize], i: usize| row.get(i).copied().unwrap_or(usize::MAX / 2);
+        for (i, a) in name.iter().enumerate() {
+            let mut least = i + 1;
+            if let Some(first) = row.first_mut() {
+                *first = least;
+            }
+            for (j, b) in other.iter().enumerate() {
+                let mut cost = (at(last, j + 1) + 1)
+                    .min(at(row, j) + 1)
+                    .min(at(last, j) + usize::from(a != b));
+                let swapped =
+                    i > 0 && j > 0 && name.get(i - 1) == Some(b) && other.get(j - 1) == Some(a);
+                if swapped {
+                    cost = cost.min(at(before, j - 1) + 1);
+                }
+                if let Some(slot) = row.get_mut(j + 1) {
+                    *slot = cost;
+                }
+                least = least.min(cost);
+            }
+            if least > limit {
+                return None;
+            }
+            std::mem::swap(before, last);
+            std::mem::swap(last, row);
+        }
+        Some(at(last, other.len())).filter(|distance| *distance <= limit)
+    }
 }
 
 /// The first candidate that starts like `name`: `H100` is short for `H100_SXM`.

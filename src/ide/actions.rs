@@ -376,9 +376,11 @@ pub fn choices(view: &View<'_>, item: ItemRef<'_>, inputs: &[(String, String)]) 
     if let Some(plan) = super::resolve::set_in(&mut checker, item, Name::new("plan")) {
         for param in plan.item.params.iter().flatten() {
             let path = format!("plan.{}", param.name.name);
-            let values = ["1", "2", "4", "8"].iter().map(|v| (*v).to_owned()).collect();
+            let now = current(&path).unwrap_or_default();
+            let values = ["1", "2", "4", "8"].iter().filter(|v| **v != now);
+            let values = values.map(|v| (*v).to_owned()).collect();
             let title = param.name.name.to_string();
-            out.push(Choice { path, title, current: String::new(), values });
+            out.push(Choice { path, title, current: now, values });
         }
     }
     out

@@ -63,18 +63,27 @@ pub struct Completion {
     pub rank: u8,
 }
 
+/// What could be typed at one place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Completions {
+    /// Those that fit best first.
+    pub items: Vec<Completion>,
+    /// Whether there are more: another letter has to be asked about again.
+    pub more: bool,
+}
+
+/// How many are offered at once: nobody reads more, and a large file has thousands.
+const MOST: usize = 500;
+
 /// What could be typed at a byte.
 #[must_use]
-pub fn complete(view: &View<'_>, byte: u32) -> Vec<Completion> {
+pub fn complete(view: &View<'_>, byte: u32) -> Completions {
     let context = context(view, byte);
     let checker = Checker::new(view.program);
-    let mut offer = Offer { view: *view, checker, context, out: Vec::new() };
+    let (out, late) = (Vec::new(), Vec::new());
+    let mut offer = Offer { view: *view, checker, context, out, late };
     offer.run();
-    let mut out = offer.out;
-    let mut seen = rustc_hash::FxHashSet::default();
-    out.sort_by(|a, b| (a.rank, &a.label).cmp(&(b.rank, &b.label)));
-    out.retain(|c| seen.insert(c.label.clone()));
-    out
+    offer.best(byte)
 }
 
 struct Offer<'p> {
@@ -82,9 +91,73 @@ struct Offer<'p> {
     checker: Checker<'p>,
     context: Context,
     out: Vec<Completion>,
+    /// What is said of items, by position: looked up for those that are offered in the end.
+    late: Vec<(usize, Late<'p>)>,
+}
+
+/// An item that is offered, and the path by which it is imported.
+struct Late<'p> {
+    item: ItemRef<'p>,
+    import: Option<String>,
+}
+
+/// Whether the letters of a word stand in a name in this order.
+fn fits(name: &str, word: &str) -> bool {
+    let mut letters = name.chars();
+    word.chars().all(|c| letters.any(|l| l.eq_ignore_ascii_case(&c)))
 }
 
 impl<'p> Offer<'p> {
+    /// What is offered in the end: each name once; of very many those that go on from what is
+    /// typed, and of those the nearest.
+    fn best(self, byte: u32) -> Completions {
+        let Self { view, checker, context, out, late } = self;
+        let mut late: rustc_hash::FxHashMap<usize, Late<'p>> = late.into_iter().collect();
+        let mut all: Vec<(Completion, Option<Late<'p>>)> =
+            out.into_iter().enumerate().map(|(at, one)| (one, late.remove(&at))).collect();
+        let order = |a: &(Completion, Option<Late<'p>>), b: &(Completion, Option<Late<'p>>)| {
+            (a.0.rank, &a.0.label).cmp(&(b.0.rank, &b.0.label))
+        };
+        all.sort_by(order);
+        let mut seen = rustc_hash::FxHashSet::default();
+        all.retain(|(one, _)| seen.insert(one.label.clone()));
+        let more = all.len() > MOST;
+        if more {
+            all.retain(|(one, _)| fits(&one.label, &context.word));
+            let far = |late: &Option<Late<'p>>| match late {
+                Some(Late { item, .. }) if item.module == view.module => item.offset.abs_diff(byte),
+                _ => 0,
+            };
+            all.sort_by_key(|(one, late)| (one.rank, far(late)));
+            all.truncate(MOST);
+            all.sort_by(order);
+        }
+        // The same place for all of them; only the path differs.
+        let mut line = None;
+        let mut import = |path: &str| {
+            let (place, text) =
+                line.get_or_insert_with(|| checker.import_line(view.module, "\0")).clone();
+            Edit { place, text: text.replace('\0', path) }
+        };
+        let items = all.into_iter().map(|(mut one, late)| {
+            let Some(Late { item, import: path }) = late else { return one };
+            one.docs = item.item.docs.as_ref().map(|d| d.to_string());
+            match path {
+                Some(path) => {
+                    one.edits = vec![import(&path)];
+                    one.detail = format!("use {path}");
+                }
+                None => {
+                    let head = super::describe::headline(view.program, item);
+                    let words = head.split_whitespace().collect::<Vec<_>>().join(" ");
+                    one.detail = words.chars().take(80).collect();
+                }
+            }
+            one
+        });
+        Completions { items: items.collect(), more }
+    }
+
     fn add(
         &mut self,
         label: &str,
@@ -137,8 +210,23 @@ impl<'p> Offer<'p> {
         if c.after_number {
             return self.units();
         }
+        if c.first() == "vary" && !c.has("in") {
+            return self.inputs();
+        }
         if !c.path.is_empty() {
             return self.below();
+        }
+        match (c.kind, c.last()) {
+            (Some(ItemKind::Sweep), "of") if c.open.is_empty() => {
+                return self.of_kind(ItemKind::Scenario, 0);
+            }
+            (Some(ItemKind::Metric), "for") if c.open.is_empty() => {
+                return self.words(&["serve", "train"], "a workload", 0);
+            }
+            (Some(ItemKind::System), "of") if c.first() == "level" => {
+                return self.bound(&[Local::Chip, Local::Level]);
+            }
+            _ => {}
         }
         match c.first() {
             "shard" => return self.shard(),
@@ -194,12 +282,16 @@ impl<'p> Offer<'p> {
     }
 
     fn item(&mut self, item: ItemRef<'p>, rank: u8) {
-        let name = item.item.name.name;
-        let detail = super::describe::headline(self.view.program, item);
-        let detail: String = detail.lines().next().unwrap_or("").chars().take(80).collect();
-        let docs = item.item.docs.as_ref().map(|d| d.to_string());
-        let new = self.add(name.text(), Kind::Item(item.item.kind), detail, rank);
-        new.docs = docs;
+        self.add(item.item.name.name.text(), Kind::Item(item.item.kind), "", rank);
+        self.late.push((self.out.len() - 1, Late { item, import: None }));
+    }
+
+    /// The same, with the `use` that brings it in.
+    fn imported(&mut self, item: ItemRef<'p>, rank: u8, path: String) {
+        self.item(item, rank);
+        if let Some((_, late)) = self.late.last_mut() {
+            late.import = Some(path);
+        }
     }
 
     fn kind(&self) -> Option<ItemKind> {

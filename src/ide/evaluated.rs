@@ -9,6 +9,7 @@ use crate::check::show_number;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::quantity::figure::Figure;
+use crate::reading::explain::Derivation;
 use crate::source::{Place, Span};
 use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
 
@@ -43,9 +44,19 @@ pub struct Hint {
 #[must_use]
 pub fn values(view: &View<'_>, hover: &Hover, facts: &[&Facts]) -> String {
     let mut lines: Vec<(String, String)> = Vec::new();
+    let is_scenario = match &hover.target {
+        Some(Target::Item(module, name, false)) => {
+            super::facts::scenario(view.program, *module, name.text()).is_some()
+        }
+        _ => false,
+    };
     for scenario in facts {
         let value = match &hover.target {
             Some(Target::Result(path)) => result(scenario, path),
+            // Of a scenario itself, what its lens says.
+            Some(Target::Item(_, name, false)) if is_scenario => {
+                (scenario.name == name.text()).then(|| lens(scenario))
+            }
             Some(Target::Field(ItemKind::Scenario, path)) => {
                 input(scenario, path).or_else(|| value_at(view, hover, scenario))
             }
@@ -54,6 +65,9 @@ pub fn values(view: &View<'_>, hover: &Hover, facts: &[&Facts]) -> String {
         lines.extend(value.map(|value| (scenario.name.clone(), value)));
     }
     let Some((_, first)) = lines.first().cloned() else { return String::new() };
+    if is_scenario {
+        return format!("\n\n**{first}**");
+    }
     if lines.len() > 1 && lines.iter().all(|(_, value)| *value == first) {
         let names: Vec<String> = lines.iter().map(|(name, _)| format!("`{name}`")).collect();
         return format!("\n\n**{first}** in {}", names.join(", "));
@@ -62,15 +76,40 @@ pub fn values(view: &View<'_>, hover: &Hover, facts: &[&Facts]) -> String {
     format!("\n\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
+/// How a result of a scenario came about: its formula, and the values that it is made of.
+#[must_use]
+pub fn derivation(scenario: &str, derivation: &Derivation) -> String {
+    if derivation.formula.is_empty() || derivation.steps.is_empty() {
+        return String::new();
+    }
+    let formula = derivation.formula.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut out = format!("\n\nin `{scenario}`: {} = `{formula}`\n", derivation.figure.human());
+    for step in &derivation.steps {
+        let alias = step.alias.as_ref().map_or(String::new(), |alias| format!(" (`{alias}`)"));
+        let kind = match step.kind {
+            "formula" | "inferred" => String::new(),
+            kind => format!(", {kind}"),
+        };
+        let share = step.share.map_or(String::new(), |s| format!(", {:.0} %", s * 100.0));
+        let taken = if step.taken == Some(true) { ", decides" } else { "" };
+        let figure = step.figure.human();
+        out += &format!("\n- `{}`{alias} = {figure}{share}{taken}{kind}", step.name);
+    }
+    if derivation.more > 0 {
+        out += &format!("\n- and {} more", derivation.more);
+    }
+    out
+}
+
 fn result(facts: &Facts, path: &str) -> Option<String> {
-    let figure = facts.report.as_ref()?.results.get(path)?;
+    let figure = facts.report()?.results.get(path)?;
     Some(figure.human())
 }
 
 /// An input as the scenario has it, whoever set it.
 fn input(facts: &Facts, path: &[Name]) -> Option<String> {
     let path = super::resolve::dotted(path);
-    Some(facts.report.as_ref()?.inputs.get(&*path)?.human())
+    Some(facts.report()?.inputs.get(&*path)?.human())
 }
 
 /// The value of the smallest place that the hover's span stands in, on its own line.
@@ -376,7 +415,7 @@ fn margin(figure: &Figure, bound: &Figure) -> String {
 /// The figures of a scenario on one line.
 #[must_use]
 pub fn lens(facts: &Facts) -> String {
-    let Some(report) = &facts.report else {
+    let Some(report) = facts.report() else {
         let errors = facts.findings.len().max(1);
         return format!("no results: {errors} finding{}", if errors == 1 { "" } else { "s" });
     };

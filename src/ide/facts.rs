@@ -26,12 +26,8 @@ use crate::syntax::ast::ItemKind;
 pub struct Facts {
     /// Its name.
     pub name: String,
-    /// Its report; none where it has errors.
-    pub report: Option<report::Scenario>,
-    /// The same as JSON.
-    pub json: Value,
-    /// The same as text.
-    pub text: String,
+    /// Its report, of this scenario alone; empty where it has errors.
+    pub whole: report::Report,
     /// What is wrong with it.
     pub findings: Vec<Diagnostic>,
     /// The values of places in files of the user, with what they are called.
@@ -42,6 +38,28 @@ pub struct Facts {
     pub collectives: Vec<CollectiveFact>,
     /// What was expected.
     pub expectations: Vec<ExpectFact>,
+}
+
+impl Facts {
+    /// Its report; none where it has errors.
+    #[must_use]
+    pub fn report(&self) -> Option<&report::Scenario> {
+        self.whole.scenarios.first()
+    }
+    /// The report as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self.report() {
+            Some(_) => report::text(&self.whole, Look { color: false, ascii: false }),
+            None => String::new(),
+        }
+    }
+    /// The report as JSON.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let json: Value = serde_json::from_str(&report::json(&self.whole)).unwrap_or_default();
+        json.pointer(&format!("/scenarios/{}", self.name)).cloned().unwrap_or_default()
+    }
 }
 
 /// A tensor as one scenario has it.
@@ -142,19 +160,13 @@ pub fn facts(program: &Program, module: ModuleId, name: &str) -> Option<Facts> {
     let item = scenario(program, module, name)?;
     let mut evaluation = evaluated(program, item);
     let whole = report::build(&mut evaluation);
-    let mut facts = Facts { name: name.to_owned(), ..Facts::default() };
-    if !whole.scenarios.is_empty() {
-        facts.text = report::text(&whole, Look { color: false, ascii: false });
-        let json: Value = serde_json::from_str(&report::json(&whole)).unwrap_or_default();
-        facts.json = json.pointer(&format!("/scenarios/{name}")).cloned().unwrap_or_default();
-    }
-    facts.report = whole.scenarios.into_iter().next();
+    let mut facts = Facts { name: name.to_owned(), whole, ..Facts::default() };
     values(&evaluation, &mut facts);
     let lowered = evaluation.scenarios.first().and_then(|s| s.lowered.as_ref());
     if let Some(lowered) = lowered {
         tensors(&evaluation.checker.graph, lowered, &mut facts);
         collectives(&evaluation.checker.graph, lowered, &mut facts);
-        let reported = facts.report.iter().flat_map(|r| &r.expectations);
+        let reported = facts.whole.scenarios.iter().flat_map(|r| &r.expectations);
         let both = lowered.expectations.iter().zip(reported);
         facts.expectations = both
             .map(|(e, r)| ExpectFact {

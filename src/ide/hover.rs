@@ -5,10 +5,12 @@
 use super::describe::{About, about};
 use super::mentions::What;
 use super::resolve::{Target, View, resolve};
+use super::words;
 use crate::check::Checker;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast::ItemKind;
+use crate::syntax::token::Kind as Raw;
 
 /// What to show.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +26,7 @@ pub struct Hover {
 /// What the name at a byte is; `None` where there is none.
 #[must_use]
 pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
-    let found = view.mention_at(byte)?;
+    let Some(found) = view.mention_at(byte) else { return keyword(view, byte) };
     let span = found.place().span;
     let mut checker = Checker::new(view.program);
     let target = resolve(&mut checker, found.item, &found.mention);
@@ -58,6 +60,22 @@ pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
         }
     }
     Some(Hover { span, text, target: Some(target) })
+}
+
+/// What a word of the language is for.
+fn keyword(view: &View<'_>, byte: u32) -> Option<Hover> {
+    let cut = view.program.module(view.module).cut();
+    let piece = &cut.piece_at(byte).and_then(|i| cut.pieces.get(i))?.piece;
+    let text = piece.text(view.text);
+    let at = byte.saturating_sub(piece.start) as usize;
+    let all = crate::syntax::token::tokens(text);
+    let token = all.iter().find(|t| t.start <= at && at <= t.end && t.kind == Raw::Word)?;
+    let word = token.text(text);
+    let statements = piece.kind.map_or(&[][..], |kind| words::statements(kind, false));
+    let known = |(name, _, _): &&words::Word| *name == word;
+    let (_, what, _) = statements.iter().find(known).or(words::ITEMS.iter().find(known))?;
+    let span = Span::new(token.start as u32, token.end as u32).shifted(piece.start);
+    Some(Hover { span, text: format!("`{word}` — {what}"), target: None })
 }
 
 /// The last part of a path; files of the library keep theirs.

@@ -17,6 +17,7 @@ pub mod mentions;
 pub mod outline;
 pub mod references;
 pub mod resolve;
+pub mod shelf;
 pub mod signature;
 pub mod symbols;
 pub mod tokens;
@@ -25,4 +26,4 @@ pub mod workspace;
 
 pub use document::{Change, Encoding, Position};
 pub use resolve::{Target, View};
-pub use workspace::{Texts, Workspace};
+pub use workspace::{Loaded, Texts, Workspace};

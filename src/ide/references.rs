@@ -332,8 +332,9 @@ fn checked(view: &View<'_>, edits: &[Edit]) -> Result<(), String> {
     let root = &program.sources.file(program.module(view.module).file).name;
     let Some((after, module)) = texts.program(root) else { return Ok(()) };
     let errors = |program: &crate::check::Program, module: ModuleId| {
-        let found = crate::check::check_again(program, module, &mut crate::check::Kept::default());
-        found.into_iter().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>()
+        let mut kept = crate::check::Kept::default();
+        let found = crate::check::check_again(program, module, &mut kept, &|| false);
+        found.into_iter().flatten().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>()
     };
     let (before, after) = (errors(program, view.module), errors(&after, module));
     match after.iter().find(|d| !before.iter().any(|b| b.code == d.code)) {

@@ -112,6 +112,11 @@ pub fn set_in<'p>(
     Resolver { checker, item }.set_in(item, field, 0)
 }
 
+/// What an item is an instance of: the block of a model, the plan that another amends.
+pub fn instantiated<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Option<ItemRef<'p>> {
+    Resolver { checker, item }.instantiated(item)
+}
+
 /// What a path written in an item means.
 pub fn resolve_path<'p>(
     checker: &mut Checker<'p>,

@@ -3,7 +3,7 @@
 use crate::syntax::ast::ItemKind;
 
 /// A word, what it is for, and what is inserted.
-type Word = (&'static str, &'static str, &'static str);
+pub type Word = (&'static str, &'static str, &'static str);
 
 /// Words that may follow a value.
 pub const CONTINUE: [&str; 8] = ["in", "because", "source", "of", "per", "and", "or", "with"];

@@ -97,16 +97,26 @@ pub fn library_path(name: &str) -> Option<&str> {
     name.strip_prefix("std/")?.strip_suffix(".mesa")
 }
 
+/// The program of a document, and which of its modules is the document.
+pub struct Loaded {
+    /// The program.
+    pub program: Program,
+    /// The module.
+    pub module: ModuleId,
+}
+
 /// An open document.
 pub struct Document {
     /// The version that the editor gave it.
     pub version: i32,
     /// How often anything that it consists of has changed.
     pub stamp: u64,
+    /// The stamp of its own last edit.
+    edited: u64,
     kept: Kept,
-    program: Option<(Program, ModuleId)>,
+    program: Option<Arc<Loaded>>,
     found: Option<Arc<Vec<Diagnostic>>>,
-    /// Whether its findings, as they are now, were handed out by [`Workspace::news`].
+    /// Whether its findings, as they are now, were handed out: see [`Workspace::told`].
     told: bool,
     /// Names of the files of its program.
     files: Vec<String>,
@@ -183,17 +193,19 @@ impl Workspace {
         names.sort();
         names
     }
-    /// The names of open documents that changed since this was asked last, sorted.
-    pub fn news(&mut self) -> Vec<String> {
-        let changed = self.documents.iter_mut().filter(|(_, d)| !d.told);
-        let mut names: Vec<String> = changed
-            .map(|(name, document)| {
-                document.told = true;
-                name.clone()
-            })
-            .collect();
-        names.sort();
-        names
+    /// A document that changed since [`Workspace::told`] was said of it: the one that was edited
+    /// last comes first.
+    #[must_use]
+    pub fn news(&self) -> Option<String> {
+        let changed = self.documents.iter().filter(|(_, d)| !d.told);
+        let key = |name: &String, d: &Document| (std::cmp::Reverse(d.edited), name.clone());
+        changed.min_by_key(|(name, d)| key(name, d)).map(|(name, _)| name.clone())
+    }
+    /// The findings of a document, as they are now, were handed out.
+    pub fn told(&mut self, name: &str) {
+        if let Some(document) = self.documents.get_mut(name) {
+            document.told = true;
+        }
     }
 
     /// Every document that consists of `name` among others is another one now.
@@ -203,6 +215,9 @@ impl Workspace {
             let holds = document.files.iter().any(|f| f == name);
             if own == name || holds || document.program.is_none() {
                 document.stamp = self.stamps;
+                if own == name {
+                    document.edited = self.stamps;
+                }
                 document.program = None;
                 document.found = None;
                 document.told = false;
@@ -212,18 +227,25 @@ impl Workspace {
 
     /// The program of a document; made when it is first needed after an edit.
     pub fn program(&mut self, name: &str) -> Option<(&Program, ModuleId)> {
+        self.load(name)?;
+        let loaded = self.documents.get(name)?.program.as_deref()?;
+        Some((&loaded.program, loaded.module))
+    }
+
+    /// The same to keep, whatever is edited next.
+    pub fn load(&mut self, name: &str) -> Option<Arc<Loaded>> {
         let document = self.documents.get_mut(name)?;
         if document.program.is_none() {
-            let made = self.texts.program(name)?;
-            let files = made.0.sources.iter().map(|(_, f)| f.name.to_string());
+            let (program, module) = self.texts.program(name)?;
+            let files = program.sources.iter().map(|(_, f)| f.name.to_string());
             document.files = files.filter(|f| library_path(f).is_none()).collect();
             // A file that could not be read may appear.
-            for path in made.0.wanted_files() {
+            for path in program.wanted_files() {
                 document.files.extend(beside(&path.0, &path.1));
             }
-            document.program = Some(made);
+            document.program = Some(Arc::new(Loaded { program, module }));
         }
-        document.program.as_ref().map(|(program, module)| (program, *module))
+        document.program.clone()
     }
 
     /// Says nothing of a document until it is edited again: checking it failed.
@@ -236,19 +258,33 @@ impl Workspace {
 
     /// The findings in a document.
     pub fn findings(&mut self, name: &str) -> Arc<Vec<Diagnostic>> {
+        self.findings_unless(name, &|| false).unwrap_or_default()
+    }
+
+    /// The same, unless `stop` says that something else has to be done first: to be asked again.
+    pub fn findings_unless(
+        &mut self,
+        name: &str,
+        stop: &dyn Fn() -> bool,
+    ) -> Option<Arc<Vec<Diagnostic>>> {
         if let Some(found) = self.documents.get(name).and_then(|d| d.found.clone()) {
-            return found;
+            return Some(found);
         }
-        self.program(name);
-        let Some(document) = self.documents.get_mut(name) else { return Arc::default() };
-        let found = match &document.program {
-            Some((program, module)) if program.roots.contains(module) => {
-                Arc::new(check_again(program, *module, &mut document.kept))
+        let loaded = self.load(name);
+        let Some(document) = self.documents.get_mut(name) else { return Some(Arc::default()) };
+        let found = match loaded.as_deref() {
+            Some(Loaded { program, module }) if program.roots.contains(module) => {
+                Arc::new(check_again(program, *module, &mut document.kept, stop)?)
             }
             _ => Arc::default(),
         };
         document.found = Some(found.clone());
-        found
+        Some(found)
+    }
+    /// Whether the findings of a document are known already.
+    #[must_use]
+    pub fn is_checked(&self, name: &str) -> bool {
+        self.documents.get(name).is_none_or(|d| d.found.is_some())
     }
 }
 
@@ -257,6 +293,7 @@ impl Document {
         Self {
             version,
             stamp: 0,
+            edited: 0,
             kept: Kept::default(),
             program: None,
             found: None,

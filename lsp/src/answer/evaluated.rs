@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mesa::ide::evaluated as ide;
 use mesa::ide::facts::{Facts, explain as derive, scenario};
-use mesa::ide::{actions, hover as names};
+use mesa::ide::{Target, actions, hover as names};
 use mesa::quantity::figure::Figure;
 use mesa::reading::explain::Derivation;
 use mesa::report::leaf;
@@ -54,7 +54,10 @@ pub(super) fn hover(session: &mut Session, params: &Value) -> Answer {
             let Some(hover) = names::hover(&view, at.byte) else { return Ok(Value::Null) };
             let facts = scenarios.using(at.byte, MOST);
             let facts: Vec<&Facts> = facts.iter().map(Arc::as_ref).collect();
-            let text = hover.text.clone() + &ide::values(&view, &hover, &facts);
+            let mut text = hover.text.clone() + &ide::values(&view, &hover, &facts);
+            if let (Some(Target::Result(path)), Some(first)) = (&hover.target, facts.first()) {
+                text += &scenarios.derivation(&first.name, path);
+            }
             Ok(shown(&at, hover.span, &text))
         }),
     )
@@ -214,8 +217,8 @@ pub(super) fn report(session: &mut Session, params: &Value) -> Answer {
                 "version": version,
                 "scenario": facts.name,
                 "range": at.writer.range_of(item.name_place()),
-                "report": facts.json,
-                "text": facts.text,
+                "report": facts.json(),
+                "text": facts.text(),
                 "findings": findings.collect::<Vec<_>>(),
             }))
         }),
@@ -280,18 +283,28 @@ pub(super) fn choices(session: &mut Session, params: &Value) -> Answer {
                 return Ok(Value::Null);
             };
             let facts = scenarios.of(&name);
-            let report = facts.as_ref().and_then(|f| f.report.as_ref());
-            let inputs: Vec<(String, String)> = report
-                .iter()
-                .flat_map(|r| &r.inputs)
-                .map(|(path, figure)| (path.clone(), exact(figure)))
-                .collect();
+            let report = facts.as_ref().and_then(|f| f.report());
+            let inputs = report.map_or_else(Vec::new, inputs);
             let all = actions::choices(&view, item, &inputs).into_iter().map(|c| {
             json!({ "path": c.path, "title": c.title, "current": c.current, "values": c.values })
         });
             Ok(all.collect())
         }),
     )
+}
+
+/// What a scenario is evaluated with, whoever set it: itself, its plan or the library.
+fn inputs(report: &mesa::report::Scenario) -> Vec<(String, String)> {
+    let set = report.inputs.iter().map(|(path, figure)| (path.clone(), exact(figure)));
+    let mut all: Vec<(String, String)> = set.collect();
+    let formats = report.formats.iter();
+    all.extend(formats.map(|(role, names)| (format!("precision.{role}"), names.join(", "))));
+    // `Tp(tp: 8)`
+    let arguments = report.plan.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+    let arguments = arguments.split(',').filter_map(|pair| pair.split_once(':'));
+    let plan = |(name, value): (&str, &str)| (format!("plan.{}", name.trim()), value.trim().into());
+    all.extend(arguments.map(plan));
+    all
 }
 
 /// As it would be written in a spec.

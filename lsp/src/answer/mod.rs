@@ -16,15 +16,17 @@ use mesa::{Program, ide};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use crate::aside::Ask;
+use crate::aside::{Ask, Moment};
 use crate::convert::{Writer, byte, name_of};
 use crate::session::Session;
 
 /// An answer, or how to come by it.
 pub(crate) enum Answer {
     Now(Result<Value>),
-    /// For a document of this stamp.
-    Aside((String, u64, Ask)),
+    /// The same, written already: for answers of many thousand numbers.
+    Written(Result<String>),
+    /// About a document as it is now.
+    Aside(Moment, Ask),
 }
 
 /// A document, a place in it, and how to write.
@@ -77,11 +79,17 @@ fn aside(session: &mut Session, params: &Value, ask: Ask) -> Answer {
     let Some(name) = session.name(params) else {
         return Answer::Now(Err(Error::invalid_params("no document")));
     };
-    let stamp = session.workspace.document(&name).map(|d| d.stamp);
-    match stamp {
-        Some(stamp) => Answer::Aside((name, stamp, ask)),
+    match moment(session, &name) {
+        Some(moment) => Answer::Aside(moment, ask),
         None => Answer::Now(Ok(Value::Null)),
     }
+}
+
+/// A document as it is now.
+pub(crate) fn moment(session: &mut Session, name: &str) -> Option<Moment> {
+    let loaded = session.workspace.load(name)?;
+    let stamp = session.workspace.document(name)?.stamp;
+    Some(Moment { name: name.to_owned(), stamp, loaded })
 }
 
 /// Answers a request.
@@ -118,8 +126,12 @@ pub(crate) fn answer(session: &mut Session, method: &str, params: &Value) -> Ans
         "textDocument/foldingRange" => at(session, params, shape::folding),
         "textDocument/selectionRange" => at(session, params, |at| shape::selection(at, params)),
         "textDocument/documentLink" => at(session, params, shape::links),
-        "textDocument/semanticTokens/full" => shape::tokens(session, params),
-        "textDocument/semanticTokens/full/delta" => shape::tokens_delta(session, params),
+        "textDocument/semanticTokens/full" => {
+            return Answer::Written(shape::tokens(session, params));
+        }
+        "textDocument/semanticTokens/full/delta" => {
+            return Answer::Written(shape::tokens_delta(session, params));
+        }
         "textDocument/semanticTokens/range" => {
             at(session, params, |at| shape::some_tokens(at, params))
         }

@@ -205,37 +205,60 @@ fn all_tokens(session: &mut Session, params: &Value) -> Result<(String, Vec<u32>
     Ok((name, packed(&view, &tokens, encoding)))
 }
 
-pub(super) fn tokens(session: &mut Session, params: &Value) -> Result<Value> {
+/// Numbers as JSON.
+fn listed(numbers: &[u32]) -> String {
+    let mut out = String::with_capacity(numbers.len() * 3 + 2);
+    out.push('[');
+    for (i, number) in numbers.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        match number {
+            // Most of them: distances within a line, kinds.
+            0..=9 => out.push(char::from(b'0' + *number as u8)),
+            _ => out += &number.to_string(),
+        }
+    }
+    out.push(']');
+    out
+}
+
+fn all(id: u64, data: &[u32]) -> String {
+    format!("{{\"resultId\":\"{id}\",\"data\":{}}}", listed(data))
+}
+
+pub(super) fn tokens(session: &mut Session, params: &Value) -> Result<String> {
     let (name, data) = all_tokens(session, params)?;
     session.sent += 1;
-    let id = session.sent;
-    let out = json!({ "resultId": id.to_string(), "data": data });
-    session.tokens.insert(name, (id, data));
+    let out = all(session.sent, &data);
+    session.tokens.insert(name, (session.sent, data));
     Ok(out)
 }
 
 /// What changed since the tokens that the client has: one edit between what is the same.
-pub(super) fn tokens_delta(session: &mut Session, params: &Value) -> Result<Value> {
+pub(super) fn tokens_delta(session: &mut Session, params: &Value) -> Result<String> {
     let previous = params.get("previousResultId").and_then(Value::as_str).unwrap_or("").to_owned();
     let (name, data) = all_tokens(session, params)?;
     session.sent += 1;
     let id = session.sent;
-    let old = session.tokens.insert(name, (id, data.clone()));
-    let Some((_, old)) = old.filter(|(known, _)| known.to_string() == previous) else {
-        return Ok(json!({ "resultId": id.to_string(), "data": data }));
+    let old = session.tokens.remove(&name).filter(|(known, _)| known.to_string() == previous);
+    let out = match old {
+        None => all(id, &data),
+        Some((_, old)) => {
+            let front = old.iter().zip(&data).take_while(|(a, b)| a == b).count();
+            let left = old.len().min(data.len()) - front;
+            let ends = old.iter().rev().zip(data.iter().rev()).take(left);
+            let back = ends.take_while(|(a, b)| a == b).count();
+            let new = data.get(front..data.len() - back).unwrap_or_default();
+            let gone = old.len() - back - front;
+            let edit =
+                format!("{{\"start\":{front},\"deleteCount\":{gone},\"data\":{}}}", listed(new));
+            let edits = if gone == 0 && new.is_empty() { String::new() } else { edit };
+            format!("{{\"resultId\":\"{id}\",\"edits\":[{edits}]}}")
+        }
     };
-    let front = old.iter().zip(&data).take_while(|(a, b)| a == b).count();
-    let left = old.len().min(data.len()) - front;
-    let ends = old.iter().rev().zip(data.iter().rev()).take(left);
-    let back = ends.take_while(|(a, b)| a == b).count();
-    let new = data.get(front..data.len() - back).unwrap_or_default();
-    let gone = old.len() - back - front;
-    let edits = if gone == 0 && new.is_empty() {
-        json!([])
-    } else {
-        json!([{ "start": front, "deleteCount": gone, "data": new }])
-    };
-    Ok(json!({ "resultId": id.to_string(), "edits": edits }))
+    session.tokens.insert(name, (id, data));
+    Ok(out)
 }
 
 pub(super) fn some_tokens(at: &At<'_>, params: &Value) -> Result<Value> {

@@ -9,7 +9,9 @@ use tower_lsp::jsonrpc::Result;
 use super::At;
 
 pub(super) fn completion(at: &At<'_>, snippets: bool) -> Result<Value> {
-    let items: Vec<Value> = complete(&at.view, at.byte)
+    let found = complete(&at.view, at.byte);
+    let items: Vec<Value> = found
+        .items
         .into_iter()
         .map(|c| {
             // A client that knows no places to go on gets the word alone.
@@ -40,7 +42,7 @@ pub(super) fn completion(at: &At<'_>, snippets: bool) -> Result<Value> {
             out
         })
         .collect();
-    Ok(json!({ "isIncomplete": false, "items": items }))
+    Ok(json!({ "isIncomplete": found.more, "items": items }))
 }
 
 /// The number of an icon in the protocol.

@@ -17,6 +17,36 @@ use serde_json::{Value, json};
 /// How long the server may be silent before a test fails, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A spec as people write it.
+pub const CHAT: &str = r#"//! A chat.
+
+use std.models.Llama3_70B
+use std.systems.DGX_H100
+
+/// Heads over all devices.
+plan Tp(tp: Count = 8) {
+  mesh tp
+  shard heads, ffn, vocab over tp
+}
+
+/// 32 conversations.
+scenario chat {
+  model  = Llama3_70B
+  system = DGX_H100
+  plan   = Tp(tp: 8)
+  precision { weights = bf16, activations = bf16, cache = bf16 }
+  serve {
+    batch  = 32
+    prompt = 2048
+    output = 256
+  }
+  expect ttft < 4 s
+  expect memory.headroom > 10%
+}
+
+scenario chat_fp8 = chat with { precision.weights = fp8 }
+"#;
+
 /// A client with its server.
 pub struct Client {
     pub child: Child,

@@ -58,8 +58,26 @@ impl<'p> Offer<'p> {
     pub(super) fn param_kind(&self, name: Name) -> Option<ItemKind> {
         let item = self.view.program.item(self.view.module, self.context.item?)?;
         let params = item.item.params.as_deref().unwrap_or_default();
-        let ty = params.iter().find(|p| p.name.name == name)?.ty.as_ref()?;
-        ItemKind::from_keyword(&ty.parts.first()?.0.name.text().to_lowercase())
+        let ty = params.iter().find(|p| p.name.name == name).and_then(|p| p.ty.as_ref());
+        let word = ty.and_then(|t| t.parts.first()).map(|(part, _)| part.name.text().to_owned());
+        // What is being typed may have no tree yet.
+        let word = word.or_else(|| self.type_written(name))?;
+        ItemKind::from_keyword(&word.to_lowercase())
+    }
+
+    /// The type that the text of the item gives to a name: `Link` of `link: Link`.
+    fn type_written(&self, name: Name) -> Option<String> {
+        let cut = self.view.program.module(self.view.module).cut();
+        let at = self.context.span.start;
+        let part = cut.piece_at(at).and_then(|i| cut.pieces.get(i))?;
+        let text = part.piece.text(self.view.text);
+        let all = crate::syntax::token::tokens(text);
+        all.windows(3).find_map(|three| match three {
+            [a, b, c] if a.text(text) == name.text() && b.text(text) == ":" => {
+                Some(c.text(text).to_owned())
+            }
+            _ => None,
+        })
     }
 
     pub(super) fn fields_of(&mut self, item: ItemRef<'p>, path: &[Name]) {

@@ -1,13 +1,26 @@
 //! Completions of statements and values: names of the file, imported, of the library.
 
 use super::{Kind, Offer};
-use crate::check::{BUILTINS, ItemRef, ModuleId, Ty, field_words, schema_type};
-use crate::diagnostic::Edit;
+use crate::check::{
+    BUILTINS, Checker, ItemRef, ModuleId, Ty, field_words, names_below, schema_type,
+};
 use crate::ide::describe::{builtin, local_word};
-use crate::ide::resolve::{dotted, locals, named};
+use crate::ide::resolve::{dotted, instantiated, locals, named, set_in};
 use crate::ide::words;
 use crate::name::Name;
 use crate::syntax::ast::ItemKind;
+
+/// The item that has the parameters of a model or a plan: what it is made of, however indirectly.
+fn block_of<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Option<ItemRef<'p>> {
+    let mut item = item;
+    for _ in 0..20 {
+        if item.item.params.is_some() {
+            return Some(item);
+        }
+        item = instantiated(checker, item)?;
+    }
+    None
+}
 
 impl<'p> Offer<'p> {
     /// At the start of a statement of a body.
@@ -17,6 +30,16 @@ impl<'p> Offer<'p> {
         let sections = c.sections();
         let amends = c.open.last().is_some_and(|o| o.head.iter().any(|t| t == "with"));
         self.fields(&sections);
+        if amends && kind == ItemKind::Model && sections.is_empty() {
+            self.sizes();
+        }
+        if c.kind == Some(ItemKind::Measured) && !amends {
+            return self.measurable(&sections);
+        }
+        let rates = sections.first().is_some_and(|s| *s == "compute") && sections.len() == 2;
+        if kind == ItemKind::Chip && rates {
+            return self.rates();
+        }
         if amends && kind == ItemKind::Scenario && sections.is_empty() {
             for path in [
                 "precision.weights",
@@ -51,6 +74,85 @@ impl<'p> Offer<'p> {
         }
         if self.is_block() {
             self.names(2);
+        }
+    }
+
+    /// Results that can be measured, before the name of the last part of each.
+    fn measurable(&mut self, sections: &[Name]) {
+        let from = self.out.len();
+        self.results(&dotted(sections), 0);
+        for one in self.out.iter_mut().skip(from) {
+            let leaf = one.detail != "results";
+            one.insert = format!("{}{}", one.label, if leaf { " = $0 source \"\"" } else { "." });
+            one.snippet = leaf;
+        }
+    }
+
+    /// Rates by number format, in `compute matrix { … }`.
+    fn rates(&mut self) {
+        let from = self.out.len();
+        self.of_kind(ItemKind::Dtype, 0);
+        for one in self.out.iter_mut().skip(from) {
+            one.insert = format!("{} = $0", one.label);
+            one.snippet = true;
+        }
+    }
+
+    /// The sizes of the model that is amended.
+    fn sizes(&mut self) {
+        let head = self.context.open.last().map(|o| o.head.clone()).unwrap_or_default();
+        let base = head.iter().position(|t| t == "with").and_then(|at| head.get(at - 1));
+        let Some(base) = base.map(|name| Name::new(name)) else { return };
+        let found = named(&mut self.checker, self.view.module, base);
+        let Some(block) = found.and_then(|i| block_of(&mut self.checker, i)) else { return };
+        for param in block.item.params.iter().flatten() {
+            let head = self.view.program.sources.text(block.place(param.span)).trim().to_owned();
+            let name = param.name.name;
+            let new = self.add(name.text(), Kind::Param, head, 0);
+            new.docs = param.docs.as_ref().map(|d| d.to_string());
+            new.insert = format!("{name} = $0");
+            new.snippet = true;
+        }
+    }
+
+    /// After `vary`: inputs of the scenario that is swept.
+    pub(super) fn inputs(&mut self) {
+        let c = self.context.clone();
+        let sweep = c.item.and_then(|name| self.view.program.item(self.view.module, name));
+        let swept = sweep.and_then(|item| item.item.of);
+        let scenario = swept.and_then(|of| named(&mut self.checker, self.view.module, of.name));
+        let plan = Name::new("plan");
+        let spread = scenario.and_then(|s| set_in(&mut self.checker, s, plan));
+        let mut params: Vec<Name> = Vec::new();
+        if let Some(spread) = spread {
+            let own = block_of(&mut self.checker, spread).unwrap_or(spread);
+            params.extend(own.item.params.iter().flatten().map(|p| p.name.name));
+        }
+        let rest = self.view.text.get(c.span.end as usize..).unwrap_or("");
+        let goes_on = rest.trim_start_matches([' ', '\t']).starts_with("in ");
+        let workload = ["precision", "serve", "train"];
+        let inputs = workload.iter().flat_map(|section| {
+            let section = Name::new(section);
+            let below = names_below(ItemKind::Scenario, &[section]).into_iter();
+            below.map(move |name| vec![section, name])
+        });
+        let inputs = params.into_iter().map(|name| vec![plan, name]).chain(inputs);
+        for path in inputs.collect::<Vec<_>>() {
+            let Some(rest) = path.strip_prefix(c.path.as_slice()).filter(|r| !r.is_empty()) else {
+                continue;
+            };
+            let kind =
+                if *path.first().unwrap_or(&plan) == plan { Kind::Param } else { Kind::Field };
+            let detail = match kind {
+                Kind::Param => "a parameter of the plan".to_owned(),
+                _ => schema_type(ItemKind::Scenario, &path).map_or(String::new(), Ty::describe),
+            };
+            let label = dotted(rest).to_string();
+            let new = self.add(&label, kind, detail, 0);
+            if !goes_on {
+                new.insert = format!("{label} in [$0]");
+                new.snippet = true;
+            }
         }
     }
 
@@ -142,14 +244,10 @@ impl<'p> Offer<'p> {
             for name in names {
                 let known = imports.contains_key(&name) || program.declares(module, name);
                 let Some(item) = program.item(id, name).filter(|_| !known) else { continue };
-                self.item(item, if prelude { rank } else { rank + 1 });
-                if !prelude {
-                    let (place, text) =
-                        self.checker.import_line(module, &format!("std.{top}.{name}"));
-                    if let Some(last) = self.out.last_mut() {
-                        last.edits = vec![Edit { place, text }];
-                        last.detail = format!("use std.{top}.{name}");
-                    }
+                if prelude {
+                    self.item(item, rank);
+                } else {
+                    self.imported(item, rank + 1, format!("std.{top}.{name}"));
                 }
             }
         }
