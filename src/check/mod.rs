@@ -70,6 +70,7 @@ pub use cut::{Content, Cut, Part};
 pub use items::check_module;
 pub use kept::{Kept, Prints, check_again};
 pub use lint::{each_expr, each_inside};
+pub(crate) use names::AUTO;
 pub use names::Imported;
 pub use object::{Entry, Object, Statement};
 pub use offload::Store;

@@ -7,6 +7,7 @@ use super::value::{Env, Scope, Value, with_article};
 use super::{Checker, codes};
 use crate::arena::Ordered;
 use crate::diagnostic::{Diagnostic, Safety, closest, listed};
+use crate::expr::OriginKind;
 use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{ImportSource, ItemKind};
@@ -208,11 +209,22 @@ impl<'p> Checker<'p> {
     pub fn eval_name(&mut self, name: Name, place: Place, env: &Env<'p>) -> Value<'p> {
         match self.find_name(name, place, env) {
             Some(value) => value,
+            None if name == AUTO && is_in_plan(env) => Value::Word(name),
             None => {
                 self.report_unknown(name, place, env);
                 Value::Error
             }
         }
+    }
+
+    /// What a command line may name without a `use`: what the library declares.
+    fn library_item(&self, name: Name, env: &Env<'p>) -> Option<ItemRef<'p>> {
+        if env.site().kind != OriginKind::Override {
+            return None;
+        }
+        let program = self.program;
+        let mut modules = super::library::FILES.iter().filter_map(|(p, _)| program.std_module(p));
+        modules.find_map(|module| program.item(module, name))
     }
 
     /// The value of a name, if it is known.
@@ -246,7 +258,11 @@ impl<'p> Checker<'p> {
                     }
                 }
                 Scope::Module => {
-                    return match self.module_name(env.site().module, name)? {
+                    let Some(found) = self.module_name(env.site().module, name) else {
+                        let item = self.library_item(name, env)?;
+                        return Some(self.item_value(item, place));
+                    };
+                    return match found {
                         Imported::Parsed(item) => Some(self.item_value(item, place)),
                         Imported::Item(..) | Imported::Unit => None,
                         Imported::Module(path) => Some(Value::Module(path)),
@@ -266,7 +282,10 @@ impl<'p> Checker<'p> {
             match env.scope() {
                 Scope::Names(_) if env.own(name).is_some() => return None,
                 Scope::Module => {
-                    return match self.module_name(env.site().module, name)? {
+                    let Some(found) = self.module_name(env.site().module, name) else {
+                        return self.library_item(name, env);
+                    };
+                    return match found {
                         Imported::Parsed(item) => Some(item),
                         _ => None,
                     };
@@ -476,4 +495,21 @@ fn is_among_fields(env: &Env<'_>) -> bool {
         current = env.parent();
     }
     fields
+}
+
+/// What stands for a plan or a degree of it that is left open.
+pub(crate) const AUTO: &str = "auto";
+
+/// Whether a value is one of a scenario's `plan`.
+fn is_in_plan(env: &Env<'_>) -> bool {
+    let mut current = Some(env);
+    while let Some(env) = current {
+        if let Scope::Fields { object, path } = env.scope()
+            && [ItemKind::Scenario, ItemKind::Measured].contains(&object.kind)
+        {
+            return path.first().is_some_and(|name| *name == "plan");
+        }
+        current = env.parent();
+    }
+    false
 }

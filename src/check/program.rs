@@ -119,6 +119,21 @@ impl Module {
     }
 }
 
+/// Gives the files that a program has imported already.
+struct Again<'a>(&'a Program);
+
+impl Loader for Again<'_> {
+    fn load(&self, from: &str, path: &str) -> Result<(String, String), String> {
+        let program = self.0;
+        let name = |id: ModuleId| &*program.sources.file(program.module(id).file).name;
+        let own = program.modules.iter().filter(|m| *program.sources.file(m.file).name == *from);
+        let target = own.filter_map(|m| m.imports.get(path)).next();
+        let target = *target.ok_or_else(|| "it could not be read before".to_owned())?;
+        let text = &program.sources.file(program.module(target).file).text;
+        Ok((name(target).to_owned(), text.to_string()))
+    }
+}
+
 /// Everything that can be named. A copy is cheap: texts and pieces are shared.
 #[derive(Clone)]
 pub struct Program {
@@ -148,6 +163,17 @@ impl Program {
         let mut sources = Sources::default();
         let file = sources.add(root);
         Self::assemble(sources, vec![(file, cut)], loader)
+    }
+
+    /// The program of the first root with something added at its end.
+    #[must_use]
+    pub fn with_added(&self, added: &str) -> Self {
+        let Some(&root) = self.roots.first() else { return self.clone() };
+        let file = self.sources.file(self.module(root).file);
+        let mut sources = Sources::default();
+        let text = format!("{}\n{added}", &*file.text);
+        let id = sources.add(SourceFile::new(&file.name, &text, Origin::User));
+        Self::load(sources, &[id], &Again(self))
     }
 
     fn assemble(sources: Sources, roots: Vec<(FileId, Arc<Cut>)>, loader: &dyn Loader) -> Self {

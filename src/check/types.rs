@@ -1,7 +1,7 @@
 //! Types as they are written, and whether a value is of one.
 
 use super::value::{Value, with_article};
-use super::{Checker, codes};
+use super::{AUTO, Checker, codes};
 use crate::diagnostic::{Diagnostic, closest};
 use crate::expr::Op;
 use crate::quantity::Dimension;
@@ -190,6 +190,8 @@ impl<'p> Checker<'p> {
     pub fn expect_type(&mut self, value: Value<'p>, ty: Ty, place: Place, what: &str) -> Value<'p> {
         match (&value, ty) {
             (Value::Error, _) | (_, Ty::Any) => value,
+            // A plan or a degree that is left open.
+            (Value::Word(name), Ty::Count | Ty::Kind(ItemKind::Plan)) if *name == AUTO => value,
             (Value::Num(id), Ty::Quantity(wanted)) => {
                 let got = self.graph.dimension(*id);
                 if got == wanted {

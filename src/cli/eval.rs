@@ -20,6 +20,7 @@ use crate::evaluation::{
 use crate::quantity::figure::Figure;
 use crate::report::{self, Look, Report};
 use crate::source::Sources;
+use crate::sweep::{Filled, fill_in};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,7 +84,15 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
         None => Loaded::default(),
     };
     let mut program = loaded.program();
-    let changes = Changes::add(&mut program, args.overrides.changes());
+    let mut changes = args.overrides.changes();
+    if let (Some(&module), false) = (program.roots.first(), args.settable) {
+        let filled = fill_in(&program, &wanted(args, &program, module), &changes);
+        for filled in filled {
+            screen.complain(&said(&filled));
+            changes.extend(filled.changes);
+        }
+    }
+    let changes = Changes::add(&mut program, changes);
     let typed = args.expression.as_deref().map(|text| Expression::add(&mut program, text));
     let mut findings = std::mem::take(&mut loaded.findings);
     let out = match (program.roots.first().copied(), typed) {
@@ -113,6 +122,21 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     std::mem::forget(program);
     let is_error = findings.iter().any(|d| d.severity == Severity::Error);
     Ok(if is_error { Outcome::Findings } else { Outcome::Fine })
+}
+
+/// What fills in a plan that was left open.
+fn said(filled: &Filled) -> String {
+    let Filled { scenario, layouts, searched, .. } = filled;
+    let Some(winner) = searched.plans.first() else {
+        return format!("{scenario}: none of {} plans can be\n", searched.points);
+    };
+    format!(
+        "{scenario}: the plan is left open; {} has the {} {} of {} that can be\n",
+        super::plan::called(layouts, winner),
+        if layouts.maximize { "most" } else { "least" },
+        layouts.goal,
+        searched.kept,
+    )
 }
 
 /// The scenarios to evaluate: for one figure only the one that it names.

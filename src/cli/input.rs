@@ -87,16 +87,6 @@ impl Loaded {
         Program::load(self.sources.clone(), &roots, &Disk)
     }
 
-    /// The program of one file with something added at its end.
-    pub fn program_with(&self, added: &str) -> Program {
-        let Some(entry) = self.files.first() else { return self.program() };
-        let file = self.sources.file(entry.id);
-        let mut sources = Sources::default();
-        let text = format!("{}\n{added}", &*file.text);
-        let id = sources.add(SourceFile::new(&file.name, &text, Origin::User));
-        Program::load(sources, &[id], &Disk)
-    }
-
     fn read(&mut self, path: Option<PathBuf>) -> Result<(), Outer> {
         let name = path.as_deref().map_or_else(|| STDIN.to_owned(), shown);
         let bytes = match &path {

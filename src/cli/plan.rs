@@ -16,7 +16,7 @@ use crate::evaluation::unknown_scenario;
 use crate::name::Name;
 use crate::quantity::figure::Figure;
 use crate::report::{Cell, Look, Table, Tint, ascii};
-use crate::sweep::{Layouts, Planned, Searched, layouts, search};
+use crate::sweep::{Layouts, Planned, Searched, Wanted, layouts, search};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -74,16 +74,17 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
         (Some(goal), None) => Some((goal.as_str(), false)),
         (None, None) => None,
     };
-    let mut program = loaded.program();
+    let program = loaded.program();
     if !is_sound(screen, &loaded, &program, &args.scenario) {
         return Ok(Outcome::Findings);
     }
-    let Some(tried) = layouts(&mut program, &args.scenario, args.system.as_deref(), goal) else {
+    let wanted = Wanted { system: args.system.as_deref(), goal, changes: &[] };
+    let Some(tried) = layouts(&program, &args.scenario, wanted) else {
         let found = crate::check(&program);
         eval::complain(screen, &program.sources, &found);
         return Ok(Outcome::Findings);
     };
-    let searched = search(&tried, &|added| loaded.program_with(added));
+    let searched = search(&program, &tried);
     let out = match args.format {
         Format::Text => {
             let look = Look { color: screen.out_color, ascii: screen.ascii };

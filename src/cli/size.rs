@@ -9,11 +9,12 @@ use clap::ValueEnum;
 
 use super::screen::Screen;
 use super::{Outcome, eval, input, plan};
+use crate::check::Program;
 use crate::diagnostic::miette::Outer;
 use crate::quantity::Dimension;
 use crate::quantity::figure::Figure;
 use crate::report::{Cell, Table, Tint, ascii};
-use crate::sweep::{Layouts, Planned, Searched, layouts, search};
+use crate::sweep::{Layouts, Planned, Searched, Wanted, layouts, search};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,13 +83,13 @@ impl Sized {
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     let loaded = input::load(std::slice::from_ref(&args.file))?;
-    let mut program = loaded.program();
+    let program = loaded.program();
     if !plan::is_sound(screen, &loaded, &program, &args.scenario) {
         return Ok(Outcome::Findings);
     }
     let mut systems = args.systems.clone();
     if systems.is_empty() {
-        match layouts(&mut program, &args.scenario, None, None) {
+        match layouts(&program, &args.scenario, Wanted::default()) {
             Some(own) => systems.push(own.system),
             None => {
                 let found = crate::check(&program);
@@ -99,7 +100,7 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     }
     let mut sized = Vec::new();
     for system in &systems {
-        match try_system(args, &loaded, system) {
+        match try_system(args, &program, system) {
             Some(found) => sized.push(found),
             None => {
                 return Err(Outer::new(format!("`{system}` is no system that this file knows"))
@@ -121,11 +122,11 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
 }
 
 /// The smallest of a system that will do; the largest that was tried where none does.
-fn try_system(args: &Args, loaded: &input::Loaded, system: &str) -> Option<Sized> {
+fn try_system(args: &Args, program: &Program, system: &str) -> Option<Sized> {
     let one = |system: &str| {
-        let mut program = loaded.program();
-        let layouts = layouts(&mut program, &args.scenario, Some(system), None)?;
-        let searched = search(&layouts, &|added| loaded.program_with(added));
+        let wanted = Wanted { system: Some(system), ..Wanted::default() };
+        let layouts = layouts(program, &args.scenario, wanted)?;
+        let searched = search(program, &layouts);
         let meets = searched.plans.first().is_some_and(|p| p.missed.is_empty());
         Some(Sized { system: system.to_owned(), layouts, searched, meets })
     };

@@ -132,6 +132,7 @@ codes! {
     OFFLOADS_NOTHING = "E0524", "the plan offloads what the workload does not have";
     MESH_AXIS_TWICE = "E0525", "a rule names a mesh axis twice";
     PHASE_PLANS = "E0526", "plans for phases that cannot be";
+    PLAN_LEFT_OPEN = "E0527", "a plan is left open, and nothing fills it in";
     EXPERTS_DO_NOT_DIVIDE = "E0530", "expert parallelism does not divide the experts";
     // E06: what the author asked to hold
     REQUIRE_FAILED = "E0601", "a requirement does not hold";

@@ -119,11 +119,26 @@ fn lower_all(evaluation: &mut Evaluation<'_>, changes: &Changes) {
                 scenario.lowered = lower::lower(checker, &changed.object, overrides);
                 if scenario.lowered.is_none() {
                     checker.check_expectations(&changed.object);
+                    if checker.errors() == errors
+                        && let Some(open) = checker.open_plan(&changed.object)
+                    {
+                        checker.report(left_open(scenario, &changed.object, &open));
+                    }
                 }
             }
             changed.object
         }));
     }
+}
+
+/// A finding about a plan that nobody chose.
+fn left_open(scenario: &Evaluated<'_>, object: &Object<'_>, open: &[Name]) -> Diagnostic {
+    let place = object.entry(&[Name::new("plan")]).map_or(scenario.place, |e| e.place);
+    let names: Vec<&str> = open.iter().map(|n| n.text()).collect();
+    let what = if names.is_empty() { "the plan" } else { "a degree of the plan" };
+    let title = format!("{what} of `{}` is left open", scenario.name);
+    Diagnostic::new(codes::PLAN_LEFT_OPEN, title, place, listed("open:", &names))
+        .note(format!("`mesa plan FILE {}` finds the best one and says why", scenario.name))
 }
 
 /// Reads the scenarios without evaluating them: enough to list what can be set.

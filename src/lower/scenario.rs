@@ -123,6 +123,9 @@ pub fn lower<'p>(
     let model = checker.object_field(scenario, "model");
     let system = checker.object_field(scenario, "system");
     let machine = system.as_ref().and_then(|system| checker.machine(system));
+    if checker.open_plan(scenario).is_some() {
+        return None;
+    }
     let plan_object = checker.object_field(scenario, "plan");
     let wrong_plan = plan_object.is_none() && scenario.has(&[Name::new("plan")]);
     let plan = match &plan_object {
@@ -308,6 +311,20 @@ impl<'p> Checker<'p> {
             Value::Object(object) => Some(object),
             _ => None,
         }
+    }
+
+    /// What of a scenario's plan is left open: no degree by name where it is the plan itself.
+    pub fn open_plan(&mut self, scenario: &Rc<Object<'p>>) -> Option<Vec<Name>> {
+        let auto = |value: Option<Value<'p>>| match value {
+            Some(Value::Word(name)) => name == crate::check::AUTO,
+            _ => false,
+        };
+        let plan = self.field(scenario, Name::new("plan"));
+        let Some(Value::Object(plan)) = plan else { return auto(plan).then(Vec::new) };
+        let params: Vec<Name> = plan.slots.iter().map(|s| s.param.name.name).collect();
+        let open: Vec<Name> =
+            params.into_iter().filter(|name| auto(self.field(&plan, *name))).collect();
+        (!open.is_empty()).then_some(open)
     }
 
     /// The runtime in force: the chip's own, amended by the scenario's and by overrides.

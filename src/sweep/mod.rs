@@ -14,6 +14,7 @@
 //! At every point the results are those of `mesa eval` with the same settings, bit by bit.
 
 mod answer;
+mod auto;
 mod code;
 mod compile;
 mod define;
@@ -26,11 +27,12 @@ mod variant;
 mod worker;
 
 pub use answer::{Answer, Broken, Row, Standing, standing};
+pub use auto::{Filled, fill_in};
 pub use code::{Code, Points};
 pub use compile::{Compiler, Made, Reason, Reasons};
 pub use define::{Asked, Axis, Definition, Goal, define, define_item, headline};
 pub use front::Front;
-pub use plans::{Layout, Layouts, layouts};
+pub use plans::{Layout, Layouts, Wanted, layouts};
 pub use run::{Options, Part, Progress, Ran, Stop, Writer, run};
 pub use search::{Planned, Refused, Searched, search};
 pub use space::{Outer, Sample, Space};

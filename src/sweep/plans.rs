@@ -5,8 +5,8 @@
 //! as a person would, and what came of it. What is tried is the library's `plans`, so that another
 //! layout is another plan there.
 
-use crate::check::{Checker, Object, Program, Value};
-use crate::evaluation::{Changes, evaluate_one};
+use crate::check::{Checker, ModuleId, Object, Program, Value};
+use crate::evaluation::{Change, ChangeKind, Changes, evaluate_one};
 use crate::name::Name;
 use crate::syntax::ast::{ItemKind, StmtKind};
 
@@ -48,6 +48,10 @@ pub struct Layouts {
     pub expectations: Vec<String>,
     /// Results that tell two plans apart, and how often each counts.
     pub parts: Vec<(String, f64)>,
+    /// Whether the scenario leaves its plan open.
+    pub open: bool,
+    /// What holds for all of them.
+    pub base: Vec<Change>,
 }
 
 /// Where time goes, by workload; the names are those of results.
@@ -73,25 +77,37 @@ const TRAINING: [&str; 7] = [
     "step.optimizer",
 ];
 
-/// The layouts of a scenario; `system` replaces its machine. Nothing where the scenario has no
-/// model or machine (what is wrong with it, `mesa check` says).
+/// What is asked of the layouts of a scenario.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Another machine.
+    pub system: Option<&'a str>,
+    /// What is wanted, and whether the more, the better.
+    pub goal: Option<(&'a str, bool)>,
+    /// What is changed in the scenario.
+    pub changes: &'a [Change],
+}
+
+/// The layouts of a scenario: where it leaves degrees of its plan open, that plan with these, else
+/// all. Nothing where the scenario has no model or machine (what is wrong with it, `mesa check`
+/// says).
 #[must_use]
-pub fn layouts(
-    program: &mut Program,
-    scenario: &str,
-    system: Option<&str>,
-    goal: Option<(&str, bool)>,
-) -> Option<Layouts> {
+pub fn layouts(program: &Program, scenario: &str, wanted: Wanted<'_>) -> Option<Layouts> {
     let module = *program.roots.first()?;
-    let change = system.map(|value| crate::evaluation::Change {
-        kind: crate::evaluation::ChangeKind::Override,
+    let Wanted { system, goal, changes } = wanted;
+    let base = base(program, module, scenario, changes);
+    let change = system.map(|value| Change {
+        kind: ChangeKind::Override,
         path: "system".to_owned(),
         value: value.to_owned(),
     });
-    let changes = Changes::add(program, change.into_iter().collect());
-    let program = &*program;
+    let base: Vec<Change> = base.into_iter().chain(change).collect();
+    let mut changed = program.clone();
+    let changes = Changes::add(&mut changed, base.clone());
+    let program = &changed;
     let mut evaluation = evaluate_one(program, module, Name::new(scenario), &changes);
     let object = evaluation.scenarios.first()?.object.clone()?;
+    let open = evaluation.checker.open_plan(&object);
     let trains = object.has(&[Name::new("train")]);
     let checker = &mut evaluation.checker;
     let Some(Value::Object(machine)) = checker.field_path(&object, &["system"]) else {
@@ -143,9 +159,15 @@ pub fn layouts(
         maximize,
         expectations,
         parts: parts.iter().map(|p| ((*p).to_owned(), times(p))).collect(),
+        open: open.is_some(),
+        base,
     };
-    let setting = Setting { scenario, system, trains, devices, batch };
-    found.own(checker, &object, &setting);
+    let setting = Setting { scenario, trains, devices, batch };
+    let degrees: Vec<String> = open.iter().flatten().map(Name::to_string).collect();
+    found.own(checker, &object, &degrees, &setting);
+    if !degrees.is_empty() {
+        return Some(found);
+    }
     let path = if trains { "plans/training" } else { "plans/serving" };
     let library = program.std_module(path)?;
     for item in program.items_of_kind(library, ItemKind::Plan) {
@@ -156,26 +178,43 @@ pub fn layouts(
     Some(found)
 }
 
+/// The changes that are meant for a scenario, as its layouts take them.
+fn base(program: &Program, module: ModuleId, scenario: &str, changes: &[Change]) -> Vec<Change> {
+    let all = crate::scenarios(program, module);
+    let mut base = Vec::new();
+    for change in changes {
+        let first = change.path.split_once('.');
+        let named = first.filter(|(name, _)| all.iter().any(|s| s.item.name.name == *name));
+        match named {
+            Some((name, _)) if name != scenario => {}
+            Some((_, path)) => base.push(Change { path: path.to_owned(), ..change.clone() }),
+            None => base.push(change.clone()),
+        }
+    }
+    base
+}
+
 /// What all layouts are tried on.
 struct Setting<'a> {
     scenario: &'a str,
-    system: Option<&'a str>,
     trains: bool,
     devices: f64,
     batch: f64,
 }
 
 impl Layouts {
-    /// The scenario's own plan with other degrees.
+    /// The scenario's own plan with other degrees: those that are open, or all.
     fn own<'p>(
         &mut self,
         checker: &mut Checker<'p>,
         object: &std::rc::Rc<Object<'p>>,
+        open: &[String],
         setting: &Setting<'_>,
     ) {
         let Some(Value::Object(plan)) = checker.field_path(object, &["plan"]) else { return };
+        let params = plan.slots.iter().map(|s| s.param.name.name.to_string());
         let params: Vec<String> =
-            plan.slots.iter().map(|s| s.param.name.name.to_string()).collect();
+            params.filter(|name| open.is_empty() || open.contains(name)).collect();
         if !params.is_empty() {
             self.add(&plan.name.to_string(), None, &params, setting);
         }
@@ -190,9 +229,6 @@ impl Layouts {
         );
         let mut text = String::from("\n");
         let mut body = String::new();
-        if let Some(system) = setting.system {
-            body += &format!("  system = {system}\n");
-        }
         if let Some(path) = library {
             let path = path.replace('/', ".");
             text += &format!("use std.{path}.{{{name} as {plan}}}\n");

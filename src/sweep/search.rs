@@ -62,11 +62,12 @@ impl Planned {
     }
 }
 
-/// Tries all layouts. `with` gives the program of the file with something added.
-pub fn search(layouts: &Layouts, with: &dyn Fn(&str) -> Program) -> Searched {
+/// Tries all layouts of a scenario of the program.
+#[must_use]
+pub fn search(program: &Program, layouts: &Layouts) -> Searched {
     let mut searched = Searched::default();
     for (at, layout) in layouts.list.iter().enumerate() {
-        try_layout(layouts, at, layout, with, &mut searched);
+        try_layout(program, layouts, at, layout, &mut searched);
     }
     searched.plans.sort_by(|a, b| {
         let order = a.rank.iter().zip(&b.rank).map(|(x, y)| x.total_cmp(y));
@@ -92,13 +93,13 @@ pub fn search(layouts: &Layouts, with: &dyn Fn(&str) -> Program) -> Searched {
 }
 
 fn try_layout(
+    program: &Program,
     layouts: &Layouts,
     at: usize,
     layout: &Layout,
-    with: &dyn Fn(&str) -> Program,
     searched: &mut Searched,
 ) {
-    let program = with(&layout.text);
+    let program = program.with_added(&layout.text);
     let Some(&module) = program.roots.first() else { return };
     let mut refuse = |code: Option<&str>, reason: String, count: u64| {
         let code = code.map(str::to_owned);
@@ -125,7 +126,7 @@ fn try_layout(
     }
     let space = Space::new(&definition);
     let misses = usize::from(!layouts.expectations.is_empty());
-    let mut compiler = Compiler::new(program, module, definition.clone(), Vec::new());
+    let mut compiler = Compiler::new(program, module, definition.clone(), layouts.base.clone());
     let options = Options { top: Some(KEPT), ..Options::default() };
     let ran =
         run(&mut compiler, &space, &options, &Stop::default(), None, &mut |_| Ok(()), &mut |_| {});
