@@ -20,6 +20,7 @@ const COMMANDS: [Code; 34] = [
     codes::UNKNOWN_PATH,
     codes::UNKNOWN_SWEEP,
     codes::TOO_MANY_POINTS,
+    codes::PLAN_LEFT_OPEN,
     codes::NOT_A_CONFIG,
     codes::UNKNOWN_ARCHITECTURE,
     codes::CONFIG_KEY_MISSING,

@@ -207,3 +207,27 @@ def test_examples_find_the_fastest_rows(library, example):
     rows = best(str(SPEC), "chat", 2048)
     times = [row["tpot"] for row in rows] if library == "ray" else list(rows["tpot"])
     assert len(times) == 5 and times == sorted(times) and times[0] > 0
+
+
+@pytest.mark.skipif(not COMMAND.exists(), reason="the command is not built")
+def test_a_parquet_file_of_the_command_holds_what_its_csv_holds(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    csv = pytest.importorskip("pyarrow.csv")
+    spec = tmp_path / "a.mesa"
+    small = "\nsweep small of chat {\n  vary precision.weights in [bf16, fp8]\n"
+    small += "  vary plan.tp in [1, 3, 8]\n  vary serve.batch in pow2(1 .. 512)\n  minimize tpot\n}\n"
+    spec.write_text(SPEC.read_text() + small)
+    for kind in ["csv", "parquet"]:
+        out = tmp_path / f"out.{kind}"
+        command = [COMMAND, "sweep", spec, "small", "--all", "--format", kind, "-o", out]
+        subprocess.run(command, check=True)
+    read = parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    rows = csv.read_csv(tmp_path / "out.csv").to_pydict()
+    assert list(read) == list(rows) and len(read["point"]) == 2 * 3 * 10
+
+    def plain(value):
+        nothing = value is None or value == "" or value != value
+        return None if nothing else value
+
+    for name, column in read.items():
+        assert [plain(v) for v in column] == [plain(v) for v in rows[name]], name

@@ -128,7 +128,12 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
 fn said(filled: &Filled) -> String {
     let Filled { scenario, layouts, searched, .. } = filled;
     let Some(winner) = searched.plans.first() else {
-        return format!("{scenario}: none of {} plans can be\n", searched.points);
+        let mut out = format!("{scenario}: none of {} plans can be\n", searched.points);
+        if let Some(nearest) = &searched.nearest {
+            let plan = super::plan::called(layouts, &nearest.plan);
+            out += &format!("{scenario}: the nearest, {plan}, {}\n", nearest.needs);
+        }
+        return out;
     };
     format!(
         "{scenario}: the plan is left open; {} has the {} {} of {} that can be\n",

@@ -148,6 +148,27 @@ fn largest<'a>(layouts: &'a Layouts, plan: &Planned) -> Option<(&'a str, f64)> {
     (all > 0.0).then_some((part, most / all))
 }
 
+/// What a part of the time is, for a sentence.
+fn in_words(part: &str) -> &str {
+    match part {
+        "prefill.compute_time" => "computing the prompt",
+        "prefill.memory_time" => "memory traffic of the prompt",
+        "prefill.communication.exposed" => "communication in the prompt",
+        "prefill.overhead" => "launches and other overhead in the prompt",
+        "decode.mid.compute_time" => "computing tokens",
+        "decode.mid.memory_time" => "reading weights and cache for each token",
+        "decode.mid.communication.exposed" => "communication for each token",
+        "decode.mid.overhead" => "launches and other overhead for each token",
+        "step.forward" => "the forward pass",
+        "step.backward" => "the backward pass",
+        "step.recompute" => "computing activations again",
+        "step.communication.exposed" => "communication that nothing hides",
+        "step.bubble" => "waiting in the pipeline",
+        "step.optimizer" => "the optimizer",
+        other => other,
+    }
+}
+
 /// What a plan lost on against the winner: the part of the time that grew the most.
 fn lost_on(layouts: &Layouts, winner: &Planned, plan: &Planned) -> String {
     if !plan.missed.is_empty() && plan.missed != winner.missed {
@@ -157,9 +178,9 @@ fn lost_on(layouts: &Layouts, winner: &Planned, plan: &Planned) -> String {
     if goal(plan) == goal(winner) {
         let devices = |p: &Planned| p.rank.get(2).copied().unwrap_or(f64::NAN);
         return if devices(plan) > devices(winner) {
-            "as good, on more devices".to_owned()
+            "is as good, on more devices".to_owned()
         } else {
-            "as good".to_owned()
+            "is as good".to_owned()
         };
     }
     let grew = layouts.parts.iter().filter_map(|(part, times)| {
@@ -189,7 +210,12 @@ fn text(args: &Args, layouts: &Layouts, searched: &Searched, look: Look) -> Stri
     );
     let Some(winner) = searched.plans.first() else {
         let mut out = format!("{title}\n  no plan can be: ");
-        out += &format!("{} were tried\n\n", searched.points);
+        out += &format!("{} were tried\n", searched.points);
+        if let Some(nearest) = &searched.nearest {
+            let plan = called(layouts, &nearest.plan);
+            out += &format!("  the nearest, {plan}, {}\n", nearest.needs);
+        }
+        out.push('\n');
         out += &refused(searched).text(look.color);
         return if look.ascii { ascii(&out) } else { out };
     };
@@ -228,12 +254,18 @@ fn text(args: &Args, layouts: &Layouts, searched: &Searched, look: Look) -> Stri
 fn why(layouts: &Layouts, searched: &Searched, winner: &Planned) -> String {
     let mut out = format!("\n{} wins", called(layouts, winner));
     if let Some((part, share)) = largest(layouts, winner) {
-        out += &format!(": most of its time is {part} ({:.0} % of all parts)", share * 100.0);
+        let part = in_words(part);
+        out += &format!(": most of its time goes into {part} ({:.0} %)", share * 100.0);
     }
     if let Some(second) = searched.plans.get(1) {
         let lost = lost_on(layouts, winner, second);
-        if !lost.is_empty() {
-            out += &format!("; the next, {}, has {lost}", called(layouts, second));
+        let next = called(layouts, second);
+        match lost.split_once(" +") {
+            Some((part, more)) => {
+                out += &format!("; the next, {next}, spends {more} more on {}", in_words(part));
+            }
+            None if lost.is_empty() => {}
+            None => out += &format!("; the next, {next}, {lost}"),
         }
     }
     out += ".\n";
@@ -300,6 +332,10 @@ fn document(args: &Args, layouts: &Layouts, searched: &Searched) -> String {
         .iter()
         .map(|r| json!({ "code": r.code, "reason": r.reason, "count": r.count }))
         .collect();
+    let nearest =
+        searched.nearest.as_ref().filter(|_| searched.plans.is_empty()).map(
+            |nearest| json!({ "plan": called(layouts, &nearest.plan), "memory": nearest.memory }),
+        );
     let document = json!({
         "mesa": env!("CARGO_PKG_VERSION"),
         "scenario": args.scenario,
@@ -309,6 +345,7 @@ fn document(args: &Args, layouts: &Layouts, searched: &Searched) -> String {
         "tried": searched.points,
         "plans": plans,
         "refused": refused,
+        "nearest": nearest,
     });
     serde_json::to_string_pretty(&document).map_or_else(|_| String::new(), |text| text + "\n")
 }

@@ -4,10 +4,10 @@
 //! of the others, or all points as they come.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use clap::ValueEnum;
@@ -201,6 +201,9 @@ fn go(
         // Without it, the signal ends the process: no worse than before.
         let _ = signal_hook::flag::register(signal, stop.0.clone());
     }
+    // A limit on the size of files is a write that fails, not the end.
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let started = Instant::now();
     let progress = Line::new();
     let ran = if args.all {
@@ -272,9 +275,9 @@ fn all_rows(
     stop: &Stop,
     progress: &Line,
 ) -> Result<Result<Ran, Vec<Diagnostic>>, Outer> {
-    let mut out: Box<dyn Write> = match &args.output {
-        Some(path) => Box::new(File::create(path).map_err(|error| cannot_write(path, error))?),
-        None => Box::new(io::stdout().lock()),
+    let mut out = match &args.output {
+        Some(path) => Sink::File(File::create(path).map_err(|error| cannot_write(path, error))?, 0),
+        None => Sink::Out(io::stdout().lock()),
     };
     let definition = compiler.definition().clone();
     let axes: Vec<String> = definition.axes.iter().map(|a| a.path.clone()).collect();
@@ -319,8 +322,8 @@ fn all_rows(
             }
         };
         let mut emit = |bytes: &[u8]| {
-            out.write_all(std::mem::take(&mut head).as_bytes())?;
-            out.write_all(bytes).and_then(|()| out.flush())
+            out.put(std::mem::take(&mut head).as_bytes())?;
+            out.put(bytes)
         };
         let mut show = |p| progress.show(p);
         return Ok(run(compiler, space, options, stop, Some(&write), &mut emit, &mut show));
@@ -328,8 +331,7 @@ fn all_rows(
     let kinds = parquet_columns(space, &columns);
     let mut parquet = Parquet::new(kinds);
     let start = parquet.start();
-    out.write_all(&start)
-        .map_err(|error| Outer::new("the output cannot be written").cause(error))?;
+    out.put(&start).map_err(|error| Outer::new("the output cannot be written").cause(error))?;
     // Threads hand over rows; the main one makes row groups of them.
     let write = |numbers: &[u64], block: &Block, rows: &mut Vec<u8>| {
         for (at, point) in numbers.iter().enumerate() {
@@ -343,14 +345,61 @@ fn all_rows(
     let ran = {
         let mut emit = |bytes: &[u8]| {
             let group = parquet.group(&unpacked(space, bytes, columns.len()));
-            out.write_all(&group)
+            out.put(&group)
         };
         let mut show = |p| progress.show(p);
         run(compiler, space, options, stop, Some(&write), &mut emit, &mut show)
     };
-    let end = out.write_all(&parquet.finish()).and_then(|()| out.flush());
-    end.map_err(|error| Outer::new("the output cannot be written").cause(error))?;
-    Ok(ran)
+    let Ok(mut ran) = ran else { return Ok(ran) };
+    if ran.failed.is_some() {
+        parquet.take_back();
+    }
+    // On a full disk the footer takes the place of rows.
+    while let Err(error) = out.put(&parquet.finish()) {
+        let Some((whole, rows)) = parquet.take_back() else {
+            return Err(Outer::new("the output cannot be written").cause(error));
+        };
+        out.cut(whole);
+        ran.to = ran.to.saturating_sub(rows).max(ran.from);
+        ran.failed = Some(error);
+    }
+    Ok(Ok(ran))
+}
+
+/// Where rows go. What is written to a file are whole pieces: one that fails is taken back.
+enum Sink {
+    /// A file, and how long it is.
+    File(File, u64),
+    Out(io::StdoutLock<'static>),
+}
+
+impl Sink {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Out(out) => out.write_all(bytes).and_then(|()| out.flush()),
+            Self::File(file, length) => match file.write_all(bytes) {
+                Ok(()) => {
+                    *length += bytes.len() as u64;
+                    Ok(())
+                }
+                Err(error) => {
+                    let whole = *length;
+                    self.cut(whole);
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    /// Makes a file so short.
+    fn cut(&mut self, whole: u64) {
+        if let Self::File(file, length) = self {
+            // A device has no length, and nothing to take back.
+            let _ = file.set_len(whole);
+            let _ = file.seek(io::SeekFrom::Start(whole));
+            *length = whole;
+        }
+    }
 }
 
 fn parquet_columns(space: &Space, columns: &[String]) -> Vec<(String, Kind)> {

@@ -30,6 +30,8 @@ pub struct Answer {
     pub broken: Vec<Broken>,
     /// Points that do not fit into memory.
     pub unfit: Broken,
+    /// The least memory that one of these takes, and which.
+    pub least: Option<(f64, u64)>,
     /// Points that a condition leaves out, by condition; the first one that does counts.
     pub left_out: Vec<Broken>,
     /// Points with a goal that is no number.
@@ -137,6 +139,7 @@ impl Answer {
             points: 0,
             broken: Vec::new(),
             unfit: Broken::default(),
+            least: None,
             left_out: vec![Broken::default(); definition.conditions.len()],
             unknown: Broken::default(),
             kept: 0,
@@ -159,6 +162,8 @@ impl Answer {
         let first_expected = first_goal + definition.goals.len() + definition.columns.len();
         let mut goals = vec![0.0; definition.goals.len()];
         let judge = Judge::new(definition, block);
+        let memory = definition.columns.iter().position(|c| c == "memory.total");
+        let memory = memory.and_then(|c| block.values.get(first_goal + definition.goals.len() + c));
         let expected = block.values.iter().skip(first_expected);
         let expected: Vec<&Vec<f64>> = expected.take_while(|c| !c.is_empty()).collect();
         self.missed.resize(self.missed.len().max(expected.len()), 0);
@@ -179,6 +184,7 @@ impl Answer {
                 }
                 Standing::Unfit => {
                     self.unfit.add(1, number);
+                    self.takes(memory.and_then(|c| c.get(at)).copied(), number);
                     continue;
                 }
                 Standing::LeftOut(condition) => {
@@ -223,6 +229,14 @@ impl Answer {
         }
     }
 
+    /// Notes what a point takes that does not fit; of equal ones the first counts.
+    fn takes(&mut self, memory: Option<f64>, point: u64) {
+        let Some(memory) = memory.filter(|m| !m.is_nan()) else { return };
+        if self.least.is_none_or(|(least, of)| memory < least || memory == least && point < of) {
+            self.least = Some((memory, point));
+        }
+    }
+
     fn broken_by(&mut self, reason: usize) -> &mut Broken {
         if self.broken.len() <= reason {
             self.broken.resize(reason + 1, Broken::default());
@@ -238,6 +252,9 @@ impl Answer {
         self.points += other.points;
         self.kept += other.kept;
         self.unfit.add_all(other.unfit);
+        if let Some((memory, point)) = other.least {
+            self.takes(Some(memory), point);
+        }
         self.unknown.add_all(other.unknown);
         for (reason, broken) in other.broken.into_iter().enumerate() {
             if broken.count > 0 {

@@ -34,7 +34,7 @@ pub use define::{Asked, Axis, Definition, Goal, define, define_item, headline};
 pub use front::Front;
 pub use plans::{Layout, Layouts, Wanted, layouts};
 pub use run::{Options, Part, Progress, Ran, Stop, Writer, run};
-pub use search::{Planned, Refused, Searched, search};
+pub use search::{Nearest, Planned, Refused, Searched, search};
 pub use space::{Outer, Sample, Space};
 pub use variant::{Outcome, Output, Variant};
 pub use worker::{Block, Variants, Worker};

@@ -240,7 +240,7 @@ impl Layouts {
         for param in params {
             let values = match param.as_str() {
                 "micro" | "micro_batch" => listed(&powers(setting.batch.min(16.0))),
-                "chunks" => "[2, 3, 4, 6, 8]".to_owned(),
+                "chunks" => "[1, 2, 3, 4, 6, 8]".to_owned(),
                 _ => degrees.clone(),
             };
             text += &format!("  vary plan.{param} in {values}\n");

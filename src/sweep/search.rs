@@ -49,6 +49,19 @@ pub struct Searched {
     pub kept: u64,
     /// The others.
     pub refused: Vec<Refused>,
+    /// Of those that do not fit, the one that takes the least memory.
+    pub nearest: Option<Nearest>,
+}
+
+/// A plan that does not fit.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Nearest {
+    /// The plan; it has no results.
+    pub plan: Planned,
+    /// What it takes, in bytes on each device.
+    pub memory: f64,
+    /// The same in words: what it needs, and what there is.
+    pub needs: String,
 }
 
 /// How many plans of each layout are kept.
@@ -149,17 +162,31 @@ fn try_layout(
         let code = crate::diagnostic::codes::OUT_OF_MEMORY.id();
         refuse(Some(code), "does not fit into memory".to_owned(), ran.answer.unfit.count);
     }
+    let settings = |point: u64| {
+        let axes = definition.axes.iter().zip(space.settings(point));
+        axes.map(|(axis, value)| (axis.path.trim_start_matches("plan.").to_owned(), value))
+            .collect()
+    };
+    if let Some((memory, point)) = ran.answer.least
+        && searched.nearest.as_ref().is_none_or(|n| memory < n.memory)
+        && let Some(said) = compiler.too_large(&space, point)
+    {
+        let needs = said.title.split_once("` ").map_or("", |(_, needs)| needs).to_owned();
+        let plan = Planned {
+            layout: at,
+            settings: settings(point),
+            rank: Vec::new(),
+            results: Vec::new(),
+            missed: Vec::new(),
+        };
+        searched.nearest = Some(Nearest { plan, memory, needs });
+    }
     searched.points += ran.answer.points;
     searched.kept += ran.answer.kept;
     let first_goal = 1 + definition.conditions.len();
     let first_expected = first_goal + definition.goals.len() + definition.columns.len();
     for row in ran.answer.front.sorted() {
-        let settings = definition
-            .axes
-            .iter()
-            .zip(space.settings(row.point))
-            .map(|(axis, value)| (axis.path.trim_start_matches("plan.").to_owned(), value))
-            .collect();
+        let settings = settings(row.point);
         let mut rank = row.goals.clone();
         if misses == 0 {
             rank.insert(0, 0.0);

@@ -38,6 +38,8 @@ pub struct Writer {
     columns: Vec<(String, Kind)>,
     groups: Vec<Vec<Chunk>>,
     position: u64,
+    /// Where each row group starts, and its rows.
+    starts: Vec<(u64, u64)>,
 }
 
 const MAGIC: &[u8] = b"PAR1";
@@ -46,7 +48,7 @@ impl Writer {
     /// A file with these columns.
     #[must_use]
     pub fn new(columns: Vec<(String, Kind)>) -> Self {
-        Self { columns, groups: Vec::new(), position: 0 }
+        Self { columns, groups: Vec::new(), position: 0, starts: Vec::new() }
     }
 
     /// The first bytes.
@@ -59,6 +61,7 @@ impl Writer {
     pub fn group(&mut self, columns: &[Values]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut chunks = Vec::new();
+        let start = self.position;
         for values in columns {
             let (data, rows) = plain(values);
             let mut header = Thrift::default();
@@ -79,8 +82,18 @@ impl Writer {
             chunks.push(Chunk { offset, size, rows: rows as u64 });
         }
         self.position += out.len() as u64;
+        self.starts.push((start, chunks.first().map_or(0, |c: &Chunk| c.rows)));
         self.groups.push(chunks);
         out
+    }
+
+    /// Takes the last row group back, which could not be written: where the file ends without it,
+    /// and how many rows it had.
+    pub fn take_back(&mut self) -> Option<(u64, u64)> {
+        self.groups.pop();
+        let (start, rows) = self.starts.pop()?;
+        self.position = start;
+        Some((start, rows))
     }
 
     /// The last bytes.
