@@ -27,6 +27,8 @@ pub(super) struct Scene<'a, 'p> {
     pub(super) item: ItemRef<'p>,
     /// Errors before it.
     pub(super) errors: usize,
+    /// Whether a field of it is misspelt: then none is missing.
+    pub(super) misspelt: bool,
 }
 
 /// The plan of one phase.

@@ -137,7 +137,7 @@ pub fn lower<'p>(
     if let Some(plan) = &plan_object
         && checker.has_phases(plan)
     {
-        let scene = Scene { scenario, overrides, model, machine, item, errors };
+        let scene = Scene { scenario, overrides, model, machine, item, errors, misspelt };
         return checker.lower_phases(&scene, plan);
     }
     checker.warn_of_other_chips(&machine, place);
