@@ -21,14 +21,14 @@ pub(super) fn order(pipeline: &Pipeline) -> Option<Vec<Vec<Block>>> {
         Schedule::ZeroBubbleH1 => devices.map(|d| turns(d, pipeline, 1, true)).collect(),
         Schedule::ZeroBubbleH2 => devices.map(|d| turns(d, pipeline, 2, true)).collect(),
         Schedule::Interleaved => {
-            if m % pipeline.devices != 0 {
+            if !m.is_multiple_of(pipeline.devices) {
                 return None;
             }
             devices.map(|d| chunks(d, pipeline)).collect()
         }
         Schedule::DualPipe => {
             let p = pipeline.devices;
-            if p % 2 != 0 || m % 2 != 0 || m < 2 * p {
+            if !p.is_multiple_of(2) || !m.is_multiple_of(2) || m < 2 * p {
                 return None;
             }
             devices.map(|d| both_ends(d, pipeline)).collect()

@@ -3,6 +3,9 @@
 use super::{Placement, shares};
 use crate::drawing::bytes;
 
+/// What a device has of one kind of thing.
+type Shares = fn(&super::Device) -> &Vec<super::Share>;
+
 /// The placement as text.
 #[must_use]
 pub fn text(placement: &Placement) -> String {
@@ -31,10 +34,8 @@ pub fn text(placement: &Placement) -> String {
     head.extend(node.map(|n| n.name.clone()));
     head.extend(placement.mesh.iter().map(|a| a.name.clone()));
     let devices: Vec<_> = placement.listed().into_iter().map(|d| placement.device(d)).collect();
-    let any = |list: fn(&super::Device) -> &Vec<super::Share>| {
-        devices.iter().any(|d| !list(d).is_empty())
-    };
-    let columns: [(&str, fn(&super::Device) -> &Vec<super::Share>); 4] = [
+    let any = |list: Shares| devices.iter().any(|d| !list(d).is_empty());
+    let columns: [(&str, Shares); 4] = [
         ("weights", |d| &d.weights),
         ("cache", |d| &d.cache),
         ("tokens", |d| &d.tokens),
