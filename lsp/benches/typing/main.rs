@@ -85,9 +85,9 @@ fn start_and_end(book: &mut Book) {
 /// What is typed at `at`, and then deleted again, turn by turn.
 fn type_at(client: &mut Client, uri: &str, at: &Value, text: &str, turn: usize) {
     let mut end = at.clone();
-    let gone = if turn % 2 == 0 { 0 } else { text.encode_utf16().count() as u64 };
+    let gone = if turn.is_multiple_of(2) { 0 } else { text.encode_utf16().count() as u64 };
     end["character"] = json!(end["character"].as_u64().unwrap() + gone);
-    let text = if turn % 2 == 0 { text } else { "" };
+    let text = if turn.is_multiple_of(2) { text } else { "" };
     client.change(uri, json!([{ "range": { "start": at, "end": end }, "text": text }]));
 }
 
