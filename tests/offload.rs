@@ -264,7 +264,6 @@ fn stages_of_a_pipeline_have_memories_of_their_own_on_the_host() {
         "batch = 8, seq = 1024, optimizer = adam",
         "",
     );
-    let text = text.replace("DGX_A100(nodes: 1)", "DGX_A100(nodes: 1)");
     let out = Run::of(&text);
     let out = out.scenarios.get("s").unwrap();
     let first = 6.0 * out.get("memory.stages.first.weights");

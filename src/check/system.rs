@@ -39,6 +39,9 @@ pub struct Machine<'p> {
     pub place: Place,
 }
 
+/// A level and the link that joins its parts.
+type Joined<'p> = (Level, Rc<Object<'p>>);
+
 impl<'p> Checker<'p> {
     /// The levels of a system over its chip. `None` where something is missing (reported).
     pub fn machine(&mut self, object: &Rc<Object<'p>>) -> Option<Machine<'p>> {
@@ -187,7 +190,7 @@ impl<'p> Checker<'p> {
         via: Option<&'p Expr>,
         (outer, at): (&Env<'p>, Place),
         parts: &Parts<'p>,
-    ) -> Option<((Level, Rc<Object<'p>>), Vec<(ExprId, Name)>)> {
+    ) -> Option<(Joined<'p>, Vec<(ExprId, Name)>)> {
         let env = self.fields_env(object, outer);
         let site = outer.site();
         let what = format!("level `{}`", name.name);

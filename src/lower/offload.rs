@@ -30,6 +30,9 @@ pub struct Transfer {
 /// A figure on the first stage, on one between, and on the last.
 pub(super) type OnStages = [ExprId; 3];
 
+/// Arguments of a formula by name.
+type Given = Vec<(&'static str, ExprId)>;
+
 /// What a memory holds, by part.
 pub(super) type Held = Vec<(usize, &'static str, OnStages)>;
 
@@ -211,7 +214,7 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         at: usize,
         formula: &str,
-        args: &mut dyn FnMut(&mut Self, usize) -> Option<Vec<(&'static str, ExprId)>>,
+        args: &mut dyn FnMut(&mut Self, usize) -> Option<Given>,
     ) -> Option<OnStages> {
         let shelf = self.shelf(setting, at)?;
         let mut out = Vec::new();
