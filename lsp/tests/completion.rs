@@ -77,7 +77,7 @@ fn completion_knows_where_it_stands() {
         ),
         ("sweep best of chat {\n  vary plan.‸\n}\n", "tp"),
         ("sweep best of chat {\n  vary serve.b‸ in [1]\n}\n", "batch"),
-        ("measured m \"here\" = chat {\n  ‸\n}\n", "cost ttft throughput"),
+        ("measured m \"here\" = chat {\n  ‸\n}\n", "… cost ttft throughput"),
         ("measured m \"here\" = chat {\n  throughput.‸\n}\n", "device user"),
         ("model Half = Llama3_70B with { ‸ }\n", "… activation layers hidden"),
     ];

@@ -1,5 +1,6 @@
 //! Units and dimensions by name, resolved from `unit` and `dimension` items on first use.
 
+use std::cell::RefCell;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustc_hash::FxHashMap;
@@ -31,7 +32,7 @@ impl Unit {
     }
 }
 
-/// Units already looked up; `None` while one is being resolved, so that a circle ends.
+/// Units already looked up.
 #[derive(Default)]
 pub struct Units {
     known: RwLock<FxHashMap<Name, Option<Unit>>>,
@@ -41,6 +42,34 @@ impl Units {
     fn note(&self, name: Name, unit: Option<Unit>) {
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(name, unit);
+    }
+}
+
+thread_local! {
+    /// Units that this thread is looking up, each with the address of those of its program. Other
+    /// threads may share the program: to them a unit that is not known yet is not a circle.
+    static LOOKING: RefCell<Vec<(usize, Name)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A unit that is being looked up, as long as this lives.
+struct Open;
+
+impl Open {
+    /// Nothing if it is being looked up already: a circle ends here.
+    fn new(key: (usize, Name)) -> Option<Self> {
+        LOOKING.with_borrow_mut(|looking| {
+            let circle = looking.contains(&key);
+            (!circle).then(|| {
+                looking.push(key);
+                Self
+            })
+        })
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        LOOKING.with_borrow_mut(|looking| looking.pop());
     }
 }
 
@@ -59,7 +88,7 @@ impl Program {
             return *known;
         }
         drop(known);
-        units.note(name, None);
+        let _open = Open::new((Arc::as_ptr(units) as usize, name))?;
         let unit = super::limits::on_stack(|| {
             self.any_unit(name).and_then(|item| self.declared_unit(item))
         });
@@ -251,4 +280,27 @@ pub fn meant_by(spelling: &str) -> Option<&'static str> {
         "devices" | "gpu" | "gpus" => "device",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // tests
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_share_a_program_know_the_same_units() {
+        for _ in 0..50 {
+            let program = Program::of_text("a.mesa", "");
+            let name = Name::new("TB");
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                let look = || {
+                    start.wait();
+                    program.unit(name).is_some()
+                };
+                let all: Vec<_> = (0..4).map(|_| scope.spawn(look)).collect();
+                assert!(all.into_iter().all(|thread| thread.join().unwrap()));
+            });
+        }
+    }
 }
