@@ -9,7 +9,7 @@ use mesa::diagnostic::{Code, codes};
 use mesa::source::{Origin, SourceFile, Sources};
 
 /// Codes whose examples are commands; `tests/cli.rs` runs them.
-const COMMANDS: [Code; 34] = [
+const COMMANDS: [Code; 35] = [
     codes::NOT_TEXT,
     codes::TOO_LARGE,
     codes::CANNOT_READ,
