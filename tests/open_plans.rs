@@ -103,8 +103,7 @@ fn what_wins_is_what_an_engineer_would_take() {
     assert_eq!(degree(&searched("open", None, None).plans[0], "tp"), 8);
     let most = searched("open", None, Some(("throughput.device", true)));
     assert!(degree(&most.plans[0], "tp") <= 4, "{:?}", most.plans[0]);
-    // Over Thunderbolt all-reduces are dear: no plan with them in a batch of one beats stages by
-    // much, and nothing is spread over more devices than it takes for throughput.
+    // What does not fit eight devices does fit sixteen: whole experts, attention in replicas.
     let two = searched("large", Some("DGX_H100(nodes: 2)"), None);
     assert!(two.nearest.is_some() && !two.plans.is_empty());
     let experts = degree(&two.plans[0], "dp") * degree(&two.plans[0], "tp");
