@@ -72,11 +72,37 @@ impl Columns<'_> {
         self.graph.constant(value, Dimension::NONE, origin)
     }
 
+    /// Whether a node depends on a column.
+    fn varies(&self, id: ExprId) -> bool {
+        let (mut todo, mut seen) = (vec![id], FxHashSet::default());
+        while let Some(id) = todo.pop() {
+            if (self.column)(self.graph, id).is_some() {
+                return true;
+            }
+            if seen.insert(id) {
+                todo.extend(self.graph.node(id).operands());
+            }
+        }
+        false
+    }
+
+    /// 1 where a node is a finite number.
+    fn finite(&mut self, id: ExprId) -> ExprId {
+        let (low, high) = (self.number(f64::NEG_INFINITY), self.number(f64::INFINITY));
+        let above = self.graph.binary(Op::Lt, low, id);
+        let below = self.graph.binary(Op::Lt, id, high);
+        self.graph.binary(Op::And, above, below)
+    }
+
     /// 1 where everything that was relied on is as it was.
     pub fn holds(&mut self, guards: &[Guard]) -> Code {
         let mut all = self.number(1.0);
         let mut seen = FxHashSet::default();
         for guard in guards {
+            // What is unknown at every point decides nothing.
+            if self.graph.value(guard.node()).is_nan() && !self.varies(guard.node()) {
+                continue;
+            }
             // Functions rely on the same things again and again.
             let key = (std::mem::discriminant(guard), self.graph.unnamed(guard.node()));
             if !seen.insert(key) {
@@ -102,12 +128,7 @@ impl Columns<'_> {
                     let zero = self.number(0.0);
                     self.graph.binary(Op::Ne, id, zero)
                 }
-                Guard::Finite(id) => {
-                    let (low, high) = (self.number(f64::NEG_INFINITY), self.number(f64::INFINITY));
-                    let above = self.graph.binary(Op::Lt, low, id);
-                    let below = self.graph.binary(Op::Lt, id, high);
-                    self.graph.binary(Op::And, above, below)
-                }
+                Guard::Finite(id) => self.finite(id),
                 Guard::Same(id) => {
                     let value = self.graph.value(id);
                     let value = self.number(value);
@@ -116,12 +137,16 @@ impl Columns<'_> {
             };
             // What held at the point itself holds; what did not is the error that is reported
             // there, and other points of this variant have it too.
-            if self.graph.value(condition) == 1.0 || self.graph.value(node).is_nan() {
-                all = self.graph.binary(Op::And, all, condition);
+            let condition = if self.graph.value(condition) == 1.0 {
+                condition
+            } else if self.graph.value(node).is_nan() {
+                // No number: so at all points of this variant.
+                let number = self.finite(node);
+                self.graph.unary(Op::Not, number)
             } else {
-                let not = self.graph.unary(Op::Not, condition);
-                all = self.graph.binary(Op::And, all, not);
-            }
+                self.graph.unary(Op::Not, condition)
+            };
+            all = self.graph.binary(Op::And, all, condition);
         }
         self.code(&[all])
     }

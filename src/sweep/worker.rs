@@ -67,6 +67,9 @@ impl Taken {
     }
 }
 
+/// How often a point is asked a variant for; other threads may have made theirs in between.
+const MOST_TRIES: usize = 1_000;
+
 impl Worker {
     /// Results of points, all of one combination of choices, into `block`. `missing` is told of a
     /// point that no variant is for and of how many were tried, and adds one; false ends it.
@@ -84,6 +87,7 @@ impl Worker {
         block.values.iter_mut().for_each(Vec::clear);
         let mut open: Vec<u32> = (0..points.count as u32).collect();
         let mut next = 0;
+        let mut asked = (u32::MAX, 0);
         while !open.is_empty() {
             let known: Vec<Arc<Variant>> = match variants.read() {
                 Ok(list) => list.get(next..).unwrap_or_default().to_vec(),
@@ -116,7 +120,9 @@ impl Worker {
                 if before > next {
                     continue;
                 }
-                if !missing(*first as usize, next) {
+                // A point for which no variant can be made would be asked for again and again.
+                asked = if asked.0 == *first { (*first, asked.1 + 1) } else { (*first, 0) };
+                if asked.1 > MOST_TRIES || !missing(*first as usize, next) {
                     return false;
                 }
                 let after = variants.read().map_or(0, |list| list.len());
