@@ -6,7 +6,7 @@
 //!    file each, and believe nothing
 //! 2. [`wanted`]: the weights of the model to the names and shapes that they have in a checkpoint
 //! 3. [`matching`]: one held against the other; what the names of checkpoints mean stands in the
-//!    table `names.toml`; [`packed`] looks at quantized weights, their scales and zeros
+//!    table `names.toml`; `packed` looks at quantized weights, their scales and zeros
 //! 4. [`findings`], [`report`]: what does not fit, and what there is
 //!
 //! Only headers of safetensors are read, never the data, and nothing of a repository is run.

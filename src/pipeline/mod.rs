@@ -1,6 +1,6 @@
 //! Pipelines played through: which device runs which pass of which micro-batch, and when.
 //!
-//! In: what each pass takes on each stage, and a schedule. Out: a [`Timeline`]. [`order`] says in
+//! In: what each pass takes on each stage, and a schedule. Out: a [`Timeline`]. `order` says in
 //! which order a device works, as the schedules were published; [`simulate`] starts each pass as
 //! soon as its device is free and what it needs has come. No formula of the library is used here, so
 //! that one can be held against the other.
