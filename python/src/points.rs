@@ -337,7 +337,7 @@ impl Plan {
                 let reasons = compiler.reasons();
                 let code = reasons.get(*reason as usize).map(|r| r.code);
                 if code == Some(codes::UNKNOWN_PATH) {
-                    return Err(compiler.said(&space, 0).into_iter().collect());
+                    return Err(compiler.told_of(&space, 0).into_iter().collect());
                 }
             }
         }

@@ -137,22 +137,30 @@ impl Compiler {
     /// What `mesa eval` says of a point: the first error that leaves it without results.
     #[must_use]
     pub fn said(&self, space: &Space, point: u64) -> Option<Diagnostic> {
-        self.errors(space, point).into_iter().find(stops)
+        self.errors(space, point).1.into_iter().find(stops)
+    }
+
+    /// The same, with the texts that it is about kept in [`Self::program`].
+    pub fn told_of(&mut self, space: &Space, point: u64) -> Option<Diagnostic> {
+        let (program, found) = self.errors(space, point);
+        self.changed = Some(Arc::new(program));
+        found.into_iter().find(stops)
     }
 
     /// What `mesa eval` says of a point that does not fit into memory.
     #[must_use]
     pub fn too_large(&self, space: &Space, point: u64) -> Option<Diagnostic> {
-        self.errors(space, point).into_iter().find(|d| d.code == codes::OUT_OF_MEMORY)
+        self.errors(space, point).1.into_iter().find(|d| d.code == codes::OUT_OF_MEMORY)
     }
 
-    fn errors(&self, space: &Space, point: u64) -> Vec<Diagnostic> {
+    fn errors(&self, space: &Space, point: u64) -> (Program, Vec<Diagnostic>) {
         let changes = self.changes(space, point);
         let mut program = Program::clone(&self.program);
         let changes = Changes::add(&mut program, changes);
         let evaluation = evaluate_one(&program, self.module, self.definition.scenario, &changes);
         let found = evaluation.checker.diagnostics.into_iter();
-        found.filter(|d| d.severity == Severity::Error).collect()
+        let found = found.filter(|d| d.severity == Severity::Error).collect();
+        (program, found)
     }
 
     /// The code for a point, and for all that are like it.
