@@ -157,9 +157,12 @@ impl Compiler {
         let changes = self.changes(space, point);
         let mut program = Program::clone(&self.program);
         let changes = Changes::add(&mut program, changes);
-        let evaluation = evaluate_one(&program, self.module, self.definition.scenario, &changes);
-        let found = evaluation.checker.diagnostics.into_iter();
-        let found = found.filter(|d| d.severity == Severity::Error).collect();
+        let found = {
+            let of = (self.module, self.definition.scenario);
+            let evaluation = evaluate_one(&program, of.0, of.1, &changes);
+            let found = evaluation.checker.diagnostics.iter();
+            found.filter(|d| d.severity == Severity::Error).cloned().collect()
+        };
         (program, found)
     }
 
