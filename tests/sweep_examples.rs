@@ -95,7 +95,6 @@ fn agree(text: &str, scenario: &str, count: u64) -> (usize, usize) {
 }
 
 #[test]
-#[ignore = "has not been seen to end: slow in a debug build, or points that no variant holds for"]
 fn every_example_agrees_with_evaluation_at_random_points() {
     let full = std::env::var_os("MESA_FULL").is_some();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
