@@ -162,7 +162,6 @@ impl<'p> Checker<'p> {
     }
 
     fn op_statements(&mut self, item: ItemRef<'p>, body: &'p Body, env: &Env<'p>) {
-        let mut seen: Vec<Ident> = Vec::new();
         for stmt in &body.stmts {
             match &stmt.kind {
                 StmtKind::Set { path, value, axes: None, .. } => {
@@ -170,18 +169,6 @@ impl<'p> Checker<'p> {
                         self.report_misplaced(stmt, "an op", env);
                         continue;
                     };
-                    if let Some(first) = seen.iter().find(|s| s.name == name.name) {
-                        self.report(
-                            Diagnostic::new(
-                                codes::DUPLICATE_NAME,
-                                format!("`{}` is set twice", name.name),
-                                item.place(name.span),
-                                "again here",
-                            )
-                            .and(item.place(first.span), "set here first"),
-                        );
-                    }
-                    seen.push(*name);
                     self.attribute(item, name, value, env);
                 }
                 StmtKind::Backward { name, body } => self.backward(item, name, body, env),

@@ -98,7 +98,8 @@ impl<'p> Checker<'p> {
                 diagnostic = diagnostic.and(at, label);
             }
             if self.builder.active {
-                diagnostic = diagnostic.and(self.builder.here.scope.place, "in this use of the block");
+                diagnostic =
+                    diagnostic.and(self.builder.here.scope.place, "in this use of the block");
             }
             self.report(diagnostic);
         }
