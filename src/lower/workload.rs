@@ -120,7 +120,9 @@ impl<'p> Checker<'p> {
             Some(_) => return None,
             None => Name::new("adam"),
         };
-        self.known_optimizer(name, place)?;
+        let written = scenario.entry(&path).and_then(|e| e.value.map(|v| (e, v.span)));
+        let at = written.map_or(place, |(entry, span)| entry.outer.site().place(span));
+        self.known_optimizer(name, at)?;
         Some((name, place))
     }
 }
