@@ -151,15 +151,13 @@ pub fn lower<'p>(
     let (compute, saved) = (precision.compute.clone(), precision.saved.clone());
     let general = Role::ALL.into_iter().filter_map(|r| Some((r, precision.role(r)?.name)));
     let general: Vec<(Role, Name)> = general.collect();
-    let before = checker.errors();
     let formats = super::training::Formats::of(&precision);
-    let training = match scenario.has(&[Name::new("train")]) {
-        false => None,
-        true => match checker.training_rules(scenario, plan_object.as_ref()) {
-            None => return checker.workload_alone(scenario, misspelt),
-            rules => rules,
-        },
-    };
+    let trains = scenario.has(&[Name::new("train")]);
+    let rules = trains.then(|| checker.training_rules(scenario, plan_object.as_ref()));
+    let wrong_rules = rules == Some(None);
+    // The rest is checked without rules that are wrong.
+    let training = rules.map(Option::unwrap_or_default);
+    let before = checker.errors();
     let built = checker.build_for(&model, precision, training.as_ref());
     let built = built.filter(|b| !b.model.outputs.is_empty() && checker.errors() <= before);
     let Some(built) = built else { return checker.workload_alone(scenario, misspelt) };
@@ -190,7 +188,7 @@ pub fn lower<'p>(
         place,
         escaping,
     };
-    if !sound || checker.errors() > errors {
+    if !sound || wrong_rules || checker.errors() > errors {
         let asked = (scenario, plan_object.as_ref());
         return checker.workload_beside(asked, &setting, (training, formats), misspelt);
     }
