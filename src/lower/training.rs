@@ -118,6 +118,9 @@ impl<'p> Checker<'p> {
         let mut backward = self.phase_of(backward, ends, setting, &frame);
         self.each_micro_batch(setting, &frame, [&mut forward, &mut backward]);
         let reductions = self.reductions(setting, &work, &frame);
+        let passes = [&forward, &backward].into_iter().flat_map(|cost| &cost.collectives);
+        let collectives = passes.map(|used| &used.collective).chain(&reductions);
+        self.idle_overlap(setting, collectives);
         let memory = self.training_memory(setting, &work, &frame, &mut lowered.results)?;
         self.step_results(setting, &work, [&forward, &backward], &reductions, &memory, lowered)?;
         for cost in [&forward, &backward] {
