@@ -20,6 +20,7 @@ mod phase;
 mod phases;
 mod pipeline;
 mod power;
+mod prepared;
 mod results;
 mod scenario;
 mod serving;

@@ -36,6 +36,7 @@ use crate::name::Name;
 use crate::source::Place;
 
 /// Number formats that no tensor of the dataflow has.
+#[derive(Clone)]
 pub(super) struct Formats {
     /// What the optimizer keeps.
     pub(super) optimizer: Option<Rc<Dtype>>,
