@@ -21,6 +21,7 @@ mod phases;
 mod pipeline;
 mod power;
 mod prepared;
+mod rates;
 mod results;
 mod scenario;
 mod serving;
