@@ -3,8 +3,6 @@
 //! In: an `op` item. Out: what is wrong with its attributes and adjoints, whether or not a model
 //! uses it.
 
-use std::rc::Rc;
-
 use super::block::Builder;
 use super::program::ItemRef;
 use super::types::Ty;
@@ -150,15 +148,7 @@ impl<'p> Checker<'p> {
     }
 
     fn op_frame(&self, item: ItemRef<'p>) -> Frame {
-        Frame {
-            phase: Rc::default(),
-            view: crate::lower::View::Whole,
-            shards: Vec::new(),
-            seen: None,
-            around: std::rc::Rc::new([]),
-            model: std::rc::Rc::new(self.builder.built.model.clone()),
-            place: item.name_place(),
-        }
+        Frame::whole(&self.builder.built.model, item.name_place())
     }
 
     fn op_statements(&mut self, item: ItemRef<'p>, body: &'p Body, env: &Env<'p>) {

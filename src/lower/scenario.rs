@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::collective::CollectiveUse;
 use super::formats::Formats;
-use super::frame::{Frame, View};
+use super::frame::Frame;
 use super::phase::{PhaseCost, Setting};
 use super::phases::Scene;
 use super::pipeline::Pipeline;
@@ -328,16 +328,7 @@ impl<'p> Checker<'p> {
         results: &mut Results,
         place: Place,
     ) {
-        let frame = Frame {
-            phase: Rc::default(),
-            view: View::Whole,
-            shards: Vec::new(),
-            seen: None,
-            around: Rc::new([]),
-            model: Rc::new(built.model.clone()),
-            place,
-        };
-        let saved = self.frame.replace(frame);
+        let saved = self.frame.replace(Frame::whole(&built.model, place));
         let (mut total, mut active) = (None, None);
         for (tensor, rounds) in &built.model.weights {
             let t = &built.model.tensors[*tensor];

@@ -23,7 +23,7 @@ use rustc_hash::FxHashMap;
 pub(super) use saved::kernel_of;
 
 use super::collective::CollectiveUse;
-use super::frame::{Frame, View};
+use super::frame::Frame;
 use super::memory::stages;
 use super::phase::{PhaseCost, Setting, Stage};
 use super::scenario::Lowered;
@@ -150,9 +150,7 @@ impl<'p> Checker<'p> {
             }
             Some(_) => None,
             None => {
-                let title = format!("the workload has no `{field}`");
-                let label = format!("write `{field} = …` into it");
-                self.report(Diagnostic::new(codes::MISSING_FIELD, title, place, label));
+                self.report_no_field(field, place);
                 None
             }
         }
@@ -339,15 +337,7 @@ impl<'p> Checker<'p> {
         for axis in ["images", "pictures", "drafts"] {
             phase.insert(Name::new(axis), none);
         }
-        Frame {
-            phase: Rc::new(phase),
-            view: View::Local,
-            shards: Vec::new(),
-            seen: None,
-            around: Rc::new([]),
-            model: setting.model.clone(),
-            place: setting.place,
-        }
+        Frame::new(phase, setting.model.clone(), setting.place)
     }
 
     /// Sums over kernels and collectives, by pass and stage.
