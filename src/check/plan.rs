@@ -101,13 +101,13 @@ impl<'p> Checker<'p> {
                         plan.overlap.push((ident.name, site.place(ident.span)));
                     }
                 }
-                StmtKind::Fold { name, value } => {
-                    self.unused_fold(*name, object, site);
-                    match self.fold(value, &plan, site) {
-                        Some(axes) => folds.push((name.name, axes)),
-                        None => good = false,
+                StmtKind::Fold { name, value } => match self.fold(value, &plan, site) {
+                    Some(axes) => {
+                        self.unused_fold(*name, object, site);
+                        folds.push((name.name, axes));
                     }
-                }
+                    None => good = false,
+                },
                 StmtKind::Section { .. } => {}
                 _ => self.report_misplaced(statement.stmt, "a plan", &outer),
             }
