@@ -9,6 +9,7 @@ pub mod dot;
 pub mod json;
 mod merge;
 pub mod mermaid;
+mod page;
 mod paths;
 pub mod place;
 pub mod placement;
