@@ -117,8 +117,8 @@ fn boxes_do_not_overlap_and_frames_hold_their_repeat_and_nothing_else() {
 fn odd() -> Drawing {
     let (mut drawing, _) = drawn("chat-70b", "chat", "prefill", Level::Op);
     let name = "a\"b]<i>&amp;\\n#;`--> end\u{1}\u{ffff}|{x}".to_owned();
-    drawing.scenario = name.clone();
-    drawing.plan = name.clone();
+    drawing.about.scenario = name.clone();
+    drawing.about.plan = name.clone();
     for node in drawing.nodes.iter_mut() {
         node.name = name.clone();
         node.layout = name.clone();

@@ -11,7 +11,6 @@ use super::value::Value;
 use super::weights::join;
 use super::{Checker, codes, scope_matches};
 use crate::diagnostic::Diagnostic;
-use crate::ir::model::Instance;
 use crate::ir::{AxisId, Role, TensorId};
 use crate::name::Name;
 use crate::source::Place;
@@ -146,39 +145,14 @@ impl<'p> Checker<'p> {
         let (name, from) = (tensors[weight].name, tensors[weight].from.clone());
         let block_name = item.item.name.name;
         let binding = Name::new(&format!("{name}_{}", block_name.text().to_lowercase()));
-        let scope = &self.builder.scope;
-        let instance = Instance {
-            path: scope.path.iter().copied().chain([binding]).collect(),
-            blocks: scope.blocks.iter().copied().chain([block_name]).collect(),
-            place,
-        };
         let from = from.as_deref().map(|f| f.trim_end_matches("^T").trim_end_matches(".weight"));
         let prefix = match from {
             Some(from) => from.to_owned(),
-            None => join(&self.builder.prefix, Some(name.text())),
+            None => join(&self.builder.here.prefix, Some(name.text())),
         };
-        let saved_scope = std::mem::replace(&mut self.builder.scope, Rc::new(instance));
-        let saved_prefix = std::mem::replace(&mut self.builder.prefix, prefix);
-        let saved_carry = std::mem::take(&mut self.builder.carry);
-        let saved_residual = std::mem::replace(&mut self.builder.residual, false);
-        let saved_binding = self.builder.binding.take();
-        let saved_index = self.builder.index.take();
-        let saved_from = self.builder.from.take();
-        self.builder.blocks.push(item);
-        self.builder.adapter = Some(self.builder.blocks.len());
-        let outputs = match &item.item.body {
-            Some(body) => self.block_body(body, &inner),
-            None => Vec::new(),
-        };
+        self.builder.adapter = Some(self.builder.blocks.len() + 1);
+        let outputs = self.build_within(item, (binding, prefix), &inner, place);
         self.builder.adapter = None;
-        self.builder.blocks.pop();
-        self.builder.scope = saved_scope;
-        self.builder.prefix = saved_prefix;
-        self.builder.carry = saved_carry;
-        self.builder.residual = saved_residual;
-        self.builder.binding = saved_binding;
-        self.builder.index = saved_index;
-        self.builder.from = saved_from;
         outputs.first().map_or(Value::Error, |t| Value::Tensor(*t))
     }
 

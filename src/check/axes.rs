@@ -172,7 +172,7 @@ impl<'p> Checker<'p> {
             Diagnostic::new(
                 codes::UNKNOWN_AXIS,
                 format!("nothing says how long axis `{name}` of this model is"),
-                self.builder.scope.place,
+                self.builder.here.scope.place,
                 "a block as a whole model",
             )
             .and(env.site().place(axis.name.span), "an axis of the caller, and there is none")
@@ -218,7 +218,7 @@ impl<'p> Checker<'p> {
             return Value::Word(name);
         }
         // A windowed cache in this block renames to an axis of its own.
-        let key = (name, self.builder.scope.path.clone());
+        let key = (name, self.builder.here.scope.path.clone());
         if let Some(axis) = self.builder.windowed.get(&key) {
             return Value::Axis(*axis);
         }
@@ -236,7 +236,7 @@ impl<'p> Checker<'p> {
     }
 
     pub(super) fn new_axis(&mut self, name: Name, size: AxisSize, place: Place) -> AxisId {
-        let path = self.builder.scope.path.clone();
+        let path = self.builder.here.scope.path.clone();
         if let AxisSize::Fixed(id) = size {
             self.guards.push(super::Guard::AtLeastOne(id));
         }
@@ -280,7 +280,7 @@ impl<'p> Checker<'p> {
         place: Place,
     ) -> TensorId {
         let axes = self.atoms(&written);
-        let scope = self.builder.scope.clone();
+        let scope = self.builder.here.scope.clone();
         let only = self.builder.only.clone();
         let indices = self.builder.indices.clone();
         self.builder.built.model.tensors.push(Tensor {

@@ -49,7 +49,7 @@ impl<'p> Checker<'p> {
         self.builder.built.model.forward_steps = Some(steps.len());
         let forward = self.look_at_forward(&steps, &losses, training);
         if forward.active.is_empty() {
-            let place = self.builder.scope.place;
+            let place = self.builder.here.scope.place;
             let title = "every weight is frozen, so nothing is trained";
             let finding = Diagnostic::new(codes::NOTHING_TRAINED, title, place, "all of this");
             self.report(finding.note(
@@ -61,7 +61,7 @@ impl<'p> Checker<'p> {
         let mut adjoints = Adjoints::default();
         for loss in losses {
             let place = self.builder.built.model.tensors[loss].place;
-            self.builder.scope = self.builder.built.model.tensors[loss].scope.clone();
+            self.builder.here.scope = self.builder.built.model.tensors[loss].scope.clone();
             let first = self.builder.built.model.ops.len();
             let operand = vec![(Value::Tensor(loss), place)];
             let seed = self.operator_op("loss_seed", operand, place, None);
@@ -247,7 +247,7 @@ impl<'p> Checker<'p> {
 
     /// Something that training does not cost yet, said where it stands.
     pub(crate) fn not_yet(&mut self, what: &str, place: Option<Place>) -> Option<()> {
-        let place = place.unwrap_or(self.builder.scope.place);
+        let place = place.unwrap_or(self.builder.here.scope.place);
         let title = format!("{what} cannot be costed in training yet");
         self.report(Diagnostic::new(codes::NOT_YET, title, place, "used here"));
         None
@@ -269,8 +269,8 @@ impl<'p> Checker<'p> {
             self.report_no_backward(id);
             return None;
         };
-        let saved_scope = std::mem::replace(&mut self.builder.scope, op.scope.clone());
-        let saved_residual = std::mem::replace(&mut self.builder.residual, op.residual);
+        let saved_scope = std::mem::replace(&mut self.builder.here.scope, op.scope.clone());
+        let saved_residual = std::mem::replace(&mut self.builder.here.residual, op.residual);
         let env = self.adjoint_env(id, dy_name, dy, adjoints)?;
         for (of, value) in grads {
             let operand = op.operands.iter().find(|(n, _)| *n == of.name).map(|(_, t)| *t);
@@ -286,8 +286,8 @@ impl<'p> Checker<'p> {
             adjoints.of.insert(operand, sum);
             self.mark_backward(first, op.place);
         }
-        self.builder.scope = saved_scope;
-        self.builder.residual = saved_residual;
+        self.builder.here.scope = saved_scope;
+        self.builder.here.residual = saved_residual;
         Some(())
     }
 

@@ -37,20 +37,14 @@ pub(super) struct Builder<'p> {
     pub(super) active: bool,
     pub(super) built: BuiltModel<'p>,
     pub(super) steps: Vec<Vec<Step>>,
-    pub(super) scope: Rc<Instance>,
-    pub(super) prefix: String,
-    pub(super) from: Option<String>,
-    pub(super) binding: Option<Name>,
-    pub(super) residual: bool,
+    pub(super) here: Here,
     pub(super) products: FxHashSet<TensorId>,
     pub(super) precision: Precision<'p>,
     /// Whether the model is built to be trained.
     pub(super) training: bool,
     /// Whether gradients are being built.
     pub(super) backward: bool,
-    pub(super) carry: Vec<Name>,
     pub(super) rounds: Option<ExprId>,
-    pub(super) index: Option<(Name, ExprId)>,
     /// The indices of all repeats around what is built, outermost first, with their rounds.
     pub(super) indices: Rc<[(Name, ExprId)]>,
     /// The rounds of the innermost repeat that what is built belongs to, where not all.
@@ -67,25 +61,52 @@ pub(super) struct Builder<'p> {
     pub(super) failed: bool,
 }
 
+/// What holds for the statements of one instance of a block; each block within has its own.
+pub(super) struct Here {
+    /// The instance being built.
+    pub(super) scope: Rc<Instance>,
+    /// How the names of its weights begin in a checkpoint.
+    pub(super) prefix: String,
+    /// What the definition at hand is called in a checkpoint.
+    pub(super) from: Option<String>,
+    /// The name that the definition at hand binds.
+    pub(super) binding: Option<Name>,
+    /// Whether that name is carried from round to round.
+    pub(super) residual: bool,
+    /// The names that the repeat around carries from round to round.
+    pub(super) carry: Vec<Name>,
+    /// The index of the repeat around, with its rounds.
+    pub(super) index: Option<(Name, ExprId)>,
+}
+
+impl Here {
+    fn new(instance: Instance, prefix: String) -> Self {
+        Self {
+            scope: Rc::new(instance),
+            prefix,
+            from: None,
+            binding: None,
+            residual: false,
+            carry: Vec::new(),
+            index: None,
+        }
+    }
+}
+
 impl Builder<'_> {
     pub(super) fn new() -> Self {
         let place = Place { file: crate::source::FileId(0), span: crate::source::Span::default() };
+        let nowhere = Instance { path: Rc::new([]), blocks: Rc::new([]), place };
         Self {
             active: false,
             built: BuiltModel::default(),
             steps: Vec::new(),
-            scope: Rc::new(Instance { path: Rc::new([]), blocks: Rc::new([]), place }),
-            prefix: String::new(),
-            from: None,
-            binding: None,
-            residual: false,
+            here: Here::new(nowhere, String::new()),
             products: FxHashSet::default(),
             precision: Precision::default(),
             training: false,
             backward: false,
-            carry: Vec::new(),
             rounds: None,
-            index: None,
             indices: Rc::new([]),
             only: None,
             axes: FxHashMap::default(),
@@ -129,7 +150,7 @@ impl<'p> Checker<'p> {
         builder.steps.push(Vec::new());
         builder.built.model.name = Some(object.name);
         let place = object.item.map_or(block.name_place(), |i| i.name_place());
-        builder.scope =
+        builder.here.scope =
             Rc::new(Instance { path: Rc::new([]), blocks: Rc::new([block.item.name.name]), place });
         let outer = std::mem::replace(&mut self.builder, builder);
         let env = self.item_env(block).names();
@@ -186,40 +207,39 @@ impl<'p> Checker<'p> {
         for (ident, tensor) in &inputs.tensors {
             inner.bind(ident.name, Value::Tensor(*tensor));
         }
-        let binding = self.builder.binding.unwrap_or(item.item.name.name);
-        let scope = &self.builder.scope;
-        let instance = Instance {
-            path: scope.path.iter().copied().chain([binding]).collect(),
-            blocks: scope.blocks.iter().copied().chain([item.item.name.name]).collect(),
-            place,
-        };
-        let from = self.builder.from.take();
-        let prefix = join(&self.builder.prefix, from.as_deref());
-        let saved_scope = std::mem::replace(&mut self.builder.scope, Rc::new(instance));
-        let saved_prefix = std::mem::replace(&mut self.builder.prefix, prefix);
-        let saved_carry = std::mem::take(&mut self.builder.carry);
-        let saved_residual = std::mem::replace(&mut self.builder.residual, false);
-        let saved_binding = self.builder.binding.take();
-        let saved_index = self.builder.index.take();
-        self.builder.blocks.push(item);
-        let mut outputs = Vec::new();
-        if let Some(body) = &item.item.body {
-            self.block_inputs_bound = inputs.tensors;
-            outputs = self.block_body(body, &inner);
-        }
-        self.builder.blocks.pop();
-        self.builder.scope = saved_scope;
-        self.builder.prefix = saved_prefix;
-        self.builder.carry = saved_carry;
-        self.builder.residual = saved_residual;
-        self.builder.binding = saved_binding;
-        self.builder.index = saved_index;
-        self.builder.from = from;
+        let binding = self.builder.here.binding.unwrap_or(item.item.name.name);
+        let prefix = join(&self.builder.here.prefix, self.builder.here.from.as_deref());
+        self.block_inputs_bound = inputs.tensors;
+        let outputs = self.build_within(item, (binding, prefix), &inner, place);
         match outputs.as_slice() {
             [] => Value::Error,
             [one] => Value::Tensor(*one),
             many => Value::List(many.iter().map(|t| Value::Tensor(*t)).collect()),
         }
+    }
+
+    /// Builds a block as an instance called `binding` of the block around it, whose weights in a
+    /// checkpoint begin with `prefix`.
+    pub(super) fn build_within(
+        &mut self,
+        item: ItemRef<'p>,
+        (binding, prefix): (Name, String),
+        env: &Env<'p>,
+        place: Place,
+    ) -> Vec<TensorId> {
+        let Some(body) = &item.item.body else { return Vec::new() };
+        let scope = &self.builder.here.scope;
+        let instance = Instance {
+            path: scope.path.iter().copied().chain([binding]).collect(),
+            blocks: scope.blocks.iter().copied().chain([item.item.name.name]).collect(),
+            place,
+        };
+        let around = std::mem::replace(&mut self.builder.here, Here::new(instance, prefix));
+        self.builder.blocks.push(item);
+        let outputs = self.block_body(body, env);
+        self.builder.blocks.pop();
+        self.builder.here = around;
+        outputs
     }
 
     /// A block inside of itself: said once of all blocks of the circle.
@@ -262,12 +282,12 @@ impl<'p> Checker<'p> {
         self.block_inputs_bound = wanted.zip(tensors.iter().copied()).collect();
         let instance =
             Instance { path: Rc::new([name]), blocks: Rc::new([item.item.name.name]), place };
-        let saved = std::mem::replace(&mut self.builder.scope, Rc::new(instance));
+        let saved = std::mem::replace(&mut self.builder.here.scope, Rc::new(instance));
         let inner = self.item_env(item).names();
         self.builder.blocks.push(item);
         let outputs = self.block_body(body, &inner);
         self.builder.blocks.pop();
-        self.builder.scope = saved;
+        self.builder.here.scope = saved;
         outputs.first().copied()
     }
 
@@ -342,7 +362,7 @@ impl<'p> Checker<'p> {
                 let fuse = Fuse {
                     name: name.map_or(Name::new("fused"), |n| n.name),
                     ops: ops.collect(),
-                    scope: self.builder.scope.clone(),
+                    scope: self.builder.here.scope.clone(),
                     place,
                 };
                 self.builder.push_step(Step::Fuse(fuse));
@@ -365,7 +385,7 @@ impl<'p> Checker<'p> {
         builder.active = true;
         builder.precision = precision;
         builder.steps.push(Vec::new());
-        builder.scope = Rc::new(Instance {
+        builder.here.scope = Rc::new(Instance {
             path: Rc::new([]),
             blocks: Rc::new([block.item.name.name]),
             place: block.name_place(),

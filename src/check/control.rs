@@ -61,13 +61,13 @@ impl<'p> Checker<'p> {
             }
         }
         let from = clauses.from.as_ref().map(|t| self.checkpoint_name(t, &inner));
-        let prefix = join(&self.builder.prefix, from.as_deref());
-        let saved_prefix = std::mem::replace(&mut self.builder.prefix, prefix);
+        let prefix = join(&self.builder.here.prefix, from.as_deref());
+        let saved_prefix = std::mem::replace(&mut self.builder.here.prefix, prefix);
         let names = carry.iter().map(|i| i.name).collect();
-        let saved_carry = std::mem::replace(&mut self.builder.carry, names);
+        let saved_carry = std::mem::replace(&mut self.builder.here.carry, names);
         let all = self.times(self.builder.rounds, Some(rounds));
         let saved_rounds = std::mem::replace(&mut self.builder.rounds, all);
-        let saved_index = self.builder.index.replace((index.name, rounds));
+        let saved_index = self.builder.here.index.replace((index.name, rounds));
         let indices = self.builder.indices.iter().copied().chain([(index.name, rounds)]).collect();
         let saved_indices = std::mem::replace(&mut self.builder.indices, indices);
         let saved_only = self.builder.only.take();
@@ -75,12 +75,12 @@ impl<'p> Checker<'p> {
         let mut outputs = Vec::new();
         self.block_stmts(&body.stmts, &inner, &mut outputs);
         let steps = self.builder.steps.pop().unwrap_or_default();
-        self.builder.index = saved_index;
+        self.builder.here.index = saved_index;
         self.builder.indices = saved_indices;
         self.builder.only = saved_only;
         self.builder.rounds = saved_rounds;
-        self.builder.carry = saved_carry;
-        self.builder.prefix = saved_prefix;
+        self.builder.here.carry = saved_carry;
+        self.builder.here.prefix = saved_prefix;
         let mut carried = Vec::new();
         for (ident, before, start) in starts {
             let end = match inner.local(ident.name) {
@@ -121,7 +121,7 @@ impl<'p> Checker<'p> {
         env: &Env<'p>,
         outputs: &mut Vec<TensorId>,
     ) {
-        let by_layer = self.builder.index.is_some_and(|(index, _)| {
+        let by_layer = self.builder.here.index.is_some_and(|(index, _)| {
             arms.iter().any(|(c, _)| {
                 let mut names = Vec::new();
                 super::lint::names_in(c, &mut names);
@@ -227,7 +227,7 @@ impl<'p> Checker<'p> {
         env: &Env<'p>,
         outputs: &mut Vec<TensorId>,
     ) {
-        let Some((index, rounds)) = self.builder.index else { return };
+        let Some((index, rounds)) = self.builder.here.index else { return };
         let outer_rounds = self.builder.rounds;
         let conditions: Vec<&'p Expr> = arms.iter().map(|(c, _)| c).collect();
         let Some(counts) = self.layer_counts(&conditions, index, rounds, env) else { return };

@@ -29,25 +29,21 @@ impl Program {
             let title = format!("the file has {items} items, more than Mesa reads");
             let place = Place { file, span: Span::new(at, at) };
             let label = format!("at most {MOST_ITEMS} are read");
-            self.load_diagnostics.push(Diagnostic::new(codes::TOO_LARGE, title, place, label));
-            self.hold(id, Held::Own(Arc::new(Cut::default())));
-            return;
+            let finding = Diagnostic::new(codes::TOO_LARGE, title, place, label);
+            return self.put_aside(id, vec![finding]);
         }
-        let mut found = Vec::new();
-        for part in &module.cut().pieces {
-            let all = part.parsed(text).1.iter();
-            found.extend(all.map(|d| d.clone().moved(file, part.piece.start)));
-            if found.len() > MOST_FINDINGS {
-                break;
-            }
+        let mut found: Vec<_> = self.syntax_findings(id).take(MOST_FINDINGS + 1).collect();
+        if found.len() > MOST_FINDINGS {
+            found.truncate(MOST_FINDINGS);
+            let last = found.iter().rev().find_map(Diagnostic::place);
+            found.extend(last.map(|place| too_many(place.file, place.span.end)));
+            self.put_aside(id, found);
         }
-        if found.len() <= MOST_FINDINGS {
-            return;
-        }
-        found.truncate(MOST_FINDINGS);
-        let last = found.iter().rev().find_map(Diagnostic::place);
-        found.extend(last.map(|place| too_many(place.file, place.span.end)));
-        self.load_diagnostics.append(&mut found);
+    }
+
+    /// Leaves a module with nothing but what is said of it.
+    fn put_aside(&mut self, id: ModuleId, mut findings: Vec<Diagnostic>) {
+        self.load_diagnostics.append(&mut findings);
         self.hold(id, Held::Own(Arc::new(Cut::default())));
     }
 }

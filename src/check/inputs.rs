@@ -180,7 +180,7 @@ impl<'p> Checker<'p> {
                     format!("wants {} axes", axes.len()),
                 )
                 .and(made, format!("this tensor is [{shown}]"))
-                .and(self.builder.scope.place, "passed in here"),
+                .and(self.builder.here.scope.place, "passed in here"),
             );
             self.bind_errors(name, axes, env);
             return;
@@ -209,7 +209,7 @@ impl<'p> Checker<'p> {
                 _ => {}
             }
             env.bind(axis.name.name, Value::Axis(*id));
-            let path = self.builder.scope.path.clone();
+            let path = self.builder.here.scope.path.clone();
             let aliases = &mut self.builder.built.model.axes[*id].aliases;
             // Aliases of one instance stand together at the end.
             let mut own = aliases.iter().rev().take_while(|(_, p)| *p == path);

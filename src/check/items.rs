@@ -36,7 +36,11 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
         } else {
             seen.insert(name, item);
         }
-        if item.item.broken || item.item.kind == ItemKind::Scenario {
+        if item.item.broken {
+            continue;
+        }
+        checker.check_twice(item);
+        if item.item.kind == ItemKind::Scenario {
             continue;
         }
         // What was found sound once is sound wherever it is said again.

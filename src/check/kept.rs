@@ -170,6 +170,7 @@ impl<'p> Run<'p> {
 
     fn look(&mut self, checker: &mut Checker<'p>, items: &[ItemRef<'p>]) {
         for &item in items {
+            checker.check_twice(item);
             match item.item.kind {
                 ItemKind::Model => self.templates.check(checker, &mut self.twins, item),
                 ItemKind::Scenario => {}

@@ -49,6 +49,7 @@ mod spoken;
 mod sweeps;
 mod system;
 mod tensor;
+mod twice;
 mod twins;
 mod types;
 mod unify;

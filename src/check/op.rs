@@ -3,8 +3,6 @@
 //! In: an `op` item. Out: what is wrong with its attributes and adjoints, whether or not a model
 //! uses it.
 
-use std::rc::Rc;
-
 use super::block::Builder;
 use super::program::ItemRef;
 use super::types::Ty;
@@ -150,19 +148,10 @@ impl<'p> Checker<'p> {
     }
 
     fn op_frame(&self, item: ItemRef<'p>) -> Frame {
-        Frame {
-            phase: Rc::default(),
-            view: crate::lower::View::Whole,
-            shards: Vec::new(),
-            seen: None,
-            around: std::rc::Rc::new([]),
-            model: std::rc::Rc::new(self.builder.built.model.clone()),
-            place: item.name_place(),
-        }
+        Frame::whole(&self.builder.built.model, item.name_place())
     }
 
     fn op_statements(&mut self, item: ItemRef<'p>, body: &'p Body, env: &Env<'p>) {
-        let mut seen: Vec<Ident> = Vec::new();
         for stmt in &body.stmts {
             match &stmt.kind {
                 StmtKind::Set { path, value, axes: None, .. } => {
@@ -170,18 +159,6 @@ impl<'p> Checker<'p> {
                         self.report_misplaced(stmt, "an op", env);
                         continue;
                     };
-                    if let Some(first) = seen.iter().find(|s| s.name == name.name) {
-                        self.report(
-                            Diagnostic::new(
-                                codes::DUPLICATE_NAME,
-                                format!("`{}` is set twice", name.name),
-                                item.place(name.span),
-                                "again here",
-                            )
-                            .and(item.place(first.span), "set here first"),
-                        );
-                    }
-                    seen.push(*name);
                     self.attribute(item, name, value, env);
                 }
                 StmtKind::Backward { name, body } => self.backward(item, name, body, env),

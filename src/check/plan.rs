@@ -102,7 +102,10 @@ impl<'p> Checker<'p> {
                     }
                 }
                 StmtKind::Fold { name, value } => match self.fold(value, &plan, site) {
-                    Some(axes) => folds.push((name.name, axes)),
+                    Some(axes) => {
+                        self.unused_fold(*name, object, site);
+                        folds.push((name.name, axes));
+                    }
                     None => good = false,
                 },
                 StmtKind::Section { .. } => {}
@@ -376,6 +379,22 @@ impl<'p> Checker<'p> {
             }
         }
         good.then(|| group.into())
+    }
+
+    /// A product of mesh axes that no rule is over.
+    fn unused_fold(&mut self, fold: Ident, object: &Object<'p>, site: super::Site) {
+        let used = object.stmts.iter().any(|s| match &s.stmt.kind {
+            StmtKind::Shard { over, .. } | StmtKind::Zero { over, .. } => {
+                over.iter().any(|axis| axis.name == fold.name)
+            }
+            _ => false,
+        });
+        if !used {
+            let title = format!("`fold {}` has no effect", fold.name);
+            let place = site.place(fold.span);
+            let finding = Diagnostic::new(codes::NO_EFFECT, title, place, "no rule is over it");
+            self.report(finding.note("cut something over it, or leave it out"));
+        }
     }
 
     /// `fold ep = dp * tp`: the mesh axes of the product.

@@ -281,7 +281,7 @@ impl<'p> Checker<'p> {
     ) -> Option<Rc<Dtype>> {
         let dtype = self.whole_weight_dtype(stated, name)?;
         // A mix says for some weights what they have instead.
-        let scope = &self.builder.scope;
+        let scope = &self.builder.here.scope;
         let mut parts = dtype.parts.iter().rev();
         let part = parts
             .find(|(within, _)| within.iter().any(|w| super::scope_matches(scope, w, Some(name))));
@@ -372,7 +372,7 @@ impl<'p> Checker<'p> {
         role: Role,
         name: Option<Name>,
     ) -> Option<(Rc<Dtype>, Place)> {
-        let scope = &self.builder.scope;
+        let scope = &self.builder.here.scope;
         let mut rules = rules.iter().rev().filter(|(r, within, ..)| {
             *r == role && within.iter().any(|w| super::scope_matches(scope, w, name))
         });

@@ -397,13 +397,16 @@ impl Program {
     /// What the parser said of a whole module (parses all of it).
     #[must_use]
     pub fn syntax_diagnostics(&self, id: ModuleId) -> Vec<Diagnostic> {
+        self.syntax_findings(id).collect()
+    }
+    /// The same one by one, parsing a piece when what it says is asked for.
+    pub(super) fn syntax_findings(&self, id: ModuleId) -> impl Iterator<Item = Diagnostic> + '_ {
         let module = self.module(id);
-        let pieces = module.cut().pieces.iter().enumerate();
-        let found = pieces.flat_map(|(piece, part)| {
-            let found = self.parsed(id, piece).into_iter().flat_map(|(_, found)| found);
-            found.map(|d| d.clone().moved(module.file, part.piece.start))
-        });
-        found.collect()
+        let text = &self.sources.file(module.file).text;
+        module.cut().pieces.iter().flat_map(move |part| {
+            let found = part.parsed(text).1.iter();
+            found.map(move |d| d.clone().moved(module.file, part.piece.start))
+        })
     }
     pub(super) fn prelude_item(&self, name: Name) -> Option<ItemRef<'_>> {
         let index = self.prelude.get_or_init(|| {

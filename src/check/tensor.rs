@@ -373,7 +373,7 @@ impl<'p> Checker<'p> {
         let prelude = self.program.prelude_item(to)?;
         let target = if window.is_none() && stride.is_none() {
             // What another instance at this place had is not meant.
-            self.builder.windowed.remove(&(to, self.builder.scope.path.clone()));
+            self.builder.windowed.remove(&(to, self.builder.here.scope.path.clone()));
             self.phase_axis(to, prelude.name_place())
         } else {
             // A window or a stride makes an axis of its own: fewer elements are kept and seen.
@@ -384,7 +384,7 @@ impl<'p> Checker<'p> {
                 self.builder.built.model.axes[axis].stride = stride;
                 axis
             });
-            self.builder.windowed.insert((to, self.builder.scope.path.clone()), axis);
+            self.builder.windowed.insert((to, self.builder.here.scope.path.clone()), axis);
             axis
         };
         self.builder.built.model.axes[target].renamed_from = Some(*from);
@@ -397,7 +397,7 @@ impl<'p> Checker<'p> {
         window: Option<ExprId>,
         stride: Option<ExprId>,
     ) -> Option<AxisId> {
-        let path = &self.builder.scope.path;
+        let path = &self.builder.here.scope.path;
         let mut axes = self.builder.built.model.axes.iter();
         let is_it =
             |a: &crate::ir::Axis| a.name == name && (a.window, a.stride) == (window, stride);

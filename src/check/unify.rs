@@ -88,7 +88,7 @@ impl<'p> Checker<'p> {
     /// Where a tensor comes from: where it is made, or the call of the block that makes it.
     fn seen_from_here(&self, tensor: TensorId) -> Place {
         let tensor = &self.builder.built.model.tensors[tensor];
-        let inner = tensor.scope.path.len() == self.builder.scope.path.len() + 1;
+        let inner = tensor.scope.path.len() == self.builder.here.scope.path.len() + 1;
         if inner { tensor.scope.place } else { tensor.place }
     }
 

@@ -69,7 +69,7 @@ impl<'p> Checker<'p> {
         }
         let from = clauses.from.as_ref().map(|t| self.checkpoint_name(t, env));
         let tensor = &mut self.builder.built.model.tensors[id];
-        tensor.from = from.map(|f| join(&self.builder.prefix, Some(&f)));
+        tensor.from = from.map(|f| join(&self.builder.here.prefix, Some(&f)));
         let rounds = self.builder.rounds;
         self.builder.built.model.weights.push((id, rounds));
         env.bind(name.name, Value::Tensor(id));
@@ -98,7 +98,8 @@ impl<'p> Checker<'p> {
                 diagnostic = diagnostic.and(at, label);
             }
             if self.builder.active {
-                diagnostic = diagnostic.and(self.builder.scope.place, "in this use of the block");
+                diagnostic =
+                    diagnostic.and(self.builder.here.scope.place, "in this use of the block");
             }
             self.report(diagnostic);
         }
@@ -157,14 +158,14 @@ impl<'p> Checker<'p> {
             },
         };
         let expanded = expected.as_ref().map(|e| self.atoms(e));
-        self.builder.from = clauses.from.as_ref().map(|t| self.checkpoint_name(t, env));
-        self.builder.binding = Some(name.name);
-        let is_carried = self.builder.carry.contains(&name.name);
-        let saved = std::mem::replace(&mut self.builder.residual, is_carried);
+        self.builder.here.from = clauses.from.as_ref().map(|t| self.checkpoint_name(t, env));
+        self.builder.here.binding = Some(name.name);
+        let is_carried = self.builder.here.carry.contains(&name.name);
+        let saved = std::mem::replace(&mut self.builder.here.residual, is_carried);
         let result = self.eval_for(value, env, expanded.as_deref());
-        self.builder.residual = saved;
-        self.builder.binding = None;
-        self.builder.from = None;
+        self.builder.here.residual = saved;
+        self.builder.here.binding = None;
+        self.builder.here.from = None;
         let result = match (result, expected) {
             (Value::Tensor(tensor), expected) => {
                 self.builder.products.remove(&tensor);

@@ -5,7 +5,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Drawing, Edge, Exchange, Group, Kind, Level, LevelPlace, MeshPlace, Node, NodeId};
+use super::{
+    Drawing, Edge, Exchange, Group, Kind, Level, LevelPlace, MeshPlace, Node, NodeId, Subject,
+};
 use crate::arena::Arena;
 use crate::check::show_number;
 use crate::expr::Graph;
@@ -35,10 +37,7 @@ pub fn draw(graph: &Graph, lowered: &Lowered, phase: &str, level: Level) -> Opti
     };
     builder.steps(steps, None);
     let mut drawing = Drawing {
-        scenario: lowered.name.to_string(),
-        model: lowered.model.to_string(),
-        system: lowered.system.to_string(),
-        plan: lowered.plan.clone(),
+        about: Subject::of(lowered),
         phase: phase.to_owned(),
         level,
         mesh: mesh(graph, flow),
@@ -330,14 +329,17 @@ impl Drawing {
     /// What stands above the picture.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("{}: {} of {} on {}", self.scenario, self.phase, self.model, self.system)
+        format!(
+            "{}: {} of {} on {}",
+            self.about.scenario, self.phase, self.about.model, self.about.system
+        )
     }
     /// The line below it.
     #[must_use]
     pub fn subtitle(&self) -> String {
         format!(
             "plan {} · {} in all, one after another; the longest way takes {}",
-            self.plan,
+            self.about.plan,
             super::seconds(self.total),
             super::seconds(self.longest)
         )

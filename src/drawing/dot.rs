@@ -9,7 +9,7 @@ pub fn text(drawing: &Drawing) -> String {
     let mut out = format!(
         "digraph {} {{\n  rankdir=TB;\n  label={};\n  labelloc=t;\n  \
          node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", fontsize=10];\n",
-        quoted(&drawing.scenario),
+        quoted(&drawing.about.scenario),
         quoted(&format!("{}\n{}", drawing.title(), drawing.subtitle()))
     );
     for (i, group) in drawing.groups.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! The drawing for programs: one JSON document, always in the same order.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Drawing, Level, Node, NodeId};
+use super::{Drawing, Level, Node, NodeId, Subject};
 
 /// The document; times are seconds, sizes bytes, work floating-point operations.
 #[must_use]
@@ -46,12 +46,7 @@ pub fn text(drawing: &Drawing) -> String {
             })
         })
         .collect();
-    let document = json!({
-        "mesa": env!("CARGO_PKG_VERSION"),
-        "scenario": drawing.scenario,
-        "model": drawing.model,
-        "system": drawing.system,
-        "plan": drawing.plan,
+    let own = json!({
         "phase": drawing.phase,
         "level": level,
         "time": { "serial": drawing.total, "longest": drawing.longest },
@@ -61,7 +56,26 @@ pub fn text(drawing: &Drawing) -> String {
         "nodes": nodes,
         "edges": edges,
     });
-    serde_json::to_string_pretty(&document).map_or_else(|_| String::new(), |text| text + "\n")
+    document(&drawing.about, own, serde_json::to_string_pretty)
+}
+
+/// A document with fields of its own behind those that say what it is about.
+pub(super) fn document(
+    about: &Subject,
+    own: Value,
+    write: fn(&Value) -> serde_json::Result<String>,
+) -> String {
+    let mut all = json!({
+        "mesa": env!("CARGO_PKG_VERSION"),
+        "scenario": about.scenario,
+        "model": about.model,
+        "system": about.system,
+        "plan": about.plan,
+    });
+    if let (Value::Object(all), Value::Object(own)) = (&mut all, own) {
+        all.extend(own);
+    }
+    write(&all).map_or_else(|_| String::new(), |text| text + "\n")
 }
 
 /// What a node is called in every format.
@@ -69,7 +83,7 @@ pub(super) fn name(id: NodeId) -> String {
     format!("n{}", id.index())
 }
 
-fn node(id: NodeId, n: &Node) -> serde_json::Value {
+fn node(id: NodeId, n: &Node) -> Value {
     let exchange = n.exchange.as_ref().map(|e| {
         json!({
             "kind": e.kind, "axis": e.axis, "devices": e.devices, "message": e.message,

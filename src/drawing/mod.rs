@@ -9,6 +9,7 @@ pub mod dot;
 pub mod json;
 mod merge;
 pub mod mermaid;
+mod page;
 mod paths;
 pub mod place;
 pub mod placement;
@@ -19,6 +20,7 @@ pub mod timeline;
 pub use build::draw;
 
 use crate::arena::{Arena, Id};
+use crate::lower::Lowered;
 use crate::quantity::Dimension;
 use crate::quantity::figure::Figure;
 
@@ -163,9 +165,9 @@ pub struct LevelPlace {
     pub devices: f64,
 }
 
-/// The dataflow of one pass.
+/// What a picture is of.
 #[derive(Clone, Debug)]
-pub struct Drawing {
+pub struct Subject {
     /// The scenario.
     pub scenario: String,
     /// The model.
@@ -174,6 +176,24 @@ pub struct Drawing {
     pub system: String,
     /// The plan with its mesh.
     pub plan: String,
+}
+
+impl Subject {
+    fn of(lowered: &Lowered) -> Self {
+        Self {
+            scenario: lowered.name.to_string(),
+            model: lowered.model.to_string(),
+            system: lowered.system.to_string(),
+            plan: lowered.plan.clone(),
+        }
+    }
+}
+
+/// The dataflow of one pass.
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    /// What is drawn.
+    pub about: Subject,
     /// The pass.
     pub phase: String,
     /// How much a node stands for.

@@ -1,18 +1,21 @@
 //! The drawing as a picture that stands for itself: no script, no font, no other file.
 
+use super::page::{LEFT, Page, below, escaped, line_of};
 use super::place::{Area, LINE, PAD, place, width};
 use super::{Drawing, Kind, Node, NodeId, lines};
 
 /// How wide the legend is.
 const LEGEND: f64 = 560.0;
 
-const STYLE: &str = "\
-text{font:11px ui-sans-serif,system-ui,Helvetica,Arial,sans-serif;fill:#1f2937}\
-.title{font-size:17px;font-weight:600}.dim{fill:#6b7280}.name{font-weight:600}\
+const LIGHT: &str = "\
 .box{stroke-width:1}.input{fill:#f3f4f6;stroke:#9ca3af}.kernel{fill:#e8f0fe;stroke:#6b8fd6}\
 .collective{fill:#fef3e2;stroke:#d9a14e}.critical{stroke:#c2410c;stroke-width:2}\
 .edge{fill:none;stroke:#9ca3af;stroke-width:1.2}.way{stroke:#c2410c;stroke-width:2}\
-.frame{fill:#fafafa;stroke:#9ca3af;stroke-dasharray:5 4}.alone{fill:#374151}";
+.frame{fill:#fafafa;stroke:#9ca3af;stroke-dasharray:5 4}.alone{fill:#374151}.tip{fill:#6b7280}";
+const DARK: &str = "\
+.input{fill:#1f2937;stroke:#6b7280}.kernel{fill:#1c2f52;stroke:#6b8fd6}\
+.collective{fill:#46310f;stroke:#d9a14e}.critical{stroke:#fb923c}.edge{stroke:#6b7280}\
+.way{stroke:#fb923c}.frame{fill:#18202d;stroke:#6b7280}.alone{fill:#d1d5db}.tip{fill:#9ca3af}";
 
 /// An SVG document.
 #[must_use]
@@ -21,24 +24,15 @@ pub fn text(drawing: &Drawing) -> String {
     let head = head(drawing);
     let widest =
         head.iter().map(|l| width(l)).fold(width(&drawing.title()) * 1.6, f64::max).max(LEGEND);
-    let top = 46.0 + (head.len() as f64 + 1.5) * (LINE + 2.0);
+    let top = below(head.len()) + 28.0;
     let (w, h) = (picture.size.0.max(widest + 80.0), picture.size.1 + top);
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w:.0}\" height=\"{h:.0}\" \
-         viewBox=\"0 0 {w:.0} {h:.0}\" role=\"img\">\n<title>{}</title>\n\
-         <style>{STYLE}</style>\n<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" \
-         refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" markerUnits=\"userSpaceOnUse\" \
-         orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"#6b7280\"/></marker></defs>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
-        escaped(&drawing.title())
-    );
-    out += &line_of(40.0, 34.0, "title", &drawing.title());
-    let mut y = 54.0;
-    for line in &head {
-        out += &line_of(40.0, y, "dim", line);
-        y += LINE + 2.0;
-    }
-    out += &legend(y - 8.0);
+    let page =
+        Page { size: [w, h], title: &drawing.title(), notes: &head, light: LIGHT, dark: DARK };
+    let mut out = page.opened()
+        + "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" \
+           markerHeight=\"7\" markerUnits=\"userSpaceOnUse\" orient=\"auto\">\
+           <path class=\"tip\" d=\"M0 0L8 4L0 8z\"/></marker></defs>\n";
+    out += &legend(below(head.len()) + 4.0);
     let dx = (w - picture.size.0) / 2.0;
     out += &format!("<g transform=\"translate({dx:.1} {top:.1})\">\n");
     for (group, area) in &picture.frames {
@@ -78,7 +72,7 @@ fn head(drawing: &Drawing) -> Vec<String> {
 
 fn legend(y: f64) -> String {
     let mut out = String::new();
-    let mut x = 40.0;
+    let mut x = LEFT;
     for (class, word) in [
         ("box kernel", "kernel"),
         ("box collective", "collective"),
@@ -130,10 +124,6 @@ fn rect(area: &Area, class: &str, round: f64) -> String {
     )
 }
 
-fn line_of(x: f64, y: f64, class: &str, text: &str) -> String {
-    format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>\n", escaped(text))
-}
-
 /// Straight where it goes down, bent between rows.
 fn curve(points: &[(f64, f64)]) -> String {
     let Some((x, y)) = points.first() else { return String::new() };
@@ -147,24 +137,6 @@ fn curve(points: &[(f64, f64)]) -> String {
             out += &format!("C{px:.1} {mid:.1} {x:.1} {mid:.1} {x:.1} {y:.1}");
         }
         (px, py) = (*x, *y);
-    }
-    out
-}
-
-/// Text of an XML document; characters that it may not have become spaces.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            '\n' => out.push('\n'),
-            '\u{fffe}' | '\u{ffff}' => out.push(' '),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
     }
     out
 }

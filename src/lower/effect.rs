@@ -4,11 +4,13 @@
 
 use std::rc::Rc;
 
+use super::collective::CollectiveUse;
 use super::memory::stages;
 use super::phase::Setting;
 use crate::check::{Checker, Object, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::Op;
+use crate::graph::Kind;
 use crate::ir::{Kept, MeshId};
 use crate::name::Name;
 use crate::source::Place;
@@ -56,13 +58,32 @@ impl<'p> Checker<'p> {
             let set = plan.and_then(|p| p.place_of(&path));
             idle.extend(set.map(|place| ("offload.share".to_owned(), place, why)));
         }
+        let workload = if trains { "training" } else { "serving" };
         for (what, place, why) in idle {
-            let workload = if trains { "training" } else { "serving" };
             let title = format!("`{what}` has no effect in {workload}");
             let finding = Diagnostic::new(codes::NO_EFFECT, title, place, why);
             self.report(finding.and(setting.place, "in this scenario"));
         }
         Some(())
+    }
+
+    /// What `overlap` hides although no collective of a step moves it.
+    pub(super) fn idle_overlap<'c>(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        collectives: impl Iterator<Item = &'c CollectiveUse>,
+    ) {
+        let kinds = collectives.filter(|c| c.kind != Kind::Send.word());
+        let moved: Vec<&str> = kinds.map(|c| c.moves).collect();
+        for (what, place) in &setting.plan.overlap {
+            if *what == "offload" || moved.iter().any(|moved| what == moved) {
+                continue;
+            }
+            let title = format!("`overlap {what}` has no effect");
+            let label = format!("under this plan no collective moves {what}");
+            let finding = Diagnostic::new(codes::NO_EFFECT, title, *place, label);
+            self.report(finding.and(setting.place, "in this scenario"));
+        }
     }
 
     /// A schedule belongs to the rule that cuts the layers.

@@ -1,5 +1,7 @@
 //! The sizes that an op's formulas see: of one device's shard, or of the whole.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashMap;
 
 use crate::check::{Checker, Value};
@@ -27,7 +29,7 @@ pub enum View {
 #[derive(Clone)]
 pub struct Frame {
     /// Lengths of the axes that a phase sets.
-    pub phase: std::rc::Rc<FxHashMap<Name, ExprId>>,
+    pub phase: Rc<FxHashMap<Name, ExprId>>,
     /// How shards enter.
     pub view: View,
     /// The shards in force.
@@ -35,14 +37,31 @@ pub struct Frame {
     /// Keys that a query sees, for the pair of axes (queries, keys) of a masked kernel.
     pub seen: Option<(AxisId, AxisId, ExprId)>,
     /// The axes of the op at hand. A sparse axis beside its tokens counts those that are picked.
-    pub around: std::rc::Rc<[AxisId]>,
+    pub around: Rc<[AxisId]>,
     /// Axes of the tensors by id, and axis data: the model under cost.
-    pub model: std::rc::Rc<Model>,
+    pub model: Rc<Model>,
     /// Where sizes are said to come from.
     pub place: Place,
 }
 
 impl Frame {
+    /// Sizes of a model on one device, with nothing cut and nothing masked.
+    pub(crate) fn new(phase: FxHashMap<Name, ExprId>, model: Rc<Model>, place: Place) -> Self {
+        Self {
+            phase: Rc::new(phase),
+            view: View::Local,
+            shards: Vec::new(),
+            seen: None,
+            around: Rc::new([]),
+            model,
+            place,
+        }
+    }
+    /// Sizes of a whole model, in no phase.
+    pub(crate) fn whole(model: &Model, place: Place) -> Self {
+        let model = Rc::new(model.clone());
+        Self { view: View::Whole, ..Self::new(FxHashMap::default(), model, place) }
+    }
     /// The same sizes under other shards.
     pub(crate) fn with(
         &self,

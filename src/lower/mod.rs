@@ -20,6 +20,8 @@ mod phase;
 mod phases;
 mod pipeline;
 mod power;
+mod prepared;
+mod rates;
 mod results;
 mod scenario;
 mod serving;

@@ -7,14 +7,13 @@
 
 use std::rc::Rc;
 
-use super::phase::{Setting, escaping};
 use super::scenario::Lowered;
 use super::serving::Side;
 use crate::check::{Checker, ItemRef, Machine, Object, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op};
 use crate::graph::{Laid, lay_out};
-use crate::ir::{Plan, Role};
+use crate::ir::Plan;
 use crate::name::Name;
 use crate::source::Place;
 
@@ -165,21 +164,13 @@ impl<'p> Checker<'p> {
         let [first, second] = runtimes;
         self.set_runtime(first.clone());
         self.check_runtime();
-        let precision = self.precision_of(Some(scenario), &scene.model);
-        let (compute, saved) = (precision.compute.clone(), precision.saved.clone());
-        let general = Role::ALL.into_iter().filter_map(|r| Some((r, precision.role(r)?.name)));
-        let general: Vec<(Role, Name)> = general.collect();
-        let before = self.errors();
-        let built = self.build_for(&scene.model, precision, None)?;
-        if built.model.outputs.is_empty() || self.errors() > before {
-            return None;
-        }
-        self.check_precision(&built.model, scenario)?;
+        let prepared = self.prepared(scenario, &scene.model, None)?;
+        let built = &prepared.built;
         let mut laid: Vec<Laid> = Vec::new();
         for phase in &phases {
             let own = lay_out(&built.model, &phase.plan, &mut self.graph);
             let sound =
-                self.check_plan(&built, &phase.plan, &own, &phase.machine, place, &mut constraints);
+                self.check_plan(built, &phase.plan, &own, &phase.machine, place, &mut constraints);
             if !sound {
                 return None;
             }
@@ -196,37 +187,13 @@ impl<'p> Checker<'p> {
             model: scene.model.name,
             system: scene.machine.object.name,
             plan: format!("{a} for prefill, {b} for decode"),
-            formats: super::formats::kept(&built.model, &general),
+            formats: prepared.kept.clone(),
             constraints,
             ..Lowered::empty(place)
         };
-        self.parameters(&built, &mut lowered.results, place);
-        let model = Rc::new(built.model.clone());
-        let (before, after) = (laid.first()?, laid.last()?);
-        let [escape_first, escape_second] =
-            [before, after].map(|laid| escaping(&laid.steps, &model));
-        let first_setting = Setting {
-            built: &built,
-            model: model.clone(),
-            plan: &prefill.plan,
-            machine: &prefill.machine,
-            laid: before,
-            compute: compute.clone(),
-            saved: saved.clone(),
-            place,
-            escaping: escape_first,
-        };
-        let second_setting = Setting {
-            built: &built,
-            model: model.clone(),
-            plan: &decode.plan,
-            machine: &decode.machine,
-            laid: after,
-            compute,
-            saved,
-            place,
-            escaping: escape_second,
-        };
+        self.parameters(built, &mut lowered.results, place);
+        let [first_setting, second_setting] = [(prefill, laid.first()?), (decode, laid.last()?)]
+            .map(|(phase, laid)| prepared.setting(&phase.plan, &phase.machine, laid, place));
         let from = Side { setting: &first_setting, plan: Some(&prefill.object), runtime: first };
         let to = Side { setting: &second_setting, plan: Some(&decode.object), runtime: second };
         self.serving(scenario, &from, Some(&to), &scene.machine, &mut lowered)?;
@@ -235,8 +202,8 @@ impl<'p> Checker<'p> {
         }
         let settings = [&second_setting, &first_setting];
         self.concluded(scenario, scene.item, &settings, &mut lowered);
-        lowered.ir = model.clone();
-        lowered.laid = Rc::new(after.clone());
+        lowered.ir = prepared.model.clone();
+        lowered.laid = Rc::new(second_setting.laid.clone());
         lowered.mapping = decode.plan.clone();
         lowered.mapped = Some("decode");
         lowered.machine = decode.machine.system.clone();

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::collective::CollectiveUse;
 use super::formats::Formats;
-use super::frame::{Frame, View};
-use super::phase::{PhaseCost, Setting, escaping};
+use super::frame::Frame;
+use super::phase::{PhaseCost, Setting};
 use super::phases::Scene;
 use super::pipeline::Pipeline;
 use super::results::Results;
@@ -14,7 +14,7 @@ use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_nu
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Laid, lay_out};
-use crate::ir::{Plan, Role, System};
+use crate::ir::{Plan, System};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -97,14 +97,6 @@ impl Lowered {
     }
 }
 
-/// What is common to all phases.
-struct Shape<'p> {
-    built: BuiltModel<'p>,
-    machine: Machine<'p>,
-    plan: Plan,
-    laid: Laid,
-}
-
 /// Lowers a scenario; `None` where something essential is missing (reported).
 pub fn lower<'p>(
     checker: &mut Checker<'p>,
@@ -147,50 +139,20 @@ pub fn lower<'p>(
     let runtime = checker.runtime_of(scenario, &machine, overrides);
     checker.set_runtime(runtime);
     checker.check_runtime();
-    let precision = checker.precision_of(Some(scenario), &model);
-    let (compute, saved) = (precision.compute.clone(), precision.saved.clone());
-    let general = Role::ALL.into_iter().filter_map(|r| Some((r, precision.role(r)?.name)));
-    let general: Vec<(Role, Name)> = general.collect();
-    let before = checker.errors();
-    let formats = super::training::Formats::of(&precision);
-    let training = match scenario.has(&[Name::new("train")]) {
-        false => None,
-        true => match checker.training_rules(scenario, plan_object.as_ref()) {
-            None => return checker.workload_alone(scenario, misspelt),
-            rules => rules,
-        },
-    };
-    let built = checker.build_for(&model, precision, training.as_ref());
-    let built = built.filter(|b| !b.model.outputs.is_empty() && checker.errors() <= before);
-    let Some(built) = built else { return checker.workload_alone(scenario, misspelt) };
-    if checker.check_precision(&built.model, scenario).is_none() {
+    let trains = scenario.has(&[Name::new("train")]);
+    let rules = trains.then(|| checker.training_rules(scenario, plan_object.as_ref()));
+    let wrong_rules = rules == Some(None);
+    // The rest is checked without rules that are wrong.
+    let training = rules.map(Option::unwrap_or_default);
+    let Some(prepared) = checker.prepared(scenario, &model, training.as_ref()) else {
         return checker.workload_alone(scenario, misspelt);
-    }
-    let laid = lay_out(&built.model, &plan, &mut checker.graph);
-    let shape = Shape { built, machine, plan, laid };
-    let mut constraints = Vec::new();
-    let sound = checker.check_plan(
-        &shape.built,
-        &shape.plan,
-        &shape.laid,
-        &shape.machine,
-        place,
-        &mut constraints,
-    );
-    let rc_model = Rc::new(shape.built.model.clone());
-    let escaping = escaping(&shape.laid.steps, &rc_model);
-    let setting = Setting {
-        built: &shape.built,
-        model: rc_model,
-        plan: &shape.plan,
-        machine: &shape.machine,
-        laid: &shape.laid,
-        compute,
-        saved,
-        place,
-        escaping,
     };
-    if !sound || checker.errors() > errors {
+    let (built, formats) = (&prepared.built, prepared.beside.clone());
+    let laid = lay_out(&built.model, &plan, &mut checker.graph);
+    let mut constraints = Vec::new();
+    let sound = checker.check_plan(built, &plan, &laid, &machine, place, &mut constraints);
+    let setting = prepared.setting(&plan, &machine, &laid, place);
+    if !sound || wrong_rules || checker.errors() > errors {
         let asked = (scenario, plan_object.as_ref());
         return checker.workload_beside(asked, &setting, (training, formats), misspelt);
     }
@@ -198,17 +160,17 @@ pub fn lower<'p>(
         name: scenario.name,
         model: model.name,
         system: system.name,
-        plan: checker.describe_plan(&shape.plan),
+        plan: checker.describe_plan(&plan),
         trains: training.is_some(),
-        formats: super::formats::kept(&shape.built.model, &general),
+        formats: prepared.kept.clone(),
         constraints,
         ..Lowered::empty(place)
     };
-    checker.parameters(&shape.built, &mut lowered.results, place);
+    checker.parameters(built, &mut lowered.results, place);
     match training {
         None => {
             let side = Side { setting: &setting, plan: plan_object.as_ref(), runtime: None };
-            checker.serving(scenario, &side, None, &shape.machine, &mut lowered)?;
+            checker.serving(scenario, &side, None, &machine, &mut lowered)?;
         }
         Some(training) => {
             let plan = plan_object.as_ref();
@@ -219,10 +181,10 @@ pub fn lower<'p>(
         return None;
     }
     checker.concluded(scenario, item, &[&setting], &mut lowered);
-    lowered.ir = setting.model.clone();
+    lowered.ir = prepared.model.clone();
     drop(setting);
-    lowered.laid = Rc::new(shape.laid);
-    (lowered.mapping, lowered.machine) = (shape.plan, shape.machine.system);
+    lowered.laid = Rc::new(laid);
+    (lowered.mapping, lowered.machine) = (plan, machine.system);
     Some(lowered)
 }
 
@@ -366,16 +328,7 @@ impl<'p> Checker<'p> {
         results: &mut Results,
         place: Place,
     ) {
-        let frame = Frame {
-            phase: Rc::default(),
-            view: View::Whole,
-            shards: Vec::new(),
-            seen: None,
-            around: Rc::new([]),
-            model: Rc::new(built.model.clone()),
-            place,
-        };
-        let saved = self.frame.replace(frame);
+        let saved = self.frame.replace(Frame::whole(&built.model, place));
         let (mut total, mut active) = (None, None);
         for (tensor, rounds) in &built.model.weights {
             let t = &built.model.tensors[*tensor];

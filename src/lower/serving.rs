@@ -71,15 +71,7 @@ impl<'p> Checker<'p> {
             phase.insert(Name::new("images"), images);
             phase.insert(Name::new("pictures"), pictures);
             phase.insert(Name::new("drafts"), none);
-            Frame {
-                phase: Rc::new(phase),
-                view: View::Local,
-                shards: Vec::new(),
-                seen: None,
-                around: Rc::new([]),
-                model: setting.model.clone(),
-                place,
-            }
+            Frame::new(phase, setting.model.clone(), place)
         };
         let context = |checker: &mut Self, which: &str| {
             checker.library_number(

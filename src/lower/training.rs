@@ -23,7 +23,7 @@ use rustc_hash::FxHashMap;
 pub(super) use saved::kernel_of;
 
 use super::collective::CollectiveUse;
-use super::frame::{Frame, View};
+use super::frame::Frame;
 use super::memory::stages;
 use super::phase::{PhaseCost, Setting, Stage};
 use super::scenario::Lowered;
@@ -36,6 +36,7 @@ use crate::name::Name;
 use crate::source::Place;
 
 /// Number formats that no tensor of the dataflow has.
+#[derive(Clone)]
 pub(super) struct Formats {
     /// What the optimizer keeps.
     pub(super) optimizer: Option<Rc<Dtype>>,
@@ -118,6 +119,9 @@ impl<'p> Checker<'p> {
         let mut backward = self.phase_of(backward, ends, setting, &frame);
         self.each_micro_batch(setting, &frame, [&mut forward, &mut backward]);
         let reductions = self.reductions(setting, &work, &frame);
+        let passes = [&forward, &backward].into_iter().flat_map(|cost| &cost.collectives);
+        let collectives = passes.map(|used| &used.collective).chain(&reductions);
+        self.idle_overlap(setting, collectives);
         let memory = self.training_memory(setting, &work, &frame, &mut lowered.results)?;
         self.step_results(setting, &work, [&forward, &backward], &reductions, &memory, lowered)?;
         for cost in [&forward, &backward] {
@@ -146,9 +150,7 @@ impl<'p> Checker<'p> {
             }
             Some(_) => None,
             None => {
-                let title = format!("the workload has no `{field}`");
-                let label = format!("write `{field} = …` into it");
-                self.report(Diagnostic::new(codes::MISSING_FIELD, title, place, label));
+                self.report_no_field(field, place);
                 None
             }
         }
@@ -335,15 +337,7 @@ impl<'p> Checker<'p> {
         for axis in ["images", "pictures", "drafts"] {
             phase.insert(Name::new(axis), none);
         }
-        Frame {
-            phase: Rc::new(phase),
-            view: View::Local,
-            shards: Vec::new(),
-            seen: None,
-            around: Rc::new([]),
-            model: setting.model.clone(),
-            place: setting.place,
-        }
+        Frame::new(phase, setting.model.clone(), setting.place)
     }
 
     /// Sums over kernels and collectives, by pass and stage.

@@ -99,16 +99,17 @@ impl<'p> Checker<'p> {
                     let at = scenario
                         .place_of(&[Name::new("serve")])
                         .or(scenario.item.map(|i| i.name_place()))?;
-                    self.report(Diagnostic::new(
-                        codes::MISSING_FIELD,
-                        format!("the workload has no `{field}`"),
-                        at,
-                        format!("write `{field} = …` into it"),
-                    ));
+                    self.report_no_field(field, at);
                 }
             }
         }
         found.try_into().ok()
+    }
+
+    pub(super) fn report_no_field(&mut self, field: &str, place: Place) {
+        let title = format!("the workload has no `{field}`");
+        let label = format!("write `{field} = …` into it");
+        self.report(Diagnostic::new(codes::MISSING_FIELD, title, place, label));
     }
 
     /// The optimizer that `train` names, and where; Adam where it names none.
@@ -120,7 +121,9 @@ impl<'p> Checker<'p> {
             Some(_) => return None,
             None => Name::new("adam"),
         };
-        self.known_optimizer(name, place)?;
+        let written = scenario.entry(&path).and_then(|e| e.value.map(|v| (e, v.span)));
+        let at = written.map_or(place, |(entry, span)| entry.outer.site().place(span));
+        self.known_optimizer(name, at)?;
         Some((name, place))
     }
 }

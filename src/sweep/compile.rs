@@ -137,33 +137,33 @@ impl Compiler {
     /// What `mesa eval` says of a point: the first error that leaves it without results.
     #[must_use]
     pub fn said(&self, space: &Space, point: u64) -> Option<Diagnostic> {
-        self.errors(space, point).1.into_iter().find(stops)
+        self.errors(space, point).1.find(stops)
     }
 
     /// The same, with the texts that it is about kept in [`Self::program`].
     pub fn told_of(&mut self, space: &Space, point: u64) -> Option<Diagnostic> {
-        let (program, found) = self.errors(space, point);
+        let (program, mut errors) = self.errors(space, point);
         self.changed = Some(Arc::new(program));
-        found.into_iter().find(stops)
+        errors.find(stops)
     }
 
     /// What `mesa eval` says of a point that does not fit into memory.
     #[must_use]
     pub fn too_large(&self, space: &Space, point: u64) -> Option<Diagnostic> {
-        self.errors(space, point).1.into_iter().find(|d| d.code == codes::OUT_OF_MEMORY)
+        self.errors(space, point).1.find(|d| d.code == codes::OUT_OF_MEMORY)
     }
 
-    fn errors(&self, space: &Space, point: u64) -> (Program, Vec<Diagnostic>) {
-        let changes = self.changes(space, point);
+    /// The errors of `mesa eval` at a point, and the program that they are about.
+    fn errors(
+        &self,
+        space: &Space,
+        point: u64,
+    ) -> (Program, impl Iterator<Item = Diagnostic> + use<>) {
         let mut program = Program::clone(&self.program);
-        let changes = Changes::add(&mut program, changes);
-        let found = {
-            let of = (self.module, self.definition.scenario);
-            let evaluation = evaluate_one(&program, of.0, of.1, &changes);
-            let found = evaluation.checker.diagnostics.iter();
-            found.filter(|d| d.severity == Severity::Error).cloned().collect()
-        };
-        (program, found)
+        let changes = Changes::add(&mut program, self.changes(space, point));
+        let (module, scenario) = (self.module, self.definition.scenario);
+        let found = evaluate_one(&program, module, scenario, &changes).checker.diagnostics;
+        (program, found.into_iter().filter(|d| d.severity == Severity::Error))
     }
 
     /// The code for a point, and for all that are like it.

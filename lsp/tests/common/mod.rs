@@ -281,3 +281,108 @@ fn read(output: &mut impl BufRead) -> Option<Vec<u8>> {
     output.read_exact(&mut body).ok()?;
     Some(body)
 }
+
+/// The document that a test opens.
+pub const URI: &str = "untitled:chat.mesa";
+
+/// A block with its shapes.
+pub const BLOCK: &str = r#"use std.systems.DGX_H100
+
+const size = 4096
+
+block Tiny(hidden: Count, ffn: Count, vocab: Count) {
+  input tokens[batch, seq]
+  weight table[vocab, hidden] from "embed.weight"
+  x[batch, seq, hidden] = lookup(table, tokens)
+  weight up[hidden, ffn]
+  weight down[ffn, hidden]
+  wide = x * up
+  y[batch, seq, hidden] = wide * down
+  output y
+}
+"#;
+
+/// Snapshots that do not hang on where the library has its lines, nor on its figures, which the
+/// tests of the cost model hold.
+pub fn steady(check: impl FnOnce()) {
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"(std/[a-z_/]+\.mesa):\d+", "$1:N");
+    settings.add_filter(r"\b\d[\d.,]*( ?%| (?:ms|s|us|µs|[kMGT]?B|tok/s|USD/h)\b)", "N$1");
+    settings.add_filter(r"\b\d[\d.]* points", "N points");
+    settings.bind(check);
+}
+
+pub fn open(text: &str) -> Client {
+    let mut client = Client::start();
+    client.open(URI, text);
+    client
+}
+
+pub fn place(value: &Value) -> String {
+    format!("{}:{}", value["line"], value["character"])
+}
+
+pub fn range(value: &Value) -> String {
+    format!("{}-{}", place(&value["start"]), place(&value["end"]))
+}
+
+pub fn findings(found: &[Value]) -> String {
+    let mut out = String::new();
+    for d in found {
+        let severity = ["", "error", "warning", "note"][d["severity"].as_u64().unwrap() as usize];
+        let code = d["code"].as_str().unwrap();
+        out += &format!(
+            "{} {severity}[{code}] {}\n",
+            range(&d["range"]),
+            d["message"].as_str().unwrap()
+        );
+        for related in d["relatedInformation"].as_array().into_iter().flatten() {
+            let at = range(&related["location"]["range"]);
+            out += &format!("    {at} {}\n", related["message"].as_str().unwrap());
+        }
+        if let Some(tags) = d.get("tags") {
+            out += &format!("    tags {tags}\n");
+        }
+    }
+    out
+}
+
+/// A text after edits of the protocol.
+pub fn edited(text: &str, edits: &[Value]) -> String {
+    let byte = |p: &Value| {
+        let line = p["line"].as_u64().unwrap() as usize;
+        let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+        let rest = &text[start..];
+        let mut units = p["character"].as_u64().unwrap() as usize;
+        let mut at = 0;
+        for c in rest.chars() {
+            if units == 0 {
+                break;
+            }
+            units = units.saturating_sub(c.len_utf16());
+            at += c.len_utf8();
+        }
+        start + at
+    };
+    let mut edits: Vec<(usize, usize, &str)> = edits
+        .iter()
+        .map(|e| {
+            (byte(&e["range"]["start"]), byte(&e["range"]["end"]), e["newText"].as_str().unwrap())
+        })
+        .collect();
+    edits.sort();
+    let mut out = text.to_owned();
+    for (start, end, new) in edits.into_iter().rev() {
+        out.replace_range(start..end, new);
+    }
+    out
+}
+
+/// What the editor shows over `needle`.
+pub fn hover(client: &mut Client, text: &str, needle: &str) -> String {
+    let found = client.at("textDocument/hover", URI, &position(text, needle));
+    match found["contents"]["value"].as_str() {
+        Some(value) => format!("## {needle}\n{}\n{value}\n\n", range(&found["range"])),
+        None => format!("## {needle}\nnothing\n\n"),
+    }
+}

@@ -1,6 +1,7 @@
 //! Where everything lies, from the plan, the layouts and the stages.
 
 use super::{Axis, Cut, Level, Placement, Stage};
+use crate::drawing::Subject;
 use crate::expr::{ExprId, Graph};
 use crate::graph::{LaidStep, Shard};
 use crate::ir::{AxisSize, Kept, MeshId, OpId, TensorId};
@@ -50,10 +51,7 @@ pub fn placed(graph: &Graph, lowered: &Lowered) -> Placement {
         over: indices(&zero.over),
     });
     Placement {
-        scenario: lowered.name.to_string(),
-        model: lowered.model.to_string(),
-        system: lowered.system.to_string(),
-        plan: lowered.plan.clone(),
+        about: Subject::of(lowered),
         phase: lowered.mapped,
         weights: cuts(&mut lowered.ir.weights.iter().map(|w| w.0)),
         cache: cuts(&mut lowered.ir.stored.iter().map(|w| w.0)),

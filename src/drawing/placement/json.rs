@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Placement, Share};
+use crate::drawing::json::document;
 
 /// The document; sizes are bytes, ranges are from and until (exclusive).
 #[must_use]
@@ -43,18 +44,13 @@ pub fn text(placement: &Placement) -> String {
             })
         })
         .collect();
-    let document = json!({
-        "mesa": env!("CARGO_PKG_VERSION"),
-        "scenario": placement.scenario,
-        "model": placement.model,
-        "system": placement.system,
-        "plan": placement.plan,
+    let own = json!({
         "mesh": mesh,
         "machine": levels,
         "stages": stages,
         "devices": devices,
     });
-    serde_json::to_string(&document).map_or_else(|_| String::new(), |text| text + "\n")
+    document(&placement.about, own, serde_json::to_string)
 }
 
 fn shares(shares: &[Share]) -> Vec<Value> {

@@ -11,6 +11,8 @@ pub mod text;
 
 pub use build::placed;
 
+use super::Subject;
+
 /// A mesh axis on the machine.
 #[derive(Clone, Debug)]
 pub struct Axis {
@@ -79,14 +81,8 @@ pub struct Stage {
 /// What runs and lies where.
 #[derive(Clone, Debug)]
 pub struct Placement {
-    /// The scenario.
-    pub scenario: String,
-    /// The model.
-    pub model: String,
-    /// The machine.
-    pub system: String,
-    /// The plan with its mesh.
-    pub plan: String,
+    /// What is drawn.
+    pub about: Subject,
     /// The phase whose devices these are, where each has its own.
     pub phase: Option<&'static str>,
     /// Mesh axes, outermost first.
@@ -161,7 +157,7 @@ impl Placement {
     /// What stands above the picture.
     #[must_use]
     pub fn title(&self) -> String {
-        format!("{}: {} on {}", self.scenario, self.model, self.system)
+        format!("{}: {} on {}", self.about.scenario, self.about.model, self.about.system)
     }
 
     /// The plan and the devices it uses.
@@ -175,8 +171,8 @@ impl Placement {
             format!("{} devices", self.devices)
         };
         match self.phase {
-            Some(phase) => format!("{}; here the devices of {phase}: {machine}", self.plan),
-            None => format!("{} on {machine}", self.plan),
+            Some(phase) => format!("{}; here the devices of {phase}: {machine}", self.about.plan),
+            None => format!("{} on {machine}", self.about.plan),
         }
     }
 

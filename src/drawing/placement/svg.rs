@@ -2,7 +2,7 @@
 
 use super::{Device, Placement, Share};
 use crate::drawing::bytes;
-use crate::drawing::svg::escaped;
+use crate::drawing::page::{LEFT, Page, below, escaped, line_of};
 
 const CHAR: f64 = 6.1;
 const LINE: f64 = 14.0;
@@ -11,12 +11,14 @@ const ACROSS: usize = 4;
 /// Nodes before some are left out.
 const NODES: usize = 6;
 
-const STYLE: &str = "\
-text{font:11px ui-sans-serif,system-ui,Helvetica,Arial,sans-serif;fill:#1f2937}\
-.title{font-size:17px;font-weight:600}.dim{fill:#6b7280}.name{font-weight:600}\
-.page{fill:#ffffff}.node{fill:#f7f8fa;stroke:#9ca3af}.device{stroke:#6b7280;stroke-width:0.7}\
+const LIGHT: &str = "\
+.node{fill:#f7f8fa;stroke:#9ca3af}.device{stroke:#6b7280;stroke-width:0.7}\
 .s0{fill:#d6e4fb}.s1{fill:#fbe3cc}.s2{fill:#d8eed5}.s3{fill:#eadcf6}.s4{fill:#fbd9de}\
 .s5{fill:#d3eef0}";
+const DARK: &str = "\
+.node{fill:#18202d;stroke:#6b7280}\
+.s0{fill:#1f3a63}.s1{fill:#5a3b1a}.s2{fill:#264a23}.s3{fill:#432a5c}.s4{fill:#5c2730}\
+.s5{fill:#1f4a4d}";
 
 /// An SVG document.
 #[must_use]
@@ -37,25 +39,17 @@ pub fn text(placement: &Placement) -> String {
     ];
     let columns = if node_size[0] > 560.0 { 1 } else { 2 }.min(nodes.len().max(1));
     let head = head(placement);
-    let top = 64.0 + 16.0 * head.len() as f64;
+    let top = below(head.len()) + 16.0;
     let rows = nodes.len().div_ceil(columns);
     let text_width = head.iter().map(|l| l.chars().count()).max().unwrap_or(0) as f64 * CHAR;
     let w = (columns as f64 * (node_size[0] + 14.0) + 34.0).max(text_width + 48.0);
     let h = top + rows as f64 * (node_size[1] + 14.0) + 30.0;
-    let title = escaped(&placement.title());
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w:.0}\" height=\"{h:.0}\" \
-         viewBox=\"0 0 {w:.0} {h:.0}\" role=\"img\">\n<title>{title}</title>\n\
-         <style>{STYLE}</style>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n\
-         <text class=\"title\" x=\"24\" y=\"34\">{title}</text>\n"
-    );
-    for (i, line) in head.iter().enumerate() {
-        let y = 54.0 + 16.0 * i as f64;
-        out += &format!("<text class=\"dim\" x=\"24\" y=\"{y:.0}\">{}</text>\n", escaped(line));
-    }
+    let page =
+        Page { size: [w, h], title: &placement.title(), notes: &head, light: LIGHT, dark: DARK };
+    let mut out = page.opened();
     let level = placement.levels.first().map_or("machine", |l| l.name.as_str());
     for (i, (number, cells)) in nodes.iter().zip(&cells).enumerate() {
-        let x = 24.0 + (i % columns) as f64 * (node_size[0] + 14.0);
+        let x = LEFT + (i % columns) as f64 * (node_size[0] + 14.0);
         let y = top + (i / columns) as f64 * (node_size[1] + 14.0);
         let skipped = i > 0 && nodes.get(i - 1).is_some_and(|n| n + 1 != *number);
         let mut name = format!("{level} {number}");
@@ -65,13 +59,10 @@ pub fn text(placement: &Placement) -> String {
         }
         out += &format!(
             "<rect class=\"node\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" \
-             rx=\"6\"/>\n<text class=\"name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
-            node_size[0],
-            node_size[1],
-            x + 10.0,
-            y + 18.0,
-            escaped(&name)
+             rx=\"6\"/>\n",
+            node_size[0], node_size[1],
         );
+        out += &line_of(x + 10.0, y + 18.0, "name", &name);
         for (k, (device, lines)) in cells.iter().enumerate() {
             let x = x + 10.0 + (k % ACROSS) as f64 * (cell[0] + 6.0);
             let y = y + 28.0 + (k / ACROSS) as f64 * (cell[1] + 6.0);
@@ -175,11 +166,7 @@ fn boxed(
     for (i, line) in lines.iter().enumerate() {
         let class = if i == 0 { "name" } else { "dim" };
         let y = y + 15.0 + LINE * i as f64;
-        out += &format!(
-            "<text class=\"{class}\" x=\"{:.1}\" y=\"{y:.1}\">{}</text>\n",
-            x + 7.0,
-            escaped(line)
-        );
+        out += &line_of(x + 7.0, y, class, line);
     }
     out + "</g>\n"
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::Chart;
+use crate::drawing::json::document;
 
 /// The document; times are seconds.
 #[must_use]
@@ -32,12 +33,7 @@ pub fn text(chart: &Chart) -> String {
             json!({ "device": device, "busy": chart.timeline.busy(device), "passes": passes })
         })
         .collect();
-    let document = json!({
-        "mesa": env!("CARGO_PKG_VERSION"),
-        "scenario": chart.scenario,
-        "model": chart.model,
-        "system": chart.system,
-        "plan": chart.plan,
+    let own = json!({
         "phase": chart.phase,
         "schedule": chart.schedule,
         "stages": p.devices,
@@ -50,5 +46,5 @@ pub fn text(chart: &Chart) -> String {
         },
         "devices": devices,
     });
-    serde_json::to_string(&document).map_or_else(|_| String::new(), |text| text + "\n")
+    document(&chart.about, own, serde_json::to_string)
 }

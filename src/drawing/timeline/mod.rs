@@ -8,7 +8,7 @@ pub mod json;
 pub mod svg;
 pub mod text;
 
-use super::seconds;
+use super::{Subject, seconds};
 use crate::check::show_number;
 use crate::expr::Graph;
 use crate::lower::Lowered;
@@ -17,14 +17,8 @@ use crate::pipeline::{self, Kind, Pass, Pipeline, Schedule, Slot, Timeline};
 /// A pipeline that was played through.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// The scenario.
-    pub scenario: String,
-    /// The model.
-    pub model: String,
-    /// The machine.
-    pub system: String,
-    /// The plan with its mesh.
-    pub plan: String,
+    /// What is drawn.
+    pub about: Subject,
     /// `step` in training, else the phase.
     pub phase: &'static str,
     /// The name of the schedule.
@@ -87,10 +81,7 @@ pub fn chart(graph: &Graph, lowered: &Lowered, phase: Option<&str>) -> Result<Ch
         });
     };
     Ok(Chart {
-        scenario: lowered.name.to_string(),
-        model: lowered.model.to_string(),
-        system: lowered.system.to_string(),
-        plan: lowered.plan.clone(),
+        about: Subject::of(lowered),
         phase,
         schedule: of.schedule.text().to_owned(),
         pipeline,
@@ -108,7 +99,7 @@ impl Chart {
             Schedule::Decode => "decode",
             _ => "a step",
         };
-        format!("{}: {what} of {} over its pipeline", self.scenario, self.model)
+        format!("{}: {what} of {} over its pipeline", self.about.scenario, self.about.model)
     }
 
     /// What the picture shows, in lines.
@@ -117,7 +108,7 @@ impl Chart {
         let p = &self.pipeline;
         let serves = matches!(p.schedule, Schedule::Prefill | Schedule::Decode);
         let what = if serves { "groups of requests" } else { "micro-batches" };
-        let mut first = format!("{} on {}", self.plan, self.system);
+        let mut first = format!("{} on {}", self.about.plan, self.about.system);
         if !serves {
             first = format!("{first}, {}", p.schedule.title());
         }

@@ -1,26 +1,29 @@
 //! The timeline as a picture that stands for itself.
 
 use super::{Chart, Window};
+use crate::drawing::page::{LEFT, Page, below, escaped};
 use crate::drawing::seconds;
-use crate::drawing::svg::escaped;
 use crate::pipeline::{Kind, Pass, Schedule, Slot};
 
 /// Where rows start and how wide they are.
-const LEFT: f64 = 96.0;
+const ROWS: f64 = 96.0;
 const WIDTH: f64 = 1080.0;
 /// Between the start and the end, where the middle is left out.
 const GAP: f64 = 34.0;
 /// A character of a label.
 const CHAR: f64 = 6.0;
 
-const STYLE: &str = "\
-text{font:11px ui-sans-serif,system-ui,Helvetica,Arial,sans-serif;fill:#1f2937}\
-.title{font-size:17px;font-weight:600}.dim{fill:#6b7280}.mid{text-anchor:middle}\
-.right{text-anchor:end}.small{font-size:10px}\
-.page{fill:#ffffff}.idle{fill:#eceef1}.forward{fill:#a9c7f7}.forward1{fill:#d3e2fb}\
+const LIGHT: &str = "\
+.mid{text-anchor:middle}.right{text-anchor:end}.small{font-size:10px}\
+.idle{fill:#eceef1}.forward{fill:#a9c7f7}.forward1{fill:#d3e2fb}\
 .backward{fill:#f3b680}.backward1{fill:#f9dabb}.input{fill:#f3b680}.input1{fill:#f9dabb}\
 .weights{fill:#b5d9b0}.weights1{fill:#d6ecd3}.slot{stroke:#ffffff;stroke-width:0.6}\
 .tick{stroke:#9ca3af;stroke-width:1}.gap{fill:#ffffff}";
+const DARK: &str = "\
+.idle{fill:#1f2937}.forward{fill:#24477f}.forward1{fill:#3f73c4}\
+.backward{fill:#7a4a20}.backward1{fill:#b8712f}.input{fill:#7a4a20}.input1{fill:#b8712f}\
+.weights{fill:#2c5a29}.weights1{fill:#48893f}.slot{stroke:#111827}\
+.tick{stroke:#6b7280}.gap{fill:#111827}";
 
 /// An SVG document.
 #[must_use]
@@ -33,28 +36,20 @@ pub fn text(chart: &Chart) -> String {
         _ => 13.0,
     };
     let notes = chart.notes();
-    let top = 62.0 + 16.0 * notes.len() as f64 + 22.0;
+    let top = below(notes.len()) + 36.0;
     let bottom = top + row * devices as f64;
-    let (w, h) = (LEFT + WIDTH + 40.0, bottom + 44.0);
-    let title = escaped(&chart.title());
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w:.0}\" height=\"{h:.0}\" \
-         viewBox=\"0 0 {w:.0} {h:.0}\" role=\"img\">\n<title>{title}</title>\n\
-         <style>{STYLE}</style>\n<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n\
-         <text class=\"title\" x=\"24\" y=\"34\">{title}</text>\n"
-    );
-    for (i, note) in notes.iter().enumerate() {
-        let y = 56.0 + 16.0 * i as f64;
-        out += &format!("<text class=\"dim\" x=\"24\" y=\"{y:.0}\">{}</text>\n", escaped(note));
-    }
-    out += &legend(chart, top - 26.0);
+    let (w, h) = (ROWS + WIDTH + 40.0, bottom + 44.0);
+    let page =
+        Page { size: [w, h], title: &chart.title(), notes: &notes, light: LIGHT, dark: DARK };
+    let mut out = page.opened();
+    out += &legend(chart, top - 22.0);
     for (device, slots) in chart.timeline.devices.iter().enumerate() {
         let y = top + row * device as f64;
         let (label, h) = (y + row / 2.0 + 3.5, row - 3.0);
         out += &format!(
             "<text class=\"dim right\" x=\"{:.1}\" y=\"{label:.1}\">device {device}</text>\n\
-             <rect class=\"idle\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{WIDTH}\" height=\"{h:.1}\"/>\n",
-            LEFT - 8.0
+             <rect class=\"idle\" x=\"{ROWS}\" y=\"{y:.1}\" width=\"{WIDTH}\" height=\"{h:.1}\"/>\n",
+            ROWS - 8.0
         );
         for slot in slots {
             for part in scale.parts(slot) {
@@ -91,9 +86,9 @@ impl Scale {
 
     fn x(&self, t: f64) -> f64 {
         if t <= self.window.head || !self.cut {
-            LEFT + t * self.pixels
+            ROWS + t * self.pixels
         } else {
-            LEFT + GAP + (self.window.head + t - self.window.tail) * self.pixels
+            ROWS + GAP + (self.window.head + t - self.window.tail) * self.pixels
         }
     }
 
@@ -102,10 +97,10 @@ impl Scale {
         let Window { head, tail } = self.window;
         let mut parts = Vec::new();
         if slot.start < head {
-            parts.push([LEFT + slot.start * self.pixels, LEFT + slot.end.min(head) * self.pixels]);
+            parts.push([ROWS + slot.start * self.pixels, ROWS + slot.end.min(head) * self.pixels]);
         }
         if self.cut && slot.end > tail {
-            let before = LEFT + GAP + head * self.pixels;
+            let before = ROWS + GAP + head * self.pixels;
             let at = |t: f64| before + (t - tail) * self.pixels;
             parts.push([at(slot.start.max(tail)), at(slot.end)]);
         }
@@ -117,7 +112,7 @@ impl Scale {
         if !self.cut {
             return String::new();
         }
-        let x = LEFT + self.window.head * self.pixels;
+        let x = ROWS + self.window.head * self.pixels;
         let middle = x + GAP / 2.0;
         let left = chart.left_out(self.window);
         let more = seconds(self.window.tail - self.window.head);
@@ -261,7 +256,7 @@ fn legend(chart: &Chart, y: f64) -> String {
         words.push(("forward1", "lighter: every other step"));
     }
     words.push(("idle", "idle"));
-    let (mut out, mut x) = (String::new(), 24.0);
+    let (mut out, mut x) = (String::new(), LEFT);
     for (class, word) in words {
         out += &format!(
             "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"14\" height=\"11\"/>\n\

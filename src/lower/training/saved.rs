@@ -11,8 +11,8 @@ use rustc_hash::FxHashMap;
 use crate::check::Checker;
 use crate::graph::{LaidOp, LaidStep, Version};
 use crate::ir::{Dtype, OpId, Role, Step};
-use crate::lower::kernel::computed_in;
 use crate::lower::phase::Setting;
+use crate::lower::rates::computed_in;
 use crate::name::Name;
 
 /// What reads a version in the backward pass: products in one narrow format, or other ops too.

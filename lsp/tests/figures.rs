@@ -1,0 +1,113 @@
+//! Results in the editor, through a real server process.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests
+
+mod common;
+
+use common::{CHAT, Client, URI, edited, open, place, position, range, steady};
+use insta::assert_snapshot;
+use serde_json::json;
+
+#[test]
+fn lenses_show_the_figures_of_scenarios() {
+    let mut client =
+        Client::with(json!({}), json!({ "commands": ["mesa.showReport", "mesa.whatIf"] }));
+    client.open(URI, CHAT);
+    let mut shown = String::new();
+    for lens in client.of("textDocument/codeLens", URI).as_array().unwrap() {
+        let lens = match lens.get("command") {
+            Some(_) => lens.clone(),
+            None => client.request("codeLens/resolve", lens.clone()),
+        };
+        let command = &lens["command"];
+        shown += &format!(
+            "{} {} {}\n",
+            range(&lens["range"]),
+            command["title"].as_str().unwrap(),
+            command["command"]
+        );
+    }
+    let params = json!({ "textDocument": { "uri": URI }, "range": {
+        "start": { "line": 0, "character": 0 }, "end": { "line": 99, "character": 0 } } });
+    for hint in client.request("textDocument/inlayHint", params).as_array().unwrap() {
+        shown += &format!("{} {}\n", place(&hint["position"]), hint["label"].as_str().unwrap());
+    }
+    // The figures are those of the report.
+    let report = client.request("mesa/report", json!({ "uri": URI, "scenario": "chat" }));
+    let first = shown.split("TTFT ").nth(1).and_then(|rest| rest.split(" ·").next()).unwrap();
+    let line = report["text"].as_str().unwrap().lines().find(|l| l.contains("ttft")).unwrap();
+    assert!(line.contains(first), "{first} in {line}");
+    steady(|| assert_snapshot!(shown));
+}
+
+#[test]
+fn what_if_adds_an_amendment() {
+    let mut client = open(CHAT);
+    let choices = client.request("mesa/choices", json!({ "uri": URI, "scenario": "chat" }));
+    assert_eq!(choices[0]["path"], "precision.weights");
+    assert_eq!(choices[0]["current"], "bf16");
+    // What the library or the plan decides is said too.
+    client.replace(URI, &CHAT.replace("  precision {", "  // precision {"));
+    let choices = client.request("mesa/choices", json!({ "uri": URI, "scenario": "chat" }));
+    for choice in choices.as_array().unwrap() {
+        let current = choice["current"].as_str().unwrap();
+        assert!(!current.is_empty(), "{choices}");
+        assert!(!choice["values"].as_array().unwrap().contains(&json!(current)), "{choices}");
+    }
+    let tp = choices.as_array().unwrap().iter().find(|c| c["path"] == "plan.tp").unwrap();
+    assert_eq!(tp["current"], "8");
+    client.replace(URI, CHAT);
+    client.request(
+        "workspace/executeCommand",
+        json!({
+            "command": "mesa.amend", "arguments": [URI, "chat", "serve.batch", "64"],
+        }),
+    );
+    let asked = client.expect("workspace/applyEdit");
+    let text = edited(CHAT, asked["params"]["edit"]["changes"][URI].as_array().unwrap());
+    let added = "scenario chat_batch_64 = chat with { serve.batch = 64 }";
+    assert!(text.contains(&format!("}}\n\n{added}\n\nscenario chat_fp8")), "{text}");
+}
+
+#[test]
+fn reports_and_derivations_are_those_of_the_command_line() {
+    let mut client = open(CHAT);
+    let report = client.request("mesa/report", json!({ "uri": URI, "scenario": "chat" }));
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["report"]["results"]["ttft"]["unit"], "s");
+    assert!(report["text"].as_str().unwrap().contains("chat"));
+    let here =
+        client.request("mesa/report", json!({ "uri": URI, "position": position(CHAT, "shard") }));
+    assert_eq!(here["scenario"], "chat");
+    let explained =
+        client.request("mesa/explain", json!({ "uri": URI, "path": "chat.tpot", "depth": 1 }));
+    let step = &explained["derivation"];
+    assert_eq!(step["uri"], "mesa-std:/cost/serving.mesa");
+    assert_eq!(step["steps"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        client.request("mesa/explain", json!({ "uri": URI, "path": "chat.nothing" })),
+        json!(null)
+    );
+    client.replace(URI, &CHAT.replace("DGX_H100\n  plan", "Nothing\n  plan"));
+    let broken = client.request("mesa/report", json!({ "uri": URI, "scenario": "chat" }));
+    assert_eq!(broken["report"], json!(null));
+    assert_eq!(broken["findings"][0]["code"], "E0201");
+    let all = client.request("mesa/scenarios", json!({ "uri": URI }));
+    assert_eq!(all[1]["name"], "chat_fp8");
+}
+
+#[test]
+fn settings_turn_hints_and_lenses_off() {
+    let mut client = Client::with(json!({}), json!({ "lenses": false }));
+    client.open(URI, CHAT);
+    assert_eq!(client.of("textDocument/codeLens", URI), json!([]));
+    client.notify(
+        "workspace/didChangeConfiguration",
+        json!({ "settings": { "mesa": {
+        "lenses": true, "hints": { "collectives": false, "expectations": false },
+    } } }),
+    );
+    assert_eq!(client.of("textDocument/codeLens", URI).as_array().unwrap().len(), 2);
+    let params = json!({ "textDocument": { "uri": URI }, "range": {
+        "start": { "line": 0, "character": 0 }, "end": { "line": 99, "character": 0 } } });
+    assert_eq!(client.request("textDocument/inlayHint", params), json!([]));
+}

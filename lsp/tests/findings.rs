@@ -1,0 +1,116 @@
+//! What the editor says of a text and when, through a real server process.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // tests
+
+mod common;
+
+use common::{CHAT, Client, URI, findings, hover, marked, open, range};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+#[test]
+fn findings_have_places_reasons_and_links() {
+    let text = CHAT.replace("mesh tp", "mesh tpp").replace("serve {", "servee {")
+        + "use std.chips.B200\nconst a = 1\nconst a = 2\n";
+    let mut client = open(&text);
+    let found = client.findings(URI);
+    assert_eq!(found[0]["codeDescription"]["href"], "mesa-help:/E0201.md");
+    assert_snapshot!(findings(&found));
+    client.replace(URI, CHAT);
+    assert_eq!(client.findings(URI), Vec::<Value>::new());
+}
+
+#[test]
+fn findings_can_be_pulled_and_come_once() {
+    let mut client = Client::with(json!({ "textDocument": { "diagnostic": {} } }), json!({}));
+    client.open(URI, "const a = b\n");
+    let report = client.of("textDocument/diagnostic", URI);
+    assert_eq!(report["kind"], "full");
+    assert_eq!(report["items"][0]["code"], "E0201");
+    let again = client.request(
+        "textDocument/diagnostic",
+        json!({
+            "textDocument": { "uri": URI }, "previousResultId": report["resultId"],
+        }),
+    );
+    assert_eq!(again, json!({ "kind": "unchanged", "resultId": report["resultId"] }));
+    let all = client.request("workspace/diagnostic", json!({ "previousResultIds": [] }));
+    assert_eq!(all["items"][0]["items"][0]["code"], "E0201");
+    client.expect("mesa/evaluated");
+    let published = client.waiting.iter().any(|m| m["method"] == "textDocument/publishDiagnostics");
+    assert!(!published, "pushed to a client that pulls");
+}
+
+#[test]
+fn a_syntax_error_in_one_item_leaves_the_others_alive() {
+    let text = CHAT.replace("  mesh tp\n", "  mesh = = (\n");
+    let mut client = open(&text);
+    let found = client.findings(URI);
+    assert!(found.iter().all(|d| d["range"]["start"]["line"].as_u64().unwrap() < 10), "{found:?}");
+    let hovered = hover(&mut client, &text, "DGX_H100\n  plan");
+    assert!(hovered.contains("system DGX_H100"), "{hovered}");
+    for (text, wanted) in [
+        (text.replace("expect ttft < 4 s", "expect memory.‸"), "headroom"),
+        (CHAT.replace("  mesh tp\n", "  mesh tp 8 8\n  ‸\n"), "shard"),
+    ] {
+        let (text, at) = marked(&text);
+        client.replace(URI, &text);
+        let found = client.at("textDocument/completion", URI, &at);
+        let mut items = found["items"].as_array().unwrap().iter();
+        assert!(items.any(|i| i["label"] == wanted), "{found}");
+    }
+}
+
+#[test]
+fn multi_byte_text_and_carriage_returns_keep_their_places() {
+    let text = "// é\u{1F600}\r\nconst a = 1\r\n/* */ const\r\n/// \u{4e16}\u{754c}\r\nconst b = a + missing // \u{1F600}\r\n";
+    for utf8 in [false, true] {
+        let general =
+            if utf8 { json!({ "general": { "positionEncodings": ["utf-8"] } }) } else { json!({}) };
+        let mut client = Client::with(general, json!({}));
+        client.open(URI, text);
+        let found = client.findings(URI);
+        let last = found.last().unwrap();
+        assert_eq!(range(&last["range"]), "4:14-4:21", "{found:?}");
+        // An edit after a character of two units.
+        let column = if utf8 { 7 } else { 5 };
+        client.change(URI, json!([{
+            "range": { "start": { "line": 0, "character": column }, "end": { "line": 0, "character": if utf8 { 9 } else { 6 } } },
+            "text": "",
+        }]));
+        client.change(URI, json!([{
+            "range": { "start": { "line": 4, "character": 14 }, "end": { "line": 4, "character": 21 } }, "text": "a",
+        }]));
+        let hovered = client.at("textDocument/hover", URI, &json!({ "line": 4, "character": 14 }));
+        assert!(
+            hovered["contents"]["value"].as_str().unwrap().contains("const a = 1"),
+            "{hovered}"
+        );
+    }
+}
+
+#[test]
+fn files_that_change_on_disk_are_read_again() {
+    let folder = std::env::temp_dir().join(format!("mesa-disk-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let parts = folder.join("parts.mesa");
+    let (uri, parts_uri) =
+        (format!("file://{}/main.mesa", folder.display()), format!("file://{}", parts.display()));
+    let mut client = Client::start();
+    client.open(&uri, "use \"./parts.mesa\".size\nconst twice = size * 2\n");
+    assert_eq!(client.findings(&uri)[0]["code"], "E0204");
+    std::fs::write(&parts, "const size = 3\n").unwrap();
+    let changed = |kind: u32| json!({ "changes": [{ "uri": parts_uri, "type": kind }] });
+    client.notify("workspace/didChangeWatchedFiles", changed(1));
+    assert_eq!(client.findings(&uri), Vec::<Value>::new());
+    let link = client.of("textDocument/documentLink", &uri);
+    assert_eq!(link[0]["target"], parts_uri);
+    std::fs::remove_file(&parts).unwrap();
+    client.notify("workspace/didChangeWatchedFiles", changed(3));
+    assert_eq!(client.findings(&uri)[0]["code"], "E0204");
+    // What is typed into the imported file counts before it is saved.
+    client.open(&parts_uri, "const size = 3 GB\n");
+    assert_eq!(client.findings(&uri), Vec::<Value>::new());
+    client.close(&parts_uri);
+    assert_eq!(client.findings(&uri)[0]["code"], "E0204");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
