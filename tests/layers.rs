@@ -124,7 +124,8 @@ fn a_step_of_a_scan_takes_as_long_as_its_state() {
         for batch in [1, 64] {
             let text = format!(
                 "use std.models.{model}\nuse std.chips.H200_SXM\nuse std.links.NVLink4\n\nchip \
-                 Large = H200_SXM with {{ memory.hbm.capacity = 10 TB }} {{ source = \"a test\" }}\n                 system One {{\n  chip device = Large\n  level alone = 1 of device via \
+                 Large = H200_SXM with {{ memory.hbm.capacity = 10 TB }} {{ source = \"a test\" }}\n\
+                 system One {{\n  chip device = Large\n  level alone = 1 of device via \
                  NVLink4\n}}\nscenario s {{\n  model = {model}\n  system = One\n  serve {{ batch \
                  = {batch}, prompt = 1000, output = 2 }}\n}}\n"
             );
