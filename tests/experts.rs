@@ -133,6 +133,10 @@ fn routed_and_shared_experts_are_reduced_together() {
     let out = eval("DeepSeek_V3", 4, "TpEp(tp: 32)", 4, 256);
     assert_eq!(out.count_of("prefill", "all-reduce"), 123.0); // two of 61 layers, the embedding
     assert_eq!(out.count_of("prefill", "all-to-all"), 0.0);
+    // A gate on the shared expert weighs what is summed behind it.
+    let gated = USES.replacen("DeepSeek_V3,", "Qwen1_5_MoE_A2_7B, DeepSeek_V3,", 1);
+    let text = text("Qwen1_5_MoE_A2_7B", 1, "Tp(tp: 8)", 4, 256).replacen(USES, &gated, 1);
+    assert_eq!(Run::one(&text).count_of("prefill", "all-reduce"), 49.0); // two of 24 layers
 }
 
 #[test]

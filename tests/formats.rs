@@ -38,6 +38,16 @@ fn formats_take_what_their_blocks_take() {
         ("q6_k", 210.0, 256.0),
         ("iq4_nl", 18.0, 32.0),
         ("iq4_xs", 136.0, 256.0),
+        // Places in grids, signs and scales of a block of 256 (ggml-common.h).
+        ("iq1_s", 50.0, 256.0),
+        ("iq1_m", 56.0, 256.0),
+        ("iq2_xxs", 66.0, 256.0),
+        ("iq2_xs", 74.0, 256.0),
+        ("iq2_s", 82.0, 256.0),
+        ("iq3_xxs", 98.0, 256.0),
+        ("iq3_s", 110.0, 256.0),
+        ("tq1_0", 54.0, 256.0),
+        ("tq2_0", 66.0, 256.0),
         ("mxfp4", 17.0, 32.0),
         ("mxfp8", 33.0, 32.0),
         ("nvfp4", 9.0, 16.0),
@@ -103,6 +113,34 @@ fn a_mix_gives_each_weight_its_format() {
         + 2.0 * hidden * 32.0;
     let all = table * (4.5 + 6.5625) + 32.0 * layer + hidden * 32.0;
     assert_eq!(library("Llama3_8B", "q4_k_m"), all / 8.0);
+}
+
+#[test]
+fn files_of_llama_cpp_have_the_bits_that_it_prints() {
+    // llama.cpp, tools/quantize/README.md, bits per weight of Llama 3.1 8B; Q3_K_M by hand, by the
+    // rules of its source.
+    let printed = [
+        ("iq3_s_file", 3.6606),
+        ("iq3_m", 3.7628),
+        ("iq4_xs_file", 4.4597),
+        ("iq4_nl_file", 4.6818),
+        ("q2_k_s", 2.9697),
+        ("q2_k_file", 3.1593),
+        ("q3_k_s", 3.6429),
+        ("q3_k_m", 3.9960),
+        ("q3_k_l", 4.2979),
+        ("q4_k_s", 4.6672),
+        ("q4_k_m", 4.8944),
+        ("q5_k_s", 5.5704),
+        ("q5_k_m", 5.7036),
+        ("q6_k_file", 6.5633),
+        ("q8_0_file", 8.5008),
+    ];
+    for (format, bits) in printed {
+        let ours = library("Llama3_8B", format) * 8.0 / 8_030_261_248.0;
+        // What is printed has four digits, and counts the 64 factors of the rotation.
+        assert!((ours - bits).abs() < 1.5e-4, "{format}: {ours}, printed {bits}");
+    }
 }
 
 #[test]
@@ -228,12 +266,31 @@ const LISTED: &[&str] = &[
     "q2_k",
     "iq4_nl",
     "iq4_xs",
+    "iq3_s",
+    "iq3_xxs",
+    "iq2_s",
+    "iq2_xs",
+    "iq2_xxs",
+    "iq1_m",
+    "iq1_s",
+    "tq2_0",
+    "tq1_0",
     "q8_0_file",
     "q6_k_file",
     "q5_k_m",
+    "q5_k_s",
     "q4_k_m",
     "q4_k_s",
     "q4_0_file",
+    "iq4_nl_file",
+    "iq4_xs_file",
+    "q3_k_l",
+    "q3_k_m",
+    "q3_k_s",
+    "iq3_m",
+    "iq3_s_file",
+    "q2_k_file",
+    "q2_k_s",
     "mxfp4_file",
 ];
 

@@ -90,6 +90,54 @@ fn a_state_does_not_grow() {
     assert_eq!((have - state) % grows, 0.0, "{have} {state}");
 }
 
+#[test]
+fn a_sum_that_fades_keeps_keys_by_values_for_each_head() {
+    // 70 layers of lightning attention, 64 heads of 128 by 128; 10 layers with a cache.
+    let state = bytes(&[70, 64, 128, 128, 2]);
+    let cached = bytes(&[2, 10, 8, 128, 2]);
+    let have = kept("MiniMax_M1", 1000, "");
+    assert_eq!((have - state) % cached, 0.0, "{have} {state}");
+    assert!((have - state) / cached - 1001.0 <= 1.0, "{have} {state}");
+    // Two positions of 2048 channels in 10 layers of LFM 2.
+    let (state, cached) = (bytes(&[10, 2048, 2, 2]), bytes(&[2, 6, 8, 64, 2]));
+    assert_eq!((kept("LFM2_1_2B", 1000, "") - state) % cached, 0.0);
+    // Jamba: 28 layers of 8192 channels with 16 numbers each, and three positions.
+    let (state, cached) = (bytes(&[28, 8192, 16 + 3, 2]), bytes(&[2, 4, 8, 128, 2]));
+    assert_eq!((kept("Jamba_1_5_Mini", 1000, "") - state) % cached, 0.0);
+    // Nemotron 3 Nano: 23 layers of 64 heads of 64 channels with 128 numbers each.
+    let layer = bytes(&[64, 64, 128]) + 3.0 * bytes(&[64 * 64 + 2 * 8 * 128]);
+    let have = kept("Nemotron_3_Nano_30B", 1000, "");
+    assert_eq!((have - 46.0 * layer) % bytes(&[2, 6, 2, 128, 2]), 0.0);
+}
+
+#[test]
+fn a_step_of_a_scan_takes_as_long_as_its_state() {
+    // One position is no product of matrices: what counts is that the state comes and goes.
+    for (model, kernel) in [
+        ("Codestral_Mamba_7B", "linear.chunk_scan"),
+        ("Nemotron_3_Nano_30B", "linear.chunk_scan"),
+        ("Kimi_Linear_48B_A3B", "linear.delta_rule"),
+        ("Qwen3_Next_80B_A3B", "linear.delta_rule"),
+        ("MiniMax_M1", "linear.read"),
+        ("Falcon_Mamba_7B", "linear.selective_scan"),
+    ] {
+        for batch in [1, 64] {
+            let text = format!(
+                "use std.models.{model}\nuse std.chips.H200_SXM\nuse std.links.NVLink4\n\nchip \
+                 Large = H200_SXM with {{ memory.hbm.capacity = 10 TB }} {{ source = \"a test\" }}\n\
+                 system One {{\n  chip device = Large\n  level alone = 1 of device via \
+                 NVLink4\n}}\nscenario s {{\n  model = {model}\n  system = One\n  serve {{ batch \
+                 = {batch}, prompt = 1000, output = 2 }}\n}}\n"
+            );
+            let out = Run::one(&text);
+            let of = |what: &str| out.get(&format!("layers.{kernel}.decode.mid.{what}"));
+            let (compute, memory) = (of("compute_time"), of("memory_time"));
+            assert!(compute < memory, "{model}: {compute} s of arithmetic, {memory} s of traffic");
+            assert!(out.get("decode.mid.time") < 0.5, "{model}");
+        }
+    }
+}
+
 /// The results of a model with pictures.
 fn seen(model: &str, images: u64) -> common::Outcome {
     let text = format!(

@@ -49,17 +49,20 @@ impl<'p> Checker<'p> {
             let trains = self.counted(1.0, "trains", setting.place, rule);
             args.push(("trains", Value::Num(trains)));
         }
-        // Inside of a kernel such as flash attention both factors are made on the way.
-        if fused && !has_weight(&setting.model, op) {
+        // Inside of a kernel such as flash attention both factors are made on the way; an op that is
+        // such a kernel by itself, as scans are, is no product of a shape.
+        let k = self.formula(setting, op, "k", env);
+        if k.is_none() || fused && !has_weight(&setting.model, op) {
             let back = f64::from(u8::from(setting.model.ops[op].pass != Pass::Forward));
             let rule = "1 in the backward pass of a fused kernel";
             let back = self.counted(back, "backward", setting.place, rule);
             args.push(("backward", Value::Num(back)));
             return (self.library_number("fused_matrix_time", &args), Some((peak, format)));
         }
-        for (arg, name) in [("m", "m"), ("n", "n"), ("k", "k"), ("batches", "batches")] {
+        args.extend(k.map(|k| ("k", Value::Num(k))));
+        for name in ["m", "n", "batches"] {
             if let Some(id) = self.formula(setting, op, name, env) {
-                args.push((arg, Value::Num(id)));
+                args.push((name, Value::Num(id)));
             }
         }
         if let Some(processors) = self.field(&setting.machine.chip, Name::new("processors")) {
