@@ -5,6 +5,7 @@
 //! `run.*`, `memory.*`. Schedules and updates are formulas of the library; their names are put
 //! together from the words of the plan and the scenario.
 
+mod activations;
 mod checks;
 mod gradients;
 mod offload;
