@@ -123,26 +123,31 @@ impl Pipe {
 
     /// Reads until `exit` or the end of the input: 0 after a proper `shutdown`, else 1.
     pub(crate) fn run(&mut self, input: &mut impl BufRead) -> ExitCode {
-        while let Some(body) = frame(input) {
-            let message: Value = match serde_json::from_slice(&body) {
-                Ok(message) => message,
-                Err(_) => {
-                    self.refuse(Id::Null, Error::parse_error());
-                    continue;
-                }
+        loop {
+            let message = match frame(input) {
+                Frame::End => break,
+                Frame::Astray => None,
+                Frame::Body(body) => serde_json::from_slice::<Value>(&body).ok(),
             };
+            let Some(message) = message else {
+                self.refuse(Id::Null, Error::parse_error());
+                continue;
+            };
+            let id = message.get("id").cloned().and_then(|id| serde_json::from_value(id).ok());
             if message.get("method").is_none() {
-                continue; // an answer to a request of ours: nothing waits for it
+                // An answer to a request of ours: nothing waits for it.
+                if message.get("result").is_none() && message.get("error").is_none() {
+                    self.refuse(id.unwrap_or(Id::Null), Error::invalid_request());
+                }
+                continue;
             }
             match serde_json::from_value::<Request>(message) {
-                Ok(request) if request.method() == "exit" => {
-                    return ExitCode::from(u8::from(self.stage != Stage::Over));
-                }
+                Ok(request) if request.method() == "exit" => break,
                 Ok(request) => self.take(request),
-                Err(_) => self.refuse(Id::Null, Error::invalid_request()),
+                Err(_) => self.refuse(id.unwrap_or(Id::Null), Error::invalid_request()),
             }
         }
-        ExitCode::from(1)
+        ExitCode::from(u8::from(self.stage != Stage::Over))
     }
 
     /// Nothing more will be said.
@@ -242,25 +247,45 @@ impl Pipe {
     }
 }
 
-/// The body of the next message; `None` at the end of the input.
-fn frame(input: &mut impl BufRead) -> Option<Vec<u8>> {
+/// What comes next in the input.
+enum Frame {
+    Body(Vec<u8>),
+    /// Headers that say no length; or one that nobody means.
+    Astray,
+    End,
+}
+
+/// The header that says how long a body is.
+const LENGTH: &str = "content-length:";
+
+/// Reads the next message. Where a length was wrong, the next header stands behind the rest of a
+/// body, in the same line: it is found there, so that one bad message does not spoil the others.
+fn frame(input: &mut impl BufRead) -> Frame {
     let mut length: Option<usize> = None;
+    let mut headers = false;
     loop {
         let mut line = Vec::new();
-        if input.read_until(b'\n', &mut line).ok()? == 0 {
-            return None;
+        match input.read_until(b'\n', &mut line) {
+            Ok(1..) => {}
+            _ => return Frame::End,
         }
-        let line = String::from_utf8_lossy(&line);
+        let line = String::from_utf8_lossy(&line).to_ascii_lowercase();
         let line = line.trim_end();
-        match line.split_once(':') {
-            Some((key, value)) if key.eq_ignore_ascii_case("content-length") => {
-                length = value.trim().parse().ok().filter(|n| *n <= LARGEST);
-            }
-            _ if line.is_empty() && length.is_some() => break,
-            _ => {}
+        if let Some(at) = line.rfind(LENGTH) {
+            let value = line.get(at + LENGTH.len()..).unwrap_or("");
+            length = value.trim().parse().ok().filter(|n| *n <= LARGEST);
+            headers = true;
+        } else if !line.is_empty() {
+            headers = true;
+        } else if length.is_some() {
+            break;
+        } else if headers {
+            return Frame::Astray;
         }
     }
-    let mut body = vec![0; length?];
-    input.read_exact(&mut body).ok()?;
-    Some(body)
+    let mut body = vec![0; length.unwrap_or(0)];
+    match input.read_exact(&mut body) {
+        Ok(()) => Frame::Body(body),
+        Err(_) => Frame::End,
+    }
 }

@@ -263,13 +263,12 @@ impl Worker {
         let changes: Vec<Change> = changes
             .into_iter()
             .flatten()
-            .map(|change| {
-                let range = change.get("range");
+            .filter_map(|change| {
+                // Some clients write `null` for the whole document.
+                let range = change.get("range").filter(|r| !r.is_null());
                 let at = |r: &Value, key: &str| r.get(key).map(position).unwrap_or_default();
-                Change {
-                    range: range.map(|r| (at(r, "start"), at(r, "end"))),
-                    text: change.get("text").and_then(Value::as_str).unwrap_or("").to_owned(),
-                }
+                let text = change.get("text")?.as_str()?.to_owned();
+                Some(Change { range: range.map(|r| (at(r, "start"), at(r, "end"))), text })
             })
             .collect();
         let encoding = self.session.peer.encoding;

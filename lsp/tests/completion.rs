@@ -49,7 +49,11 @@ fn completion_knows_where_it_stands() {
     client.open(URI, CHAT);
     let places = [
         ("shard heads,", "shard he‸", "batch layers seq heads"),
-        ("over tp", "over ‸", "tp within schedule"),
+        ("shard heads,", "shard ‸", "batch layers seq ffn heads vocab adapter"),
+        ("over tp", "over ‸", "tp"),
+        ("over tp", "over tp ‸", "tp within schedule"),
+        ("ttft < 4 s", "ttft ‸", "!= < <= == > >="),
+        ("chat with", "‸ with", "chat"),
         ("expect ttft < 4 s", "expect ‸", "… cost memory ttft tpot"),
         ("memory.headroom", "memory.‸", "activations capacity headroom weights"),
         ("ttft < 4 s", "ttft < 4 ‸", "… ms s GB"),
@@ -141,4 +145,27 @@ fn completion_without_snippets_offers_words_alone() {
     for item in found["items"].as_array().unwrap() {
         assert_eq!(item["textEdit"]["newText"], item["label"]);
     }
+}
+
+#[test]
+fn a_parenthesis_that_is_not_closed_does_not_swallow_the_next_line() {
+    let mut client = Client::start();
+    client.open(URI, CHAT);
+    for (line, wanted) in [
+        ("  serve { ‸ }", "batch"),
+        ("  se‸ {", "serve"),
+        ("  serve.‸ = 4", "batch"),
+        ("  expect ‸", "ttft"),
+        ("  expect memory.‸", "headroom"),
+    ] {
+        let text = CHAT.replace("Tp(tp: 8)\n", &format!("Tp(tp: 8\n{line}\n"));
+        let (_, items) = items(&mut client, &text);
+        let labels: Vec<&str> = items.iter().map(|i| i["label"].as_str().unwrap()).collect();
+        assert!(labels.contains(&wanted), "{line}: {labels:?}");
+        assert!(!labels.contains(&"tp:"), "{line}: {labels:?}");
+    }
+    // An argument may stand on a line of its own.
+    let text = CHAT.replace("Tp(tp: 8)\n", "Tp(\n    ‸\n  )\n");
+    let (_, items) = items(&mut client, &text);
+    assert_eq!(items[0]["label"], "tp:");
 }

@@ -83,10 +83,6 @@ fn reports_and_derivations_are_those_of_the_command_line() {
     let step = &explained["derivation"];
     assert_eq!(step["uri"], "mesa-std:/cost/serving.mesa");
     assert_eq!(step["steps"].as_array().unwrap().len(), 3);
-    assert_eq!(
-        client.request("mesa/explain", json!({ "uri": URI, "path": "chat.nothing" })),
-        json!(null)
-    );
     client.replace(URI, &CHAT.replace("DGX_H100\n  plan", "Nothing\n  plan"));
     let broken = client.request("mesa/report", json!({ "uri": URI, "scenario": "chat" }));
     assert_eq!(broken["report"], json!(null));
@@ -110,4 +106,33 @@ fn settings_turn_hints_and_lenses_off() {
     let params = json!({ "textDocument": { "uri": URI }, "range": {
         "start": { "line": 0, "character": 0 }, "end": { "line": 99, "character": 0 } } });
     assert_eq!(client.request("textDocument/inlayHint", params), json!([]));
+}
+
+#[test]
+fn a_path_with_a_mistake_is_answered_with_what_there_is() {
+    let text =
+        CHAT.replace("\nscenario chat_fp8", "\nscenario lost {\n  model = }\n\nscenario chat_fp8");
+    let text = format!("{text}\nscenario wrong = chat with {{ system = Nothing }}\n");
+    let mut client = open(&text);
+    let mut shown = String::new();
+    let mut said = |method: &str, key: &str, value: &str| {
+        let error = client.refused(method, json!({ "uri": URI, key: value }));
+        assert_eq!(error["code"], -32803);
+        shown += &format!("{method} {value}: {}\n", error["message"].as_str().unwrap());
+    };
+    for path in
+        ["chat.tpto", "chat.memory", "chta.tpot", "lost.tpot", "wrong.tpot", "Tp", "chat.", ""]
+    {
+        said("mesa/explain", "path", path);
+    }
+    for scenario in ["chta", "Tp", "x"] {
+        said("mesa/report", "scenario", scenario);
+    }
+    said("mesa/choices", "scenario", "chta");
+    client.replace(URI, "const a = 1\n");
+    for (method, key) in [("mesa/explain", "path"), ("mesa/report", "scenario")] {
+        let error = client.refused(method, json!({ "uri": URI, key: "chat" }));
+        shown += &format!("{method} without: {}\n", error["message"].as_str().unwrap());
+    }
+    assert_snapshot!(shown);
 }

@@ -3,10 +3,11 @@
 
 mod common;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use common::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The bench holds the real limits; a machine under load gets more time here.
 const SOON: Duration = Duration::from_secs(5);
@@ -64,6 +65,89 @@ fn refuses_requests_before_the_session_and_after_it() {
 fn a_method_that_is_not_known_is_answered_with_an_error() {
     let mut client = Client::start();
     assert_eq!(client.refused("textDocument/magic", json!({}))["code"], -32601);
+}
+
+#[test]
+fn what_is_no_message_is_refused_and_the_next_message_is_read() {
+    let body = r#"{"jsonrpc":"2.0","id":7,"method":"textDocument/hover","params":{}}"#;
+    let length = body.len();
+    // What is sent, the code of the answer, and the id that it names.
+    let cases = [
+        (format!("Content-Length: 5\r\n\r\n{{\"a\":"), -32700, json!(null)),
+        ("Content-Length: 0\r\n\r\n".into(), -32700, json!(null)),
+        (format!("Content-Length: many\r\n\r\n{body}"), -32700, json!(null)),
+        (format!("Content-Length: -{length}\r\n\r\n{body}"), -32700, json!(null)),
+        (format!("Content-Length: 99999999999\r\n\r\n{body}"), -32700, json!(null)),
+        (format!("Content-Type: json\r\n\r\n{body}"), -32700, json!(null)),
+        (format!("Content-Length: 10\r\n\r\n{body}"), -32700, json!(null)),
+        ("Content-Length: 2\r\n\r\n42".into(), -32600, json!(null)),
+        ("Content-Length: 2\r\n\r\n[]".into(), -32600, json!(null)),
+        ("Content-Length: 24\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":8}".into(), -32600, json!(8)),
+        ("Content-Length: 23\r\n\r\n{\"id\":9,\"method\":\"a/b\"}".into(), -32600, json!(9)),
+    ];
+    for (sent, code, id) in cases {
+        let mut client = Client::start();
+        client.open("untitled:a", "const a = 1\n");
+        client.input.write_all(sent.as_bytes()).unwrap();
+        let symbols = client.of("textDocument/documentSymbol", "untitled:a");
+        assert_eq!(symbols[0]["name"], "a", "after {sent}");
+        let refused: Vec<&Value> =
+            client.waiting.iter().filter(|m| m.get("error").is_some()).collect();
+        assert_eq!(refused.len(), 1, "{sent}: {refused:?}");
+        assert_eq!(
+            (&refused[0]["error"]["code"], &refused[0]["id"]),
+            (&json!(code), &id),
+            "{sent}"
+        );
+    }
+}
+
+#[test]
+fn a_length_that_is_too_large_costs_one_message() {
+    let mut client = Client::start();
+    client.open("untitled:a", "const a = 1\n");
+    let body = r#"{"jsonrpc":"2.0","id":7,"method":"textDocument/hover","params":{}}"#;
+    write!(client.input, "Content-Length: {}\r\n\r\n{body}", body.len() + 20).unwrap();
+    client.notify("$/setTrace", json!({ "value": "off" }));
+    let symbols = client.of("textDocument/documentSymbol", "untitled:a");
+    assert_eq!(symbols[0]["name"], "a");
+}
+
+#[test]
+fn edits_that_mean_nothing_change_nothing() {
+    let mut client = Client::start();
+    let uri = "untitled:a";
+    let names = |client: &mut Client| {
+        let symbols = client.of("textDocument/documentSymbol", uri);
+        let all =
+            symbols.as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap().to_owned());
+        all.collect::<Vec<_>>()
+    };
+    client.change(uri, json!([{ "text": "const early = 1\n" }])); // not open yet
+    client.close(uri);
+    client.open(uri, "const a = 1\nconst b = 2\n");
+    assert_eq!(names(&mut client), ["a", "b"]);
+    for nothing in [json!([{}]), json!([{ "text": 4 }]), json!(null), json!([])] {
+        client.change(uri, nothing);
+        assert_eq!(names(&mut client), ["a", "b"]);
+    }
+    // Places outside of the text are its ends; ends in the wrong order are put right.
+    let range =
+        json!({ "start": { "line": 90, "character": 9 }, "end": { "line": 2, "character": -1 } });
+    client.change(uri, json!([{ "range": range, "text": "const c = 3\n" }]));
+    assert_eq!(names(&mut client), ["a", "b", "c"]);
+    client.change(uri, json!([{ "range": null, "text": "const whole = 1\n" }]));
+    assert_eq!(names(&mut client), ["whole"]);
+}
+
+#[test]
+fn input_that_ends_after_shutdown_is_a_proper_end() {
+    let mut client = Client::start();
+    client.request("shutdown", json!(null));
+    let input = std::process::Command::new("true").stdin(std::process::Stdio::piped()).spawn();
+    let other = input.unwrap().stdin.take().unwrap();
+    drop(std::mem::replace(&mut client.input, other));
+    assert_eq!(client.code(SOON), Some(0));
 }
 
 #[test]

@@ -341,3 +341,19 @@ fn the_hierarchy_says_what_depends_on_what() {
     }
     assert_snapshot!(shown);
 }
+
+#[test]
+fn an_axis_of_a_plan_leads_to_the_blocks_of_the_models_in_use() {
+    let text = CHAT
+        .replace("heads, ffn, vocab over tp", "heads, ffn, vocab over tp\n  shard batch over tp");
+    let mut client = open(&text);
+    let mut shown = String::new();
+    for axis in ["heads,", "ffn,", "vocab over", "batch over"] {
+        let found = client.at("textDocument/definition", URI, &position(&text, axis));
+        for location in found.as_array().unwrap() {
+            let uri = location["uri"].as_str().unwrap().to_owned();
+            shown += &format!("{axis} {uri}: {}\n", line_of(&mut client, location).trim());
+        }
+    }
+    assert_snapshot!(shown);
+}

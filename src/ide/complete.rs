@@ -255,6 +255,9 @@ impl<'p> Offer<'p> {
         if c.starts() {
             return self.statements();
         }
+        if c.after_operand() {
+            return self.clauses();
+        }
         if matches!(c.first(), "expect" | "where" | "minimize" | "maximize")
             || c.kind == Some(ItemKind::Metric)
         {
@@ -265,7 +268,9 @@ impl<'p> Offer<'p> {
         } else {
             self.names(1);
         }
-        self.clauses();
+        if !matches!(c.first(), "expect" | "where") {
+            self.clauses();
+        }
     }
 
     fn is_block(&self) -> bool {

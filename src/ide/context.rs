@@ -68,6 +68,22 @@ impl Context {
     pub fn has(&self, word: &str) -> bool {
         self.statement.iter().any(|t| t == word)
     }
+    /// Whether a value ends before the word, so that no other value can begin: only an operator or
+    /// a clause goes on.
+    #[must_use]
+    pub fn after_operand(&self) -> bool {
+        let words = [
+            "with", "in", "because", "source", "and", "or", "not", "if", "then", "else", "on",
+            "from", "dtype", "expect", "where", "minimize", "maximize", "for", "per",
+        ];
+        let last = self.last();
+        let value = last.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+            || matches!(last, ")" | "]" | "%");
+        let expects = matches!(self.first(), "expect" | "where" | "minimize" | "maximize");
+        let assigned = self.statement.iter().position(|t| t == "=");
+        let begun = assigned.is_some_and(|at| at + 1 < self.statement.len());
+        value && (expects || begun) && !words.contains(&last)
+    }
     /// The sections that the cursor stands in, by name: `serve`, `compute.matrix`.
     #[must_use]
     pub fn sections(&self) -> Vec<Name> {
@@ -131,6 +147,8 @@ fn scan(piece: &str, at: usize) -> Context {
     }
     let mut before_last: Option<Kind> = None;
     let mut seen: Vec<(Kind, &str)> = Vec::new();
+    // Where the line began in the statement, between parentheses.
+    let mut line: Option<usize> = None;
     for token in &all {
         let text = token.text(before);
         if token.end > word_start && token.kind == Kind::Word && token.start >= word_start {
@@ -143,15 +161,63 @@ fn scan(piece: &str, at: usize) -> Context {
             continue;
         }
         seen.push((token.kind, text));
+        if let Some(at) = line.filter(|at| begins_statement(&out, *at, token.kind, text)) {
+            leave(&mut out, at);
+        }
         step(&mut out, token.kind, text);
+        match token.kind {
+            Kind::Line => line = Some(out.statement.len()),
+            Kind::Symbol if text != "." => line = None,
+            _ => {}
+        }
         if token.kind != Kind::Line {
             before_last = Some(token.kind);
         }
+    }
+    let rest = piece.get(word_end..).unwrap_or("").trim_start_matches([' ', '\t']);
+    let sets = rest.starts_with('{') || (rest.starts_with('=') && !rest.starts_with("=="));
+    if let Some(at) = line.filter(|at| begins_statement(&out, *at, Kind::Word, "")) {
+        leave(&mut out, at);
+        line = None;
+    }
+    if let Some(at) = line.filter(|_| sets && (!out.word.is_empty() || out.last() == ".")) {
+        leave(&mut out, at);
     }
     out.after_number =
         before_last == Some(Kind::Number) && seen.last().is_some_and(|t| t.0 == Kind::Number);
     out.path = path_before(&seen);
     out
+}
+
+/// Whether a token shows that the line it stands in is a statement of the body, so that a
+/// parenthesis before it was never closed: `serve {`, `serve.batch =`, `expect ttft`.
+fn begins_statement(out: &Context, at: usize, kind: Kind, text: &str) -> bool {
+    let Some([first, path @ ..]) = out.statement.get(at..) else { return false };
+    let goes_on = matches!(first.as_str(), "with" | "then" | "else");
+    if goes_on || !first.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return false;
+    }
+    let begins = [
+        "expect", "mesh", "shard", "zero", "fold", "overlap", "vary", "where", "minimize",
+        "maximize", "level", "weight", "input", "output",
+    ];
+    match kind {
+        Kind::Symbol if text == "{" => path.is_empty(),
+        Kind::Symbol if text == "=" => {
+            path.chunks(2).all(|pair| matches!(pair, [dot, _] if dot == "."))
+        }
+        Kind::Word => path.is_empty() && begins.contains(&first.as_str()),
+        _ => false,
+    }
+}
+
+/// Leaves parentheses that were never closed, for a statement that begins `at` the given token.
+fn leave(out: &mut Context, at: usize) {
+    let unclosed = out.open.iter().rev().take_while(|open| open.bracket != '{').count();
+    if unclosed > 0 && unclosed < out.open.len() {
+        out.open.truncate(out.open.len() - unclosed);
+        out.statement.drain(..at.min(out.statement.len()));
+    }
 }
 
 fn inside(out: &mut Context, last: &Token, before: &str) {

@@ -6,6 +6,7 @@ use super::facts::{CollectiveFact, Facts, TensorFact};
 use super::hover::Hover;
 use super::resolve::{Target, View};
 use crate::check::show_number;
+use crate::diagnostic::Severity;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::quantity::figure::Figure;
@@ -407,6 +408,10 @@ fn margin(figure: &Figure, bound: &Figure) -> String {
         let word = if points < 0.0 { "below" } else { "above" };
         return format!(", {:.1} points {word}", points.abs());
     }
+    let times = figure / bound;
+    if times >= 10.0 {
+        return format!(", {times:.0} times the bound");
+    }
     let share = (figure - bound) / bound.abs() * 100.0;
     let word = if share < 0.0 { "below" } else { "above" };
     format!(", {:.0} % {word}", share.abs())
@@ -415,10 +420,7 @@ fn margin(figure: &Figure, bound: &Figure) -> String {
 /// The figures of a scenario on one line.
 #[must_use]
 pub fn lens(facts: &Facts) -> String {
-    let Some(report) = facts.report() else {
-        let errors = facts.findings.len().max(1);
-        return format!("no results: {errors} finding{}", if errors == 1 { "" } else { "s" });
-    };
+    let Some(report) = facts.report() else { return unfinished(facts) };
     let figure = |path: &str| report.results.get(path).map(Figure::human);
     let mut parts = Vec::new();
     let wanted = [
@@ -434,12 +436,28 @@ pub fn lens(facts: &Facts) -> String {
         parts.extend(figure(path).map(|f| format!("{word}{f}{suffix}")));
     }
     if let Some(memory) = figure("memory.total") {
-        let free = figure("memory.headroom").map_or(String::new(), |h| format!(", {h} free"));
+        let headroom = report.results.get("memory.headroom");
+        let free = match (headroom.and_then(Figure::value), figure("memory.capacity")) {
+            (Some(free), Some(capacity)) if free < 0.0 => format!(" of {capacity}: does not fit"),
+            _ => headroom.map_or(String::new(), |h| format!(", {} free", h.human())),
+        };
         parts.push(format!("{memory}{free}"));
     }
     let bound = figure("decode.mid.bound").or_else(|| figure("step.bound"));
     parts.extend(bound.map(|b| format!("bound by {b}")));
     parts.join(" · ")
+}
+
+/// Why there are no figures: the first error, and how many there are.
+fn unfinished(facts: &Facts) -> String {
+    let errors = facts.findings.iter().filter(|d| d.severity == Severity::Error);
+    let titles: Vec<&str> = errors.map(|d| d.title.as_str()).collect();
+    let Some(first) = titles.first() else { return "no results".to_owned() };
+    let more = match titles.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("no results: {first}{more}")
 }
 
 /// Where lenses stand: the names of scenarios and measurements.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::resolve::View;
 use crate::check::{ItemRef, ModuleId, Prints, Program};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluation::{Changes, Evaluation, evaluate_one, find};
 use crate::expr::Graph;
 use crate::ir::AxisSize;
@@ -269,21 +269,81 @@ fn collectives(graph: &Graph, lowered: &Lowered, facts: &mut Facts) {
     }
 }
 
-/// How a result came about; `None` where there is no such result. `path` may begin with the name
-/// of the scenario.
-#[must_use]
+/// How a result came about. `path` may begin with the name of the scenario; the first of the file
+/// is meant otherwise.
+///
+/// # Errors
+/// Why there is nothing to say, in words for who wrote the path.
 pub fn explain(
     program: &Program,
     module: ModuleId,
     path: &str,
     depth: Option<usize>,
-) -> Option<Derivation> {
-    let (first, _) = path.split_once('.').unwrap_or((path, ""));
+) -> Result<Derivation, String> {
+    let path = path.trim_matches(['.', ' ']);
+    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     let all = crate::scenarios(program, module);
-    let item = all.iter().find(|i| i.item.name.name == first).or(all.first())?;
-    let mut evaluation = evaluated(program, *item);
-    let found = find(&mut evaluation, path).ok().flatten()?;
-    let graph = &evaluation.checker.graph;
-    let extent = Extent { depth, width: None };
-    Some(derive(graph, program, (path, &found.leaf), found.place, extent))
+    if path.is_empty() {
+        return Err("the path of a result is missing, such as `ttft`".to_owned());
+    }
+    let named = all.iter().find(|i| i.item.name.name == first);
+    let item = *named.or(all.first()).ok_or("this file has no scenario")?;
+    let mut evaluation = evaluated(program, item);
+    match find(&mut evaluation, path) {
+        Ok(Some(found)) => {
+            let graph = &evaluation.checker.graph;
+            let extent = Extent { depth, width: None };
+            Ok(derive(graph, program, (path, &found.leaf), found.place, extent))
+        }
+        Ok(None) => Err(unfinished(item, &evaluation.findings)),
+        Err(_) if named.is_none() && !rest.is_empty() && near(&all, first) => {
+            Err(no_scenario(program, module, first))
+        }
+        Err(finding) => {
+            let mut said = vec![finding.title];
+            said.extend(finding.notes);
+            if named.is_none() && all.len() > 1 {
+                said.push(format!("scenarios of this file: {}", names(&all)));
+            }
+            Err(said.join("; "))
+        }
+    }
+}
+
+/// Why a scenario has no results.
+fn unfinished(item: ItemRef<'_>, findings: &[Diagnostic]) -> String {
+    let name = item.item.name.name;
+    let first = findings.iter().find(|d| d.severity == Severity::Error);
+    let first = first.map_or(String::new(), |d| format!(": {}", d.title));
+    format!("`{name}` has no results until its errors are mended{first}")
+}
+
+/// Whether a name is likely to mean one of the scenarios.
+fn near(all: &[ItemRef<'_>], name: &str) -> bool {
+    let known = all.iter().map(|item| item.item.name.name.text());
+    crate::diagnostic::closest(name, known).is_some()
+}
+
+fn names(all: &[ItemRef<'_>]) -> String {
+    let names = all.iter().map(|item| format!("`{}`", item.item.name.name));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// Why [`scenario`] finds none of this name, in words for who wrote it.
+#[must_use]
+pub fn no_scenario(program: &Program, module: ModuleId, name: &str) -> String {
+    if let Some(item) = program.item(module, Name::new(name)) {
+        let kind = crate::check::with_article(item.item.kind);
+        return match item.item.broken {
+            true => format!("`{name}` cannot be read: there is a mistake in how it is written"),
+            false => format!("`{name}` is {kind}, not a scenario"),
+        };
+    }
+    let all = crate::scenarios(program, module);
+    let known = all.iter().map(|item| item.item.name.name.text());
+    match crate::diagnostic::closest(name, known) {
+        Some(best) => format!("there is no scenario `{name}`; did you mean `{best}`?"),
+        None if all.is_empty() => "this file has no scenario".to_owned(),
+        None => format!("there is no scenario `{name}`; there are {}", names(&all)),
+    }
 }

@@ -15,6 +15,7 @@ pub mod hover;
 pub mod layout;
 pub mod mentions;
 pub mod outline;
+pub mod reach;
 pub mod references;
 pub mod resolve;
 pub mod shelf;

@@ -21,7 +21,7 @@ pub fn target_at<'p>(view: &View<'p>, byte: u32) -> Option<(Found<'p>, Target)> 
 }
 
 /// Where a name is declared, with the span that is asked about. The path of a `use` leads to its
-/// file; a setting to where it is declared; a sharded axis to the axes of the blocks.
+/// file; a setting to where it is declared; a sharded axis to where models have it from.
 #[must_use]
 pub fn definition(view: &View<'_>, byte: u32) -> Option<(Span, Vec<Place>)> {
     if let Some(found) = file_at(view, byte) {
@@ -30,7 +30,7 @@ pub fn definition(view: &View<'_>, byte: u32) -> Option<(Span, Vec<Place>)> {
     let (found, target) = target_at(view, byte)?;
     let mut places: Vec<Place> = about(view, &target).place.into_iter().collect();
     if let Target::Axis(name) = target {
-        places = axes_named(view, name);
+        places = super::reach::axis_places(view, name);
     }
     (!places.is_empty()).then(|| (found.place().span, places))
 }

@@ -113,7 +113,7 @@ impl Shelf {
         let make = || {
             let path = format!("{scenario}.{path}");
             let found = explain(program, module, &path, Some(1));
-            found.map_or_else(|| "".into(), |d| derivation(scenario, &d).into())
+            found.map_or_else(|_| "".into(), |d| derivation(scenario, &d).into())
         };
         kept.derivations.entry(path.to_owned()).or_insert_with(make).clone()
     }

@@ -71,11 +71,12 @@ fn colours_of_a_small_file() {
     insta::assert_snapshot!(shown);
 }
 
-/// The queries for Helix have other names; see `lsp/editors/helix`.
+/// Helix and Zed have names of their own; see `lsp/editors`.
 #[test]
 fn every_word_sign_and_number_of_the_examples_has_a_colour() {
     let helix = read("lsp/editors/helix/queries/mesa/highlights.scm");
-    for query in [tree_sitter_mesa::HIGHLIGHTS_QUERY, &helix] {
+    let zed = read("lsp/editors/zed/languages/mesa/highlights.scm");
+    for query in [tree_sitter_mesa::HIGHLIGHTS_QUERY, &helix, &zed] {
         for file in ["examples/chat-70b.mesa", "stdlib/ops.mesa", "tests/syntax/good/block.mesa"] {
             let source = read(file);
             let mut bare = source.clone().into_bytes();
@@ -126,7 +127,19 @@ fn every_query_names_only_what_the_grammar_has() {
         &read("lsp/editors/helix/queries/mesa/highlights.scm"),
         &read("lsp/editors/helix/queries/mesa/indents.scm"),
         &read("lsp/editors/helix/queries/mesa/textobjects.scm"),
+        &read("lsp/editors/zed/languages/mesa/brackets.scm"),
+        &read("lsp/editors/zed/languages/mesa/indents.scm"),
+        &read("lsp/editors/zed/languages/mesa/outline.scm"),
     ] {
         assert!(query(text).pattern_count() > 0);
     }
+}
+
+#[test]
+fn the_outline_of_zed_has_the_items() {
+    let outline = read("lsp/editors/zed/languages/mesa/outline.scm");
+    let found = captures(&outline, TASTE);
+    let named = found.iter().filter(|(_, names)| names.iter().any(|name| name == "name"));
+    let names: Vec<&str> = named.map(|((start, end), _)| &TASTE[*start..*end]).collect();
+    assert_eq!(names, ["Tp", "chat", "serve"]);
 }

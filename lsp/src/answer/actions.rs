@@ -48,7 +48,9 @@ fn versions(session: &Session) -> HashMap<String, i32> {
 }
 
 pub(super) fn actions(session: &mut Session, params: &Value) -> Result<Value> {
-    let Some(name) = session.name(params) else { return Err(Error::invalid_params("no document")) };
+    let Some(name) = session.name(params) else {
+        return Err(Error::invalid_params("`textDocument.uri` is missing"));
+    };
     let found = session.workspace.findings(&name);
     let (encoding, uris) = (session.peer.encoding, session.uris.clone());
     let (versions, versioned) = (versions(session), session.peer.document_changes);
@@ -126,7 +128,7 @@ pub(super) fn execute(session: &mut Session, params: &Value) -> Result<Value> {
         return Err(refused("the document is not open"));
     };
     let Some(item) = mesa::ide::facts::scenario(program, module, scenario) else {
-        return Err(refused(format!("there is no scenario `{scenario}`")));
+        return Err(refused(mesa::ide::facts::no_scenario(program, module, scenario)));
     };
     let edit = ide::amended(&View::new(program, module), item, path, value);
     let writer = Writer { sources: &program.sources, encoding, uris: &uris };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mesa::ide::evaluated as ide;
-use mesa::ide::facts::{Facts, explain as derive, scenario};
+use mesa::ide::facts::{Facts, explain as derive, no_scenario, scenario};
 use mesa::ide::{Target, actions, hover as names};
 use mesa::quantity::figure::Figure;
 use mesa::reading::explain::Derivation;
@@ -12,7 +12,7 @@ use mesa::source::Span;
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::{Answer, aside, at, place};
+use super::{Answer, aside, at, place, refused};
 use crate::aside::Scenarios;
 use crate::convert::{span, uri_of};
 use crate::session::Session;
@@ -52,7 +52,14 @@ pub(super) fn hover(session: &mut Session, params: &Value) -> Answer {
             let encoding = scenarios.copy.peer.encoding;
             let at = place(scenarios.program, scenarios.module, &params_too, encoding, &uris);
             let Some(hover) = names::hover(&view, at.byte) else { return Ok(Value::Null) };
-            let facts = scenarios.using(at.byte, MOST);
+            // The name of a scenario is about that one, not about those that amend it.
+            let own = match &hover.target {
+                Some(Target::Item(module, name, false)) if *module == scenarios.module => {
+                    scenarios.of(name.text())
+                }
+                _ => None,
+            };
+            let facts = own.map_or_else(|| scenarios.using(at.byte, MOST), |own| vec![own]);
             let facts: Vec<&Facts> = facts.iter().map(Arc::as_ref).collect();
             let mut text = hover.text.clone() + &ide::values(&view, &hover, &facts);
             if let (Some(Target::Result(path)), Some(first)) = (&hover.target, facts.first()) {
@@ -200,7 +207,7 @@ pub(super) fn report(session: &mut Session, params: &Value) -> Answer {
             let at = place(scenarios.program, scenarios.module, &params_too, encoding, &uris);
             let named = params_too.get("scenario").and_then(Value::as_str).map(str::to_owned);
             let facts = match named {
-                Some(name) => scenarios.of(&name),
+                Some(name) => Some(existing(scenarios, &name)?),
                 None => {
                     let here = at.view.item_at(at.byte).map(|i| i.item.name.name.to_string());
                     let own = here.and_then(|name| scenarios.of(&name));
@@ -237,13 +244,17 @@ pub(super) fn explain(session: &mut Session, params: &Value) -> Answer {
         params,
         Box::new(move |scenarios| {
             let derivation = derive(scenarios.program, scenarios.module, &path, depth);
+            let derivation = derivation.map_err(refused)?;
             let uris = &scenarios.copy.uris;
-            Ok(derivation.map_or(
-                Value::Null,
-                |d| json!({ "version": version, "derivation": step(&d, uris) }),
-            ))
+            Ok(json!({ "version": version, "derivation": step(&derivation, uris) }))
         }),
     )
+}
+
+/// What the scenario of a name comes to, or that there is none.
+fn existing(scenarios: &mut Scenarios<'_>, name: &str) -> Result<Arc<Facts>> {
+    let (program, module) = (scenarios.program, scenarios.module);
+    scenarios.of(name).ok_or_else(|| refused(no_scenario(program, module, name)))
 }
 
 fn step(d: &Derivation, uris: &std::collections::HashMap<String, String>) -> Value {
@@ -279,12 +290,11 @@ pub(super) fn choices(session: &mut Session, params: &Value) -> Answer {
         params,
         Box::new(move |scenarios| {
             let view = scenarios.view();
+            let facts = existing(scenarios, &name)?;
             let Some(item) = scenario(scenarios.program, scenarios.module, &name) else {
                 return Ok(Value::Null);
             };
-            let facts = scenarios.of(&name);
-            let report = facts.as_ref().and_then(|f| f.report());
-            let inputs = report.map_or_else(Vec::new, inputs);
+            let inputs = facts.report().map_or_else(Vec::new, inputs);
             let all = actions::choices(&view, item, &inputs).into_iter().map(|c| {
             json!({ "path": c.path, "title": c.title, "current": c.current, "values": c.values })
         });

@@ -38,7 +38,9 @@ fn report(items: Vec<Value>, id: &str, previous: Option<&str>) -> Value {
 }
 
 pub(super) fn document(session: &mut Session, params: &Value) -> Result<Value> {
-    let Some(name) = session.name(params) else { return Err(Error::invalid_params("no document")) };
+    let Some(name) = session.name(params) else {
+        return Err(Error::invalid_params("`textDocument.uri` is missing"));
+    };
     let (items, id) = of(session, &name);
     Ok(report(items, &id, params.get("previousResultId").and_then(Value::as_str)))
 }

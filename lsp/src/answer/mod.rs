@@ -54,7 +54,9 @@ fn at(
     params: &Value,
     answer: impl FnOnce(&At<'_>) -> Result<Value>,
 ) -> Result<Value> {
-    let Some(name) = session.name(params) else { return Err(Error::invalid_params("no document")) };
+    let Some(name) = session.name(params) else {
+        return Err(Error::invalid_params("`textDocument.uri` is missing"));
+    };
     let (encoding, uris) = (session.peer.encoding, session.uris.clone());
     let Some((program, module)) = session.workspace.program(&name) else { return Ok(Value::Null) };
     answer(&place(program, module, params, encoding, &uris))
@@ -77,7 +79,7 @@ pub(crate) fn place<'a>(
 /// A question for the thread that evaluates, about a document.
 fn aside(session: &mut Session, params: &Value, ask: Ask) -> Answer {
     let Some(name) = session.name(params) else {
-        return Answer::Now(Err(Error::invalid_params("no document")));
+        return Answer::Now(Err(Error::invalid_params("`textDocument.uri` is missing")));
     };
     match moment(session, &name) {
         Some(moment) => Answer::Aside(moment, ask),

@@ -74,7 +74,9 @@ pub(super) fn prepare_rename(at: &At<'_>) -> Result<Value> {
 
 /// Every open document is looked at, since any may use the name.
 pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
-    let Some(name) = session.name(params) else { return Err(Error::invalid_params("no document")) };
+    let Some(name) = session.name(params) else {
+        return Err(Error::invalid_params("`textDocument.uri` is missing"));
+    };
     let new = params.get("newName").and_then(Value::as_str).unwrap_or("").to_owned();
     let mut changes: Map<String, Value> = Map::new();
     let (encoding, uris) = (session.peer.encoding, session.uris.clone());
@@ -157,7 +159,9 @@ pub(super) fn prepare_calls(at: &At<'_>) -> Result<Value> {
 
 /// What the item of a request depends on, or what depends on it.
 pub(super) fn calls(session: &mut Session, params: &Value, incoming: bool) -> Result<Value> {
-    let Some(asked) = params.get("item") else { return Err(Error::invalid_params("no item")) };
+    let Some(asked) = params.get("item") else {
+        return Err(Error::invalid_params("`item` is missing"));
+    };
     let uri = asked.get("uri").and_then(Value::as_str).unwrap_or("");
     let file = name_of(uri);
     // A file of the library is looked at through a document that is open.

@@ -195,7 +195,9 @@ fn whole(file: &SourceFile) -> Span {
 }
 
 fn all_tokens(session: &mut Session, params: &Value) -> Result<(String, Vec<u32>)> {
-    let Some(name) = session.name(params) else { return Err(Error::invalid_params("no document")) };
+    let Some(name) = session.name(params) else {
+        return Err(Error::invalid_params("`textDocument.uri` is missing"));
+    };
     let encoding = session.peer.encoding;
     let Some((program, module)) = session.workspace.program(&name) else {
         return Ok((name, Vec::new()));

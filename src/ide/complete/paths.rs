@@ -156,6 +156,7 @@ impl<'p> Offer<'p> {
                 Some(crate::lower::Leaf::Number(id)) => {
                     self.checker.graph.dimension(*id).to_string()
                 }
+                Some(crate::lower::Leaf::Flag(_)) => "a condition".into(),
                 Some(_) => "a result".into(),
                 None => "results".into(),
             };

@@ -1,7 +1,7 @@
 //! Completions of axes: those that a plan shards, of meshes, of a tensor; and scopes.
 
 use super::{Kind, Offer};
-use crate::check::{ItemRef, ModuleId};
+use crate::check::ModuleId;
 use crate::ide::describe::local_word;
 use crate::ide::mentions::Local;
 use crate::ide::resolve::locals;
@@ -25,7 +25,9 @@ impl<'p> Offer<'p> {
             self.scopes();
         } else if c.has("over") {
             self.mesh();
-            self.words(&["within", "schedule"], "", 2);
+            if !matches!(c.last(), "over" | ",") {
+                self.words(&["within", "schedule"], "", 2);
+            }
         } else {
             self.sharded();
             if !matches!(c.last(), "shard" | ",") {
@@ -48,31 +50,34 @@ impl<'p> Offer<'p> {
         self.bound(&[Local::Mesh]);
     }
 
-    /// Axes that a plan can shard: of models in this file, else of every block of the library.
+    /// Axes that a plan can shard: those of models in this file first, then of every other block.
     pub(super) fn sharded(&mut self) {
         let program = self.view.program;
-        let mut blocks: Vec<ItemRef<'p>> = Vec::new();
-        let mut found: Vec<(Name, Name)> = Vec::new();
+        let mut found: Vec<(Name, Name, u8)> = Vec::new();
         for name in ["batch", "seq", "layers"] {
             self.add(name, Kind::Axis, "an axis of every model", 0);
         }
         let modules =
             program.modules().filter(|(_, m)| m.std_path.is_none_or(|p| p.starts_with("layers")));
-        for (id, _) in modules {
-            blocks.extend(program.items_of_kind(id, ItemKind::Block));
-        }
-        for block in blocks {
+        let all = modules.flat_map(|(id, _)| program.items_of_kind(id, ItemKind::Block));
+        let view = self.view;
+        let near = crate::ide::reach::blocks(&mut self.checker, &view);
+        let blocks =
+            near.iter().copied().map(|block| (block, 1)).chain(all.map(|block| (block, 2)));
+        for (block, rank) in blocks {
             let own = block.item.name.name;
             let axes = crate::ide::mentions::mentions(block.item);
             for mention in axes.iter().filter(|m| m.what == crate::ide::mentions::What::Axis) {
-                if !found.iter().any(|(n, _)| *n == mention.name) {
-                    found.push((mention.name, own));
+                if !found.iter().any(|(name, ..)| *name == mention.name) {
+                    found.push((mention.name, own, rank));
                 }
             }
         }
-        for (name, block) in found {
-            self.add(name.text(), Kind::Axis, format!("an axis of `{block}`"), 1);
+        let used: Vec<String> = self.context.statement.clone();
+        for (name, block, rank) in found {
+            self.add(name.text(), Kind::Axis, format!("an axis of `{block}`"), rank);
         }
+        self.out.retain(|one| !used.contains(&one.label));
     }
 
     /// Blocks and the names that their instances have, and the weights of them.

@@ -2,13 +2,15 @@
 
 use super::{Kind, Offer};
 use crate::check::{
-    BUILTINS, Checker, ItemRef, ModuleId, Ty, field_words, names_below, schema_type,
+    BUILTINS, Checker, Imported, ItemRef, ModuleId, Ty, field_words, names_below, schema_type,
 };
 use crate::ide::describe::{builtin, local_word};
 use crate::ide::resolve::{dotted, instantiated, locals, named, set_in};
 use crate::ide::words;
 use crate::name::Name;
 use crate::syntax::ast::ItemKind;
+
+const COMPARISONS: [&str; 6] = ["<", "<=", ">", ">=", "==", "!="];
 
 /// The item that has the parameters of a model or a plan: what it is made of, however indirectly.
 fn block_of<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Option<ItemRef<'p>> {
@@ -179,7 +181,7 @@ impl<'p> Offer<'p> {
         if self.context.open.is_empty() {
             match kind {
                 Some(ItemKind::Scenario | ItemKind::Measured) => {
-                    self.of_kind(ItemKind::Scenario, 0)
+                    return self.of_kind(ItemKind::Scenario, 0);
                 }
                 Some(ItemKind::Model) => self.of_kind(ItemKind::Block, 0),
                 Some(ItemKind::Chip) => self.of_kind(ItemKind::Chip, 0),
@@ -297,7 +299,13 @@ impl<'p> Offer<'p> {
                     }
                 }
                 None => {
-                    self.add(name.text(), Kind::Module, "part of the library", rank);
+                    let found = self.checker.module_name(module, *name);
+                    let what = match found {
+                        Some(Imported::Module(folder)) if folder.starts_with('#') => "a file",
+                        Some(Imported::Module(_)) => "part of the library",
+                        _ => continue, // what it imports is not there
+                    };
+                    self.add(name.text(), Kind::Module, what, rank);
                 }
             }
         }
@@ -311,6 +319,11 @@ impl<'p> Offer<'p> {
 
     /// Words that go on after a value.
     pub(super) fn clauses(&mut self) {
+        if matches!(self.context.first(), "expect" | "where") {
+            let compared = self.context.statement.iter().any(|t| COMPARISONS.contains(&t.as_str()));
+            let more: &[&str] = if compared { &["and", "or"] } else { &COMPARISONS };
+            return self.words(more, "", 0);
+        }
         if self.context.last() != "=" {
             self.words(
                 &["with", "in", "because", "source", "from", "dtype", "on", "and", "or"],

@@ -190,10 +190,7 @@ function M.explain(path)
     return
   end
   ask('mesa/explain', { uri = vim.uri_from_bufnr(buf), path = path }, function(answer)
-    if not answer then
-      vim.notify('There is no derivation of ' .. path, vim.log.levels.INFO)
-      return
-    end
+    if not answer then return end
     write(beside('mesa explain', 15), derivation(answer.derivation, 0, {}))
   end)
 end

@@ -22,25 +22,23 @@ export class ExplainTree implements vscode.TreeDataProvider<Step>, vscode.Dispos
     this.view = vscode.window.createTreeView('mesa.explain', { treeDataProvider: this });
   }
 
-  /** Shows a result; false if it has no derivation. */
-  async show(uri: string, path: string, depth: number | undefined = LEVELS): Promise<boolean> {
+  /** Shows a result; fails with the reason where there is none. */
+  async show(uri: string, path: string, depth: number | undefined = LEVELS): Promise<void> {
     const root = await this.ask(uri, path, depth);
     if (root === undefined) {
-      return false;
+      return;
     }
     this.shown = { uri, path };
     this.root = root;
     this.view.description = path;
     this.changed.fire();
     await this.view.reveal(root, { expand: 2, focus: false, select: false });
-    return true;
   }
 
   /** Shows every step of what is shown. */
   async all(): Promise<void> {
     if (this.shown !== undefined) {
-      const root = await this.ask(this.shown.uri, this.shown.path);
-      this.root = root ?? this.root;
+      this.root = (await this.again(undefined)) ?? this.root;
       this.changed.fire();
     }
   }
@@ -48,9 +46,17 @@ export class ExplainTree implements vscode.TreeDataProvider<Step>, vscode.Dispos
   /** The figures may have changed. */
   async evaluated(): Promise<void> {
     if (this.shown !== undefined && this.view.visible) {
-      this.root = (await this.ask(this.shown.uri, this.shown.path, LEVELS)) ?? this.root;
+      this.root = (await this.again(LEVELS)) ?? this.root;
       this.changed.fire();
     }
+  }
+
+  /** What is shown, as it is now; nothing while what is typed has errors. */
+  private async again(depth: number | undefined): Promise<Step | undefined> {
+    if (this.shown === undefined) {
+      return undefined;
+    }
+    return this.ask(this.shown.uri, this.shown.path, depth).catch(() => undefined);
   }
 
   getTreeItem(step: Step): vscode.TreeItem {

@@ -31,8 +31,12 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     return (await request<{ derivation: Step }>('mesa/explain', asked))?.derivation;
   });
   const explain = async (uri: string, path: string): Promise<void> => {
-    if (!(await tree.show(uri, path))) {
-      void vscode.window.showInformationMessage(`There is no derivation of ${path}.`);
+    try {
+      await tree.show(uri, path);
+    } catch (error) {
+      // The server says why: a name that is not there, a scenario with errors.
+      const why = error instanceof Error ? error.message : String(error);
+      void vscode.window.showInformationMessage(`${path} cannot be explained: ${why}`);
     }
   };
   const panel = new ReportPanel(

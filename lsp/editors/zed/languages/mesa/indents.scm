@@ -1,0 +1,4 @@
+; One step in brackets.
+(_ "{" "}" @end) @indent
+(_ "[" "]" @end) @indent
+(_ "(" ")" @end) @indent
