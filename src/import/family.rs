@@ -61,6 +61,9 @@ pub struct Family {
     /// The family that says the rest.
     #[serde(default)]
     inherits: Option<String>,
+    /// Every family that says a part of it.
+    #[serde(skip)]
+    pub bases: Vec<String>,
     /// Further blocks that its parameters name.
     #[serde(default)]
     pub imports: Vec<String>,
@@ -369,6 +372,7 @@ impl Table {
         for _ in 0..self.family.len() {
             let Some(base) = family.inherits.take() else { break };
             let base = self.family.iter().find(|f| f.name == base)?.clone();
+            family.bases.push(base.name.clone());
             family.inherits.clone_from(&base.inherits);
             family = family.over(base);
         }

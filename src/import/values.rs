@@ -125,9 +125,14 @@ impl Reader<'_> {
             };
             if let Some(Kind::Text(kind)) = member.value.member("model_type").map(|m| &m.value.kind)
             {
-                // One of another kind is the whole model's own name again.
+                // One of another kind is the whole model's own name again; one on which the usual
+                // family builds says less than that.
+                let better = |s: &&Family, f: &Family| {
+                    let builds = f.model_types.is_empty() && f.bases.contains(&s.name);
+                    f.block == s.block && !builds
+                };
                 let said = self.table.family(kind, false);
-                family = said.filter(|s| family.is_none_or(|f| f.block == s.block)).or(family);
+                family = said.filter(|s| family.is_none_or(|f| better(s, f))).or(family);
             }
             if !matches!(member.value.kind, Kind::Object(_)) {
                 let title = format!("`{path}` is {}", member.value.shown());
