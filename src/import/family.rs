@@ -25,6 +25,9 @@ pub struct Table {
     pub dtypes: BTreeMap<String, String>,
     /// How the names of architectures end.
     pub heads: Heads,
+    /// Rules of parameters of any block, for families that have none of their own.
+    #[serde(default)]
+    shared: BTreeMap<String, Entry>,
     /// Blocks or weights of the library by the names of modules in checkpoints.
     pub modules: BTreeMap<String, Vec<String>>,
     /// The families as they are written.
@@ -40,6 +43,8 @@ pub struct Table {
 pub struct Heads {
     /// Those whose output is logits of the next token.
     pub causal: Vec<String>,
+    /// Other ends, by the parameter that a block must have to end so.
+    pub others: BTreeMap<String, Vec<String>>,
 }
 
 /// Architectures whose configs have the same keys.
@@ -56,6 +61,9 @@ pub struct Family {
     /// The family that says the rest.
     #[serde(default)]
     inherits: Option<String>,
+    /// Every family that says a part of it.
+    #[serde(skip)]
+    pub bases: Vec<String>,
     /// Further blocks that its parameters name.
     #[serde(default)]
     pub imports: Vec<String>,
@@ -144,6 +152,9 @@ pub struct Rule {
     pub indices: Option<String>,
     /// How many elements at the start of a list are this word; no other may be.
     pub leading: Option<String>,
+    /// Of a list of numbers, that of the layers for which another list has a word
+    /// (`layer_types=full_attention`); it must be one number.
+    pub of: Option<String>,
     /// With `indices`: the positions of everything else.
     #[serde(default)]
     pub others: bool,
@@ -168,7 +179,8 @@ pub struct Rule {
     pub plus: usize,
     /// With `family`: the object that it reads; with its `model_type` it says the family.
     pub within: Option<String>,
-    /// Only where this key is true (`key`), is not (`!key`), or has this value (`key=value`).
+    /// Only where this key is true (`key`), is not (`!key`), or has this value (`key=value`) or not
+    /// (`!key=value`).
     pub when: Option<String>,
     /// Said behind the value, where it is no key.
     pub comment: Option<String>,
@@ -360,6 +372,7 @@ impl Table {
         for _ in 0..self.family.len() {
             let Some(base) = family.inherits.take() else { break };
             let base = self.family.iter().find(|f| f.name == base)?.clone();
+            family.bases.push(base.name.clone());
             family.inherits.clone_from(&base.inherits);
             family = family.over(base);
         }
@@ -376,6 +389,9 @@ impl Table {
             };
             Member { key: key.clone(), span, value: Node { span, kind } }
         };
+        for (name, entry) in &self.shared {
+            family.parameters.entry(name.clone()).or_insert_with(|| entry.clone());
+        }
         family.members = family.defaults.iter().map(member).collect();
         family.wrapped_members = family.wrapped.iter().map(member).collect();
         Some(family)

@@ -321,8 +321,9 @@ impl Reader<'_> {
             own.or_else(|| self.table.modules.get(*part)).cloned()
         };
         let layer = parts.iter().find_map(|p| p.parse().ok());
-        let towers = ["VisionTower", "mtp"];
-        let tower = parts.iter().filter_map(of).find(|n| n.iter().any(|n| towers.contains(&&**n)));
+        // Matrices of these are left out with what they are in, not by their own names.
+        let wholes = ["VisionTower", "mtp", "shared"];
+        let tower = parts.iter().filter_map(of).find(|n| n.iter().any(|n| wholes.contains(&&**n)));
         let pairs = parts.windows(2).rev().map(|pair| pair.join("."));
         let pair = pairs.filter_map(|pair| self.family.modules.get(&pair).cloned()).next();
         let named = tower.or(pair).or_else(|| parts.iter().rev().find_map(of));

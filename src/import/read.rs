@@ -11,6 +11,7 @@ use super::json::{Kind, Member, Node};
 use super::quantization::Format;
 use crate::check::{ItemRef, Program, closest};
 use crate::diagnostic::{Code, Diagnostic, codes};
+use crate::name::Name;
 use crate::source::{FileId, Place, Span};
 
 /// What a config says.
@@ -302,11 +303,17 @@ impl<'c> Reader<'c> {
         let Kind::List(items) = &member.value.kind else { return None };
         let item = items.first()?;
         let Kind::Text(name) = &item.kind else { return None };
-        let mut ends = self.table.heads.causal.iter().chain(&self.family.heads);
-        if !ends.any(|end| name.ends_with(end.as_str())) {
+        let ends_in = |ends: &[String]| ends.iter().any(|end| name.ends_with(end.as_str()));
+        let heads = &self.table.heads;
+        let block = self.library.std_item("layers", Name::new(&self.family.block));
+        let has: Vec<&str> = block.map_or_else(Vec::new, |b| {
+            declared(b, self.library).into_iter().map(|p| p.name).collect()
+        });
+        let other = heads.others.iter().any(|(p, ends)| has.contains(&p.as_str()) && ends_in(ends));
+        if !ends_in(&heads.causal) && !ends_in(&self.family.heads) && !other {
             let shown: String = name.chars().take(60).collect();
             let title = format!("`{shown}` does not end in logits of the next token");
-            let note = "the library has decoders with an output layer over the vocabulary only";
+            let note = "the block of this family ends in logits only";
             let place = self.place(item.span);
             let code = codes::CONFIG_UNSUPPORTED;
             self.findings.push(Diagnostic::new(code, title, place, "another head").note(note));
@@ -348,6 +355,21 @@ impl<'c> Reader<'c> {
             Kind::Text(t) => self.table.dtypes.get(t.trim_start_matches("torch.")).cloned(),
             _ => None,
         };
+        // Some tools say what they quantize to; what they leave as it was is said nowhere.
+        let quantized = ["quantization_config", "compression_config", "quantization"];
+        let is_quantized =
+            quantized.iter().any(|k| self.root.member(k).is_some_and(|m| is_set(&m.value)));
+        if known.as_deref() == Some("fp8") && (is_quantized || self.beside.is_some()) {
+            let title =
+                format!("`{key}` is {}, as the quantized weights are", member.value.shown());
+            self.report(
+                codes::CONFIG_DEFAULT,
+                title,
+                member.value.span,
+                "taken as bf16 for activations and for weights that are not quantized",
+            );
+            return ("bf16".into(), format!("{why} says fp8: what is not quantized"));
+        }
         if known.is_none() {
             let mut known: Vec<&str> = self.table.dtypes.keys().map(String::as_str).collect();
             known.sort_unstable();

@@ -125,9 +125,14 @@ impl Reader<'_> {
             };
             if let Some(Kind::Text(kind)) = member.value.member("model_type").map(|m| &m.value.kind)
             {
-                // One of another kind is the whole model's own name again.
+                // One of another kind is the whole model's own name again; one on which the usual
+                // family builds says less than that.
+                let better = |s: &&Family, f: &Family| {
+                    let builds = f.model_types.is_empty() && f.bases.contains(&s.name);
+                    f.block == s.block && !builds
+                };
                 let said = self.table.family(kind, false);
-                family = said.filter(|s| family.is_none_or(|f| f.block == s.block)).or(family);
+                family = said.filter(|s| family.is_none_or(|f| better(s, f))).or(family);
             }
             if !matches!(member.value.kind, Kind::Object(_)) {
                 let title = format!("`{path}` is {}", member.value.shown());
@@ -274,6 +279,7 @@ impl Reader<'_> {
         let length = match &member.value.kind {
             Kind::List(items) => Some(items.len()),
             Kind::Text(text) => Some(text.chars().count()),
+            Kind::Object(members) => Some(members.len()),
             _ => None,
         };
         let length = length.map(|n| n.saturating_add(rule.plus));
@@ -283,6 +289,9 @@ impl Reader<'_> {
                 0 => Found::Default,
                 _ => Found::Value { text, number, why, span },
             };
+        }
+        if let (Some(of), Kind::List(items)) = (&rule.of, &member.value.kind) {
+            return self.of_some_layers(parameter, key, member, items, of);
         }
         if let (Some(word), Kind::List(items)) = (&rule.leading, &member.value.kind) {
             return self.leading(key, member, items, word);
@@ -375,6 +384,41 @@ impl Reader<'_> {
             self.numbers.get(name).copied().filter(|_| own)
         };
         of("layers").or_else(|| of("depth"))
+    }
+
+    /// The number that a list has for the layers for which another list has a word.
+    fn of_some_layers(
+        &mut self,
+        parameter: &Parameter<'_>,
+        key: &str,
+        member: &Member,
+        items: &[Node],
+        of: &str,
+    ) -> Found {
+        let (list, word) = of.split_once('=').unwrap_or((of, ""));
+        let other = self.key(list).map(|m| &m.value.kind);
+        let Some(Kind::List(words)) = other else { return Found::Default };
+        let pairs = words.iter().zip(items).filter(|(w, _)| plain(w) == word);
+        let mut numbers: Vec<String> = pairs.map(|(_, item)| plain(item)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let (at, span) = (member.value.span, Some(member.span));
+        let text = match numbers.as_slice() {
+            [] => return Found::Default,
+            [one] => one.parse().ok().and_then(|n| number_text(n, parameter.ty).ok()),
+            _ => {
+                let title = format!("`{key}` is not the same in all layers with `{word}`");
+                self.report(codes::CONFIG_UNSUPPORTED, title, at, "different numbers");
+                return Found::Wrong;
+            }
+        };
+        let Some(text) = text else {
+            let title = format!("`{key}` does not give {}", wanted(parameter.ty));
+            self.report(codes::CONFIG_KEY_WRONG, title, at, "from here");
+            return Found::Wrong;
+        };
+        let number = text.parse().ok();
+        Found::Value { text, number, why: format!("config.json: {key}, {word}"), span }
     }
 
     /// How many elements at the start of a list are a word that does not come again.
@@ -506,18 +550,23 @@ fn list(layers: &[f64], why: String, span: Option<Span>) -> Found {
 /// Whether conditions hold of what keys say: `key`, `!key` or `key=value`, joined by `&`.
 pub(super) fn all_hold<'n>(when: &str, mut value_of: impl FnMut(&str) -> Option<&'n Node>) -> bool {
     when.split('&').map(str::trim).all(|when| {
+        let (negated, when) = match when.strip_prefix('!') {
+            Some(rest) => (true, rest),
+            None => (false, when),
+        };
         let (key, wanted) = match when.split_once('=') {
             Some((key, wanted)) => (key, Some(wanted)),
-            None => (when.trim_start_matches('!'), None),
+            None => (when, None),
         };
         let value = value_of(key);
-        match wanted {
+        let holds = match wanted {
             Some(wanted) => value.is_some_and(|v| match &v.kind {
                 Kind::List(items) => items.iter().any(|item| is_like(&plain(item), wanted)),
                 _ => is_like(&plain(v), wanted),
             }),
-            None => value.is_some_and(is_set) != when.starts_with('!'),
-        }
+            None => value.is_some_and(is_set),
+        };
+        holds != negated
     })
 }
 
