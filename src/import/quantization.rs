@@ -288,7 +288,7 @@ impl Reader<'_> {
         let place = self.place(span.unwrap_or(super::first(config.span)));
         for (name, in_layers) in layers {
             // A tower and what routes tokens are left out wherever they are.
-            let special = ["VisionTower", "Router", "w_shared", "mtp"].contains(&name.as_str());
+            let special = ["VisionTower", "Router", "w_shared", "draft"].contains(&name.as_str());
             if special {
                 whole.insert(name);
             } else if !whole.contains(&name) && name != "norm" {
@@ -321,7 +321,7 @@ impl Reader<'_> {
             own.or_else(|| self.table.modules.get(*part)).cloned()
         };
         let layer = parts.iter().find_map(|p| p.parse().ok());
-        let towers = ["VisionTower", "mtp"];
+        let towers = ["VisionTower", "draft"];
         let tower = parts.iter().filter_map(of).find(|n| n.iter().any(|n| towers.contains(&&**n)));
         let pairs = parts.windows(2).rev().map(|pair| pair.join("."));
         let pair = pairs.filter_map(|pair| self.family.modules.get(&pair).cloned()).next();
