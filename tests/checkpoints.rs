@@ -61,7 +61,7 @@ fn described(bound: &Bound, at: usize) -> Option<About> {
         Use::Weight(i) | Use::Elements(i) => (*i, false),
         Use::Part(i) => (*i, true),
         Use::Buffer(_) => return about("F32", 32, vec![1, 1, 4, 4]),
-        Use::Tied | Use::Surplus => return None,
+        Use::Tied | Use::Left | Use::Surplus => return None,
     };
     let wanted = &bound.wants.tensors[i];
     let weights: Vec<_> = wanted.weights.iter().map(|w| &bound.wants.weights[*w]).collect();

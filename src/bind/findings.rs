@@ -39,7 +39,7 @@ pub fn findings(
     found.extend(match (unknown, behind(wants, &surplus)) {
         (Some(finding), Some(layer)) => Some(finding.note(format!(
             "all of them stand in `{}`, behind the last layer of the model: a layer that proposes \
-             further tokens; DeepSeek's block takes it in with `drafters: 1`",
+             further tokens; many blocks hold it with `drafters: 1`",
             plain(&layer)
         ))),
         (unknown, _) => unknown,

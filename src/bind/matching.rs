@@ -23,6 +23,8 @@ pub enum Use {
     Buffer(String),
     /// The output layer once more, which is the embedding table.
     Tied,
+    /// It is of a layer that proposes further tokens, which the model leaves out.
+    Left,
     /// The model does not know it.
     Surplus,
 }

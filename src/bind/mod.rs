@@ -24,7 +24,7 @@ pub mod shape;
 pub mod wanted;
 
 use checkpoint::Checkpoint;
-use matching::Matched;
+use matching::{Matched, Use};
 use wanted::Wants;
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -48,6 +48,12 @@ pub struct Bound {
 }
 
 impl Bound {
+    /// Whether the checkpoint has tensors that the model does not know.
+    #[must_use]
+    pub fn has_surplus(&self) -> bool {
+        self.matched.uses.contains(&Use::Surplus)
+    }
+
     /// Whether everything fits.
     #[must_use]
     pub fn is_fine(&self) -> bool {
@@ -57,9 +63,29 @@ impl Bound {
 
 /// Holds a model, which stands at `place`, against a checkpoint.
 #[must_use]
-pub fn bind(model: &Model, graph: &Graph, place: Place, mut checkpoint: Checkpoint) -> Bound {
+pub fn bind(model: &Model, graph: &Graph, place: Place, checkpoint: Checkpoint) -> Bound {
+    bind_beside(model, graph, place, checkpoint, None)
+}
+
+/// The same for a model that leaves out layers which propose further tokens: what the checkpoint
+/// has of them is what the `whole` model knows and this one does not.
+#[must_use]
+pub fn bind_beside(
+    model: &Model,
+    graph: &Graph,
+    place: Place,
+    mut checkpoint: Checkpoint,
+    whole: Option<&Matched>,
+) -> Bound {
     let mut wants = wanted::wants(model, graph);
-    let matched = matching::matched(&mut wants, &checkpoint);
+    let mut matched = matching::matched(&mut wants, &checkpoint);
+    if let Some(whole) = whole {
+        for (used, there) in matched.uses.iter_mut().zip(&whole.uses) {
+            if *used == Use::Surplus && *there != Use::Surplus {
+                *used = Use::Left;
+            }
+        }
+    }
     let mut found = std::mem::take(&mut checkpoint.findings);
     found.extend(findings::findings(&wants, &checkpoint, &matched, place));
     let model = model.name.map_or_else(String::new, |n| n.to_string());

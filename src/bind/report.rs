@@ -29,18 +29,20 @@ impl Bound {
             "parts of quantized weights",
             "buffers",
             "tied",
+            "left out",
             "surplus",
             "in missing files",
         ];
         let mut tallies = kinds.map(|kind| (kind, Tally::default()));
         for (tensor, used) in self.checkpoint.tensors.iter().zip(&self.matched.uses) {
             let kind = match used {
-                _ if tensor.lost => 5,
+                _ if tensor.lost => 6,
                 Use::Weight(_) | Use::Elements(_) => 0,
                 Use::Part(_) => 1,
                 Use::Buffer(_) => 2,
                 Use::Tied => 3,
-                Use::Surplus => 4,
+                Use::Left => 4,
+                Use::Surplus => 5,
             };
             if let Some((_, tally)) = tallies.get_mut(kind) {
                 tally.tensors += 1;
@@ -97,6 +99,9 @@ impl Bound {
             let what = match kind {
                 "buffers" => self.buffers(),
                 "tied" => "the embedding table or the output layer once more".into(),
+                "left out" => {
+                    "of a layer that proposes tokens: `drafters` of the model is 0".into()
+                }
                 _ => String::new(),
             };
             let count = grouped(&tally.tensors.to_string());
@@ -152,6 +157,7 @@ impl Bound {
             .map(|(kind, t)| {
                 let kind = match kind {
                     "parts of quantized weights" => "parts",
+                    "left out" => "left_out",
                     "in missing files" => "in_missing_files",
                     kind => kind,
                 };
@@ -203,6 +209,7 @@ impl Bound {
             "in_missing_files": lost,
             "surplus": names(&|u| *u == Use::Surplus),
             "tied": names(&|u| *u == Use::Tied),
+            "left_out": names(&|u| *u == Use::Left),
             "buffers": names(&|u| matches!(u, Use::Buffer(_))),
             "renamed": renamed
                 .map(|r| json!({ "from": r.from, "to": r.to, "tensors": r.count }))

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use super::Outcome;
 use super::input::{self, shown};
 use super::screen::Screen;
-use crate::bind::{Bound, bind, checkpoint};
+use crate::bind::{Bound, bind, bind_beside, checkpoint};
 use crate::check::{Checker, Program};
 use crate::diagnostic::miette::{Outer, narrate};
 use crate::diagnostic::render::{self, render};
@@ -130,13 +130,37 @@ fn held(
         checker.build_model(&object, precision)
     });
     let is_error = |d: &Diagnostic| d.severity == Severity::Error;
-    match built.filter(|_| !checker.diagnostics.iter().any(is_error)) {
-        Some(built) => Ok(Ok(bind(&built.model, &checker.graph, item.name_place(), checkpoint))),
-        None => {
-            found.append(&mut checker.diagnostics);
-            Ok(Err(found))
-        }
+    let Some(built) = built.filter(|_| !checker.diagnostics.iter().any(is_error)) else {
+        found.append(&mut checker.diagnostics);
+        return Ok(Err(found));
+    };
+    let (model, graph, place) = (&built.model, &checker.graph, item.name_place());
+    let bound = bind(model, graph, place, checkpoint.clone());
+    if bound.has_surplus()
+        && let Some(whole) = with_drafters(program, item.item.name.name.text(), &checkpoint)
+    {
+        return Ok(Ok(bind_beside(model, graph, place, checkpoint, Some(&whole.matched))));
     }
+    Ok(Ok(bound))
+}
+
+/// The model with the layer that proposes further tokens, where it has a parameter that leaves it
+/// out: checkpoints hold it, most servers do not.
+fn with_drafters(
+    program: &Program,
+    model: &str,
+    checkpoint: &checkpoint::Checkpoint,
+) -> Option<Bound> {
+    let name = format!("{model}_with_drafters");
+    let program = program.with_added(&format!("model {name} = {model} with {{ drafters = 1 }}\n"));
+    let models = program.items_of_kind(*program.roots.first()?, ItemKind::Model);
+    let item = *models.iter().find(|m| m.item.name.name == *name)?;
+    let mut checker = Checker::new(&program);
+    let object = checker.check_object(item)?;
+    let precision = checker.precision_of(None, &object);
+    let built = checker.build_model(&object, precision)?;
+    let wrong = checker.diagnostics.iter().any(|d| d.severity == Severity::Error);
+    (!wrong).then(|| bind(&built.model, &checker.graph, item.name_place(), checkpoint.clone()))
 }
 
 fn complain(sources: &Sources, found: &[Diagnostic], screen: &Screen) -> Result<Outcome, Outer> {

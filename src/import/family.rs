@@ -184,6 +184,9 @@ pub struct Rule {
     pub when: Option<String>,
     /// Said behind the value, where it is no key.
     pub comment: Option<String>,
+    /// Written even where it is the block's own default.
+    #[serde(default)]
+    pub said: bool,
     /// Values of the key by what they mean, as written in `.mesa`.
     #[serde(default)]
     pub map: BTreeMap<String, String>,

@@ -288,7 +288,7 @@ impl Reader<'_> {
         let place = self.place(span.unwrap_or(super::first(config.span)));
         for (name, in_layers) in layers {
             // A tower and what routes tokens are left out wherever they are.
-            let special = ["VisionTower", "Router", "w_shared", "mtp"].contains(&name.as_str());
+            let special = ["VisionTower", "Router", "w_shared", "draft"].contains(&name.as_str());
             if special {
                 whole.insert(name);
             } else if !whole.contains(&name) && name != "norm" {
@@ -322,7 +322,7 @@ impl Reader<'_> {
         };
         let layer = parts.iter().find_map(|p| p.parse().ok());
         // Matrices of these are left out with what they are in, not by their own names.
-        let wholes = ["VisionTower", "mtp", "shared"];
+        let wholes = ["VisionTower", "draft", "shared"];
         let tower = parts.iter().filter_map(of).find(|n| n.iter().any(|n| wholes.contains(&&**n)));
         let pairs = parts.windows(2).rev().map(|pair| pair.join("."));
         let pair = pairs.filter_map(|pair| self.family.modules.get(&pair).cloned()).next();

@@ -40,6 +40,7 @@ impl Reader<'_> {
         let name = parameter.name;
         let rules = self.family.rules(name);
         let rule = rules.iter().find(|rule| self.holds(rule)).cloned();
+        let said = rule.as_ref().is_some_and(|r| r.said);
         let found = match rule {
             Some(rule) => self.found(parameter, &rule),
             None => Found::Default,
@@ -63,7 +64,7 @@ impl Reader<'_> {
                 };
                 self.numbers.extend(number.map(|n| (name.to_owned(), n)));
                 let argument = Argument { name: name.into(), value: text, inner: None, why, span };
-                (!same).then_some(argument)
+                (said || !same).then_some(argument)
             }
         }
     }
