@@ -64,8 +64,9 @@ pub fn check(program: &Program) -> Vec<Diagnostic> {
 #[must_use]
 pub fn scenarios(program: &Program, module: check::ModuleId) -> Vec<check::ItemRef<'_>> {
     let kinds = [ItemKind::Scenario, ItemKind::Measured];
-    let items = program.items(module).filter(|i| kinds.contains(&i.item.kind));
-    items.filter(|i| !i.item.broken).collect()
+    let mut items = program.items_of_kinds(module, &kinds);
+    items.retain(|i| !i.item.broken);
+    items
 }
 
 /// Lowers one scenario on the graph of `checker`; `None` where it has errors (reported there).

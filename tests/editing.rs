@@ -8,6 +8,7 @@ use mesa::check::library;
 use mesa::diagnostic::Diagnostic;
 use mesa::ide::facts::{Facts, facts};
 use mesa::ide::shelf::Shelf;
+use mesa::ide::workspace::Found;
 use mesa::ide::{View, Workspace};
 use mesa::source::Span;
 
@@ -92,7 +93,17 @@ impl Typist {
             _ => self.before.clone_from(&text),
         }
         let at = boundary(&text, self.dice.below(text.len() + 1));
-        match self.dice.below(10) {
+        match self.dice.below(14) {
+            10.. => {
+                // Another number: what was found out about items of the same shape may hold.
+                let digit = |(_, c): &(usize, char)| c.is_ascii_digit();
+                let digits: Vec<usize> =
+                    text.char_indices().filter(digit).map(|(i, _)| i).collect();
+                let Some(&at) = digits.get(self.dice.below(digits.len())) else { return text };
+                let new = ["0", "1", "2", "4", "7", "8", "16", "."][self.dice.below(8)];
+                text.replace_range(at..=at, new);
+                text
+            }
             0..=5 => {
                 let snippet = TYPED[self.dice.below(TYPED.len())];
                 self.left = snippet.chars().rev().collect();
@@ -215,6 +226,20 @@ fn typed_into(number: usize, name: &str, original: &str) {
         // Findings are not asked for after every edit: what is kept may be older than one.
         let both = typist.dice.below(3) > 0;
         let mut other = fresh(name, &text);
+        // At times somebody is in a hurry: what is certain then stays certain.
+        let hurry = typist.dice.below(4);
+        let looks = std::cell::Cell::new(0);
+        let stop = |_: std::time::Duration| {
+            looks.set(looks.get() + 1);
+            looks.get() > hurry
+        };
+        if hurry < 3
+            && let Some(Found::Part(found)) = workspace.findings_unless(name, &stop)
+        {
+            let all = shown(&other.findings(name));
+            let wrong = shown(&found).into_iter().find(|d| !all.contains(d));
+            assert_eq!(wrong, None, "{name} after {step} edits:\n{text}");
+        }
         if both {
             let (kept, new) = (workspace.findings(name), other.findings(name));
             assert_eq!(shown(&kept), shown(&new), "{name} after {step} edits:\n{text}");
@@ -285,6 +310,52 @@ fn what_is_kept_of_scenarios_is_what_a_new_evaluation_says() {
     }
     assert!(compared > 50, "only {compared} were compared");
     assert!(held > 0, "nothing was kept");
+}
+
+/// Scenarios of one shape are looked at once, across edits too: whatever numbers come, nothing
+/// that an evaluation of a scenario by itself finds is missing.
+#[test]
+fn other_numbers_hide_no_finding_of_a_scenario() {
+    let mut corpus = files();
+    corpus.retain(|(_, text)| text.contains("\nscenario "));
+    // One file more, in which everything is the user's own.
+    let parts = ["/copy/links.mesa", "/copy/chips/nvidia.mesa", "/copy/systems/nvidia.mesa"];
+    let parts = parts.map(|name| files().into_iter().find(|(n, _)| n == name));
+    let mut own: String = parts.into_iter().flatten().map(|(_, text)| text).collect();
+    own += include_str!("../examples/chat-70b.mesa");
+    corpus.push(("/copy/own.mesa".to_owned(), own));
+    let (mut compared, mut faulty) = (0, 0);
+    for (number, (name, original)) in corpus.into_iter().enumerate() {
+        let mut dice = Dice(number as u64 + 3);
+        let mut workspace = fresh(&name, &original);
+        let _ = workspace.findings(&name);
+        let digits: Vec<usize> =
+            original.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(i, _)| i).collect();
+        for step in 0..edits() {
+            let mut text = original.clone();
+            let at = digits[dice.below(digits.len())];
+            let new = ["0", "1", "2", "3", "7", "8", "16", "96", "1e9"][dice.below(9)];
+            text.replace_range(at..=at, new);
+            workspace.change(&name, step as i32 + 2, &text);
+            let found = workspace.findings(&name);
+            let (program, module) = workspace.program(&name).unwrap();
+            let all = mesa::scenarios(program, module);
+            let Some(one) = all.get(dice.below(all.len())) else { continue };
+            let scenario = one.item.name.name.text();
+            let alone = facts(program, module, scenario).unwrap();
+            for finding in &alone.findings {
+                // What two scenarios share is said once.
+                let same = |d: &Diagnostic| d.code == finding.code && d.place() == finding.place();
+                assert!(
+                    found.iter().any(same),
+                    "{name} {scenario}: {finding:?}\n{found:#?}\n{text}"
+                );
+                faulty += 1;
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 50 && faulty > 10, "{compared} compared, {faulty} findings");
 }
 
 /// The same findings as the command line, apart from how often one mistake is said.

@@ -101,3 +101,91 @@ model E = Llama(layers: 4, hidden: 128, heads: 8, ffn: 0, vocab: 100)
     assert!(codes.contains(&"E0601"), "{codes:?}");
     assert!(codes.contains(&"E0412"), "{codes:?}");
 }
+
+/// A machine, a plan and a workload, with numbers in all of them.
+fn whole(name: &str, n: [&str; 10]) -> String {
+    let [rate, capacity, bandwidth, devices, dp, tp, batch, prompt, layers, heads] = n;
+    format!(
+        "
+const Most{name} = {prompt}
+
+chip Chip{name} {{
+  source = \"made up\"
+  compute matrix {{ bf16 = {rate} TFLOP/s }}
+  compute vector {{ fp32 = 60 TFLOP/s }}
+  memory hbm {{ capacity = {capacity} GB, bandwidth = {bandwidth} TB/s }}
+}}
+
+link Link{name} {{
+  source = \"made up\"
+  bandwidth = 450 GB/s
+  latency = 1 us
+  topology = switch
+}}
+
+system System{name} {{
+  source = \"made up\"
+  chip gpu = Chip{name}
+  level node = {devices} of gpu via Link{name}
+}}
+
+model Small{name} = Llama(layers: {layers}, hidden: 1024, heads: {heads}, ffn: 4096, vocab: 32000)
+
+plan Grid{name}(dp: Count = {dp}, tp: Count = {tp}) {{
+  mesh dp, tp
+  shard batch over dp
+  shard heads, ffn, vocab over tp
+}}
+
+scenario {name} {{
+  model  = Small{name}
+  system = System{name}
+  plan   = Grid{name}
+  serve {{
+    batch  = {batch}
+    prompt = Most{name}
+    output = 16
+  }}
+  expect memory.headroom > 1%
+}}
+
+scenario {name}_more = {name} with {{ serve.batch = {batch} * 2 }}
+"
+    )
+}
+
+#[test]
+fn what_scenarios_use_may_differ_in_numbers_too() {
+    let head = "use std.layers.Llama\n";
+    let sound = ["900", "80", "3", "8", "1", "8", "32", "512", "4", "16"];
+    let base = whole("base", sound);
+    assert_eq!(findings(&format!("{head}{base}"), "base"), Vec::<String>::new());
+    let mut rng = Rng(0x9E37_79B9_7F4A_7C15);
+    let (mut clean, mut faulty) = (0, 0);
+    let choices: [&[&str]; 10] = [
+        &["900", "900", "0", "1e9"],
+        &["80", "80", "1", "0.1", "500"],
+        &["3", "3", "0.001", "0"],
+        &["8", "8", "16", "6", "0", "2.5"],
+        &["1", "1", "2"],
+        &["8", "8", "4", "3", "0"],
+        &["32", "32", "1", "0", "7"],
+        &["512", "512", "1", "0", "1e6", "0.5"],
+        &["4", "4", "0", "2.5", "8"],
+        &["16", "16", "12", "0"],
+    ];
+    for _ in 0..80 {
+        let numbers = choices.map(|from| {
+            let all: Vec<u64> = (0..from.len() as u64).collect();
+            from[rng.pick(&all) as usize]
+        });
+        let other = whole("other", numbers);
+        for name in ["other", "other_more"] {
+            let alone = findings(&format!("{head}{other}"), name);
+            let beside = findings(&format!("{head}{base}{other}"), name);
+            assert_eq!(alone, beside, "{numbers:?}");
+            if alone.is_empty() { clean += 1 } else { faulty += 1 }
+        }
+    }
+    assert!(clean > 3 && faulty > 3, "{clean} clean, {faulty} faulty");
+}

@@ -4,6 +4,7 @@
 //! that wait in the queue together are made together and checked once; a check that takes long is
 //! put off as soon as another job comes, and goes on from where it was.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,8 +13,10 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
+use mesa::Diagnostic;
 use mesa::ide::Change;
 use mesa::ide::document::changed;
+use mesa::ide::workspace::{Found, Told};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::Error;
 
@@ -31,6 +34,15 @@ pub(crate) const STACK: usize = 64 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How long they may then keep the queue waiting.
 const HASTE: Duration = Duration::from_millis(50);
+
+/// How long findings of a document are looked for before those are sent that are certain already.
+const BUDGET: Duration = Duration::from_millis(4);
+/// The same for a document of more than [`LARGE`] bytes.
+const LARGE_BUDGET: Duration = Duration::from_millis(25);
+const LARGE: usize = 64 * 1024;
+
+/// Whether there is no time for what may take so long.
+type Stop<'a> = &'a dyn Fn(Duration) -> bool;
 
 /// Starts the worker; it ends when its queue does.
 pub(crate) fn start(outbox: Outbox) -> Jobs {
@@ -66,7 +78,7 @@ impl Worker {
                 Err(TryRecvError::Empty) => {
                     since = None;
                     let waiting = self.waiting.clone();
-                    if self.catch_up(&|| waiting.load(Ordering::Relaxed) > 0) {
+                    if self.catch_up(&|_| waiting.load(Ordering::Relaxed) > 0) {
                         continue;
                     }
                     match jobs.recv() {
@@ -79,7 +91,7 @@ impl Worker {
             self.job(job);
             if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
                 let start = Instant::now();
-                self.catch_up(&|| start.elapsed() > HASTE);
+                self.catch_up(&|time| start.elapsed() + time > HASTE);
                 since = None;
             }
         }
@@ -87,7 +99,7 @@ impl Worker {
 
     /// Does one thing that waits for a pause: the findings of one document, or a request that
     /// needs them. Whether there was one, finished or stopped.
-    fn catch_up(&mut self, stop: &dyn Fn() -> bool) -> bool {
+    fn catch_up(&mut self, stop: Stop<'_>) -> bool {
         if let Some(name) = self.session.workspace.news() {
             self.publish(&name, stop);
             return true;
@@ -95,7 +107,7 @@ impl Worker {
         let Some((job, stamp)) = self.later.pop_front() else { return false };
         let name = self.session.name(&job.params).unwrap_or_default();
         let done = catch_unwind(AssertUnwindSafe(|| {
-            self.session.workspace.findings_unless(&name, stop).is_some()
+            !matches!(self.session.workspace.findings_unless(&name, stop), Some(Found::Part(_)))
         }));
         match done {
             Ok(false) => self.later.push_front((job, stamp)),
@@ -300,40 +312,60 @@ impl Worker {
     }
 
     /// Sends the findings of a document, unless something else has to be done first.
-    fn publish(&mut self, name: &str, stop: &dyn Fn() -> bool) {
+    fn publish(&mut self, name: &str, stop: Stop<'_>) {
         let done = catch_unwind(AssertUnwindSafe(|| self.publish_one(name, stop)));
         if done.is_err() {
             self.session.workspace.give_up(name);
-            self.session.workspace.told(name);
+            self.session.workspace.tell(name, Told::Whole);
             self.log(&format!("`{name}` cannot be checked; this is a mistake of the server"));
         }
     }
 
-    fn publish_one(&mut self, name: &str, stop: &dyn Fn() -> bool) {
+    fn publish_one(&mut self, name: &str, stop: Stop<'_>) -> Option<()> {
         // While findings are looked for, scenarios are evaluated.
         if let Some(moment) = answer::moment(&mut self.session, name) {
             let _ = self.aside.send(Question::Edited(moment));
         }
-        let Some(found) = self.session.workspace.findings_unless(name, stop) else { return };
-        self.session.workspace.told(name);
-        let Some(version) = self.session.workspace.document(name).map(|d| d.version) else {
-            return;
-        };
-        let pulls = self.session.peer.pulls;
+        let document = self.session.workspace.document(name)?;
+        let first = document.told == Told::Nothing && !self.session.peer.pulls;
+        let size = self.session.workspace.text(name).map_or(0, |text| text.file.text.len());
+        let budget = if size > LARGE { LARGE_BUDGET } else { BUDGET };
+        let (begun, late) = (Instant::now(), Cell::new(false));
+        let found = self.session.workspace.findings_unless(name, &|time| {
+            late.set(first && begun.elapsed() + time > budget);
+            late.get() || stop(time)
+        });
+        match found {
+            Some(Found::Whole(found)) => {
+                self.session.workspace.tell(name, Told::Whole);
+                let message = self.message(name, &found)?;
+                let evaluated = json!({ "uri": message["uri"], "version": message["version"] });
+                if !self.session.peer.pulls {
+                    let _ = self.session.outbox.send(Out::Diagnostics(message));
+                }
+                let _ = self.session.outbox.send(Out::Evaluated(evaluated));
+            }
+            Some(Found::Part(found)) if late.get() => {
+                self.session.workspace.tell(name, Told::Part);
+                let message = self.message(name, &found)?;
+                let _ = self.session.outbox.send(Out::Diagnostics(message));
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// The findings of a document as a message.
+    fn message(&mut self, name: &str, found: &[Diagnostic]) -> Option<Value> {
+        let version = self.session.workspace.document(name)?.version;
         let (encoding, related) = (self.session.peer.encoding, self.session.peer.related);
         let uris = self.session.uris.clone();
-        let Some((program, module)) = self.session.workspace.program(name) else { return };
+        let (program, module) = self.session.workspace.program(name)?;
         let writer = Writer { sources: &program.sources, encoding, uris: &uris };
-        let uri = writer.uri(name);
-        if !pulls {
-            let own = program.module(module).file;
-            let own = found.iter().filter(|d| d.place().is_some_and(|p| p.file == own));
-            let own: Vec<Value> = own.map(|d| writer.diagnostic(d, related)).collect();
-            let message = json!({ "uri": uri, "version": version, "diagnostics": own });
-            let _ = self.session.outbox.send(Out::Diagnostics(message));
-        }
-        let evaluated = json!({ "uri": uri, "version": version });
-        let _ = self.session.outbox.send(Out::Evaluated(evaluated));
+        let own = program.module(module).file;
+        let own = found.iter().filter(|d| d.place().is_some_and(|p| p.file == own));
+        let own: Vec<Value> = own.map(|d| writer.diagnostic(d, related)).collect();
+        Some(json!({ "uri": writer.uri(name), "version": version, "diagnostics": own }))
     }
 }
 

@@ -184,7 +184,8 @@ fn three_hundred_quick_edits_end_with_findings_of_the_last() {
         client.waiting.iter().filter(|m| m["method"] == "textDocument/publishDiagnostics")
     {
         let version = message["params"]["version"].as_i64().unwrap();
-        assert!(version > last, "{version} after {last}");
+        // What is certain may come before the rest, with the same version.
+        assert!(version >= last, "{version} after {last}");
         last = version;
     }
 }

@@ -15,7 +15,7 @@ use crate::name::Name;
 use crate::source::FileId;
 use crate::syntax::ast::{Item, ItemKind};
 use crate::syntax::packed::{Names, library as packed};
-use crate::syntax::parse::{Piece, parse_piece, split};
+use crate::syntax::parse::{Piece, after_comments, parse_piece, split};
 
 /// The names of the packed trees.
 static NAMES: LazyLock<Names> = LazyLock::new(|| Names::new(library::NAMES));
@@ -86,12 +86,12 @@ impl Part {
             names
         })
     }
-    /// A number for its text.
+    /// A number for its text from the first line that is more than a comment.
     #[must_use]
     pub fn hash(&self, file: &str) -> u64 {
         *self.content.hash.get_or_init(|| {
             let mut hasher = std::hash::DefaultHasher::new();
-            self.piece.text(file).hash(&mut hasher);
+            after_comments(self.piece.text(file)).hash(&mut hasher);
             hasher.finish()
         })
     }

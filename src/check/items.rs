@@ -17,7 +17,8 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
     let _ = checker.imports_of(module);
     check_imports(checker, module);
     let mut twins = super::twins::Twins::default();
-    let mut models = super::twins::Templates::default();
+    let shapes = super::shape::Shapes::new(None);
+    let mut models = super::twins::Looks::new(shapes, super::template::Templates::default());
     let mut sound: rustc_hash::FxHashSet<super::twins::Identity> = Default::default();
     for item in program.items(module) {
         if checker.diagnostics.len() > MOST_FINDINGS {
@@ -50,7 +51,7 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
         }
         let before = checker.diagnostics.len();
         if item.item.kind == ItemKind::Model {
-            models.check(checker, &mut twins, item);
+            models.check(checker, item);
         } else {
             checker.led_by(item.name_place(), |checker| checker.check_item(item));
         }

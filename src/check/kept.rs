@@ -7,28 +7,34 @@
 //! said once.
 
 use std::cell::OnceCell;
-use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use petgraph::graph::{DiGraph, NodeIndex};
-use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+use rustc_hash::FxHashMap;
 
 use super::cut::{Content, Part};
 use super::names::Imported;
+use super::prints::{Key, Prints, hashed};
 use super::program::{ItemRef, ModuleId, Program};
-use super::twins::{Templates, Twins};
+use super::shape::Shapes;
+use super::template::Templates;
+use super::twins::Looks;
 use super::{Checker, codes};
 use crate::diagnostic::{self, Diagnostic};
 use crate::name::Name;
 use crate::source::{FileId, Origin, Place};
-use crate::syntax::ast::{ImportSource, ItemKind};
+use crate::syntax::ast::ItemKind;
 
 /// What was found out about the pieces of a module.
 #[derive(Default)]
 pub struct Kept {
     pieces: FxHashMap<usize, Findings>,
     prints: Option<Prints>,
+    /// What sound models and scenarios relied on.
+    templates: Templates,
+    /// How long a look at a model or a scenario takes, more or less.
+    usual: Duration,
 }
 
 /// The findings of one piece.
@@ -55,21 +61,35 @@ fn address(content: &Arc<Content>) -> usize {
     Arc::as_ptr(content) as usize
 }
 
-fn hashed(value: impl Hash) -> u64 {
-    let mut hasher = FxHasher::default();
-    value.hash(&mut hasher);
-    hasher.finish()
+/// What a check came to.
+pub enum Checked {
+    /// Everything that is wrong.
+    Whole(Vec<Diagnostic>),
+    /// What is certain already; some pieces were not looked at yet.
+    Part(Vec<Diagnostic>),
+}
+
+/// A piece whose findings are not known.
+struct Stale<'p> {
+    /// What was edited comes first, then what takes no time.
+    rank: (bool, bool),
+    index: usize,
+    items: Vec<ItemRef<'p>>,
+    key: Key,
+    /// What was found when it depended on other things.
+    old: Option<Findings>,
 }
 
 /// Everything that is wrong with the root files of a program. `kept` makes it fast again. As soon
-/// as `stop` says so, what was found so far is kept for the next time, and `None` is given.
+/// as `stop` says that there is no time for what may take so long, what was found so far is kept
+/// for the next time.
 #[must_use]
 pub fn check_again(
     program: &Program,
     module: ModuleId,
     kept: &mut Kept,
-    stop: &dyn Fn() -> bool,
-) -> Option<Vec<Diagnostic>> {
+    stop: &dyn Fn(Duration) -> bool,
+) -> Checked {
     let mut found = program.load_diagnostics.clone();
     found.extend(program.syntax_diagnostics(module));
     let mut lead = Checker::new(program);
@@ -83,13 +103,18 @@ pub fn check_again(
         module,
         shared: None,
         lead,
-        twins: Twins::default(),
-        templates: Templates::default(),
+        looks: Looks::new(
+            Shapes::new(Some((&prints, hashed((context.world, context.metrics))))),
+            std::mem::take(&mut kept.templates),
+        ),
     };
     let mut seen: FxHashMap<(Name, bool), ItemRef<'_>> = FxHashMap::default();
     let mut fresh = FxHashMap::default();
+    let mut by_piece: Vec<(usize, Vec<Diagnostic>)> = Vec::new();
+    let mut stale = Vec::new();
     let places = Anchored::of(program);
-    for (index, part) in program.module(module).cut().pieces.iter().enumerate() {
+    let parts = &program.module(module).cut().pieces;
+    for (index, part) in parts.iter().enumerate() {
         let mut items = Vec::new();
         for item in program.items_of_piece(module, index) {
             if item.item.kind == ItemKind::Use {
@@ -106,44 +131,79 @@ pub fn check_again(
         let Some(first) = items.first() else { continue };
         let key = prints.key(module, index, first.item.kind, &context);
         let at = address(&part.content);
-        let known = kept.pieces.remove(&at).filter(|known| known.holds(&part.content, key));
-        if let Some(known) = known
-            && let Some(restored) = places.restore(&known)
+        let old = kept.pieces.remove(&at);
+        if let Some(known) = &old
+            && known.holds(&part.content, key)
+            && let Some(restored) = places.restore(known)
         {
-            found.extend(restored);
-            fresh.insert(at, known);
+            if !restored.is_empty() {
+                by_piece.push((index, restored));
+            }
+            fresh.extend(old.map(|known| (at, known)));
             continue;
         }
-        if stop() {
-            // What was not looked at yet stays as it was.
-            kept.pieces.extend(fresh);
-            kept.prints = Some(prints);
-            return None;
-        }
-        let own = run.check(&items);
-        let findings = places.keep(&part.content, key, &own);
-        found.extend(own);
-        fresh.insert(at, findings);
+        let rank = (old.is_some(), items.iter().any(|i| is_long(i.item.kind)));
+        stale.push(Stale { rank, index, items, key, old });
     }
-    kept.pieces = fresh;
-    kept.prints = Some(prints);
+    stale.sort_by_key(|s| (s.rank, s.index));
+    let mut left = stale.into_iter();
+    for next in left.by_ref() {
+        let Some(part) = parts.get(next.index) else { continue };
+        let known = run.is_known(&next.items);
+        let time = if next.rank.1 && !known { kept.usual } else { Duration::ZERO };
+        if stop(time) {
+            // What was not looked at yet stays as it was.
+            let unseen = std::iter::once(next).chain(left.by_ref()).filter_map(|s| s.old);
+            kept.pieces.extend(unseen.map(|old| (address(&old.content), old)));
+            kept.pieces.extend(fresh);
+            found.append(&mut run.lead.diagnostics);
+            found.extend(in_order(by_piece));
+            kept.templates = run.looks.templates;
+            kept.prints = Some(prints);
+            diagnostic::sort(&mut found);
+            return Checked::Part(once(program, found));
+        }
+        let begun = Instant::now();
+        let own = if known { Vec::new() } else { run.check(&next.items) };
+        if next.rank.1 && !known {
+            // Half of it is the last one: what comes next is likely to be like it.
+            kept.usual = (kept.usual + begun.elapsed()) / 2;
+        }
+        let findings = places.keep(&part.content, next.key, &own);
+        fresh.insert(address(&part.content), findings);
+        by_piece.push((next.index, own));
+    }
     found.append(&mut run.lead.diagnostics);
+    found.extend(in_order(by_piece));
+    kept.pieces = fresh;
+    kept.templates = run.looks.templates;
+    kept.prints = Some(prints);
     diagnostic::sort(&mut found);
-    Some(once(program, found))
+    Checked::Whole(once(program, found))
+}
+
+/// The findings of pieces in the order of the text, in whatever order they were looked at.
+fn in_order(mut by_piece: Vec<(usize, Vec<Diagnostic>)>) -> impl Iterator<Item = Diagnostic> {
+    by_piece.sort_by_key(|(index, _)| *index);
+    by_piece.into_iter().flat_map(|(_, found)| found)
+}
+
+/// Whether looking at an item may take milliseconds.
+fn is_long(kind: ItemKind) -> bool {
+    matches!(kind, ItemKind::Model | ItemKind::Scenario | ItemKind::Measured)
 }
 
 /// One check of a module.
-struct Run<'p> {
+struct Run<'p, 'k> {
     program: &'p Program,
     module: ModuleId,
     /// A checker that has found nothing yet: what it knows is sound.
     shared: Option<Checker<'p>>,
     lead: Checker<'p>,
-    twins: Twins,
-    templates: Templates<'p>,
+    looks: Looks<'p, 'k>,
 }
 
-impl<'p> Run<'p> {
+impl<'p> Run<'p, '_> {
     fn check(&mut self, items: &[ItemRef<'p>]) -> Vec<Diagnostic> {
         let was_used = self.shared.is_some();
         let mut checker = self.shared.take().unwrap_or_else(|| self.checker());
@@ -160,6 +220,14 @@ impl<'p> Run<'p> {
         checker.diagnostics
     }
 
+    /// Whether items are sound because others of their shapes were.
+    fn is_known(&mut self, items: &[ItemRef<'p>]) -> bool {
+        let kinds = [ItemKind::Model, ItemKind::Scenario];
+        items.iter().all(|item| {
+            kinds.contains(&item.item.kind) && self.looks.is_known(&mut self.lead, *item)
+        })
+    }
+
     /// A checker that knows the imports: what is wrong with them is said once.
     fn checker(&mut self) -> Checker<'p> {
         let mut checker = Checker::new(self.program);
@@ -172,12 +240,12 @@ impl<'p> Run<'p> {
         for &item in items {
             checker.check_twice(item);
             match item.item.kind {
-                ItemKind::Model => self.templates.check(checker, &mut self.twins, item),
+                ItemKind::Model => self.looks.check(checker, item),
                 ItemKind::Scenario => {}
                 _ => checker.led_by(item.name_place(), |checker| checker.check_item(item)),
             }
             if matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured) {
-                self.templates.check(checker, &mut self.twins, item);
+                self.looks.check(checker, item);
             }
         }
     }
@@ -202,40 +270,6 @@ fn lint_imports(checker: &mut Checker<'_>, module: ModuleId) {
     }
 }
 
-/// For every piece of a user's file, a number that changes when it or what it uses does.
-pub struct Prints {
-    first: FxHashMap<ModuleId, usize>,
-    prints: Vec<u64>,
-    /// For each piece, those that it uses.
-    uses: Vec<Vec<usize>>,
-    pieces: Vec<(ModuleId, usize)>,
-    /// What the first line of each says; with `renamed` this decides what words mean.
-    heads: Vec<Head>,
-    contents: Vec<Arc<Content>>,
-    /// Names that a `use` gives to something else: what they mean.
-    renamed: FxHashMap<ModuleId, FxHashMap<Name, Name>>,
-    /// Pieces that use each other, after those that they use.
-    groups: Vec<Vec<usize>>,
-    /// For each piece, those that use it.
-    users: OnceCell<Vec<Vec<usize>>>,
-}
-
-/// The kind and the name of a piece.
-type Head = (Option<ItemKind>, Option<Name>);
-
-fn renamed(program: &Program, id: ModuleId) -> FxHashMap<Name, Name> {
-    let uses = program.items_of_kind(id, ItemKind::Use);
-    let imports = uses.iter().filter_map(|item| item.item.import.as_ref());
-    let mut names = FxHashMap::default();
-    for import in imports {
-        let listed = import.names.iter().flatten();
-        names.extend(listed.filter_map(|(name, alias)| Some((alias.as_ref()?.name, name.name))));
-        let (ImportSource::Path(parts) | ImportSource::File(_, parts)) = &import.from;
-        names.extend(import.alias.zip(parts.last()).map(|(alias, name)| (alias.name, name.name)));
-    }
-    names
-}
-
 /// What is said once though several pieces find it: something in the library that several lead to,
 /// and circles, which have no beginning.
 fn once(program: &Program, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -255,242 +289,6 @@ fn once(program: &Program, mut found: Vec<Diagnostic>) -> Vec<Diagnostic> {
         new
     });
     found
-}
-
-/// What the findings of a piece depend on.
-#[derive(Clone, Copy)]
-pub struct Key {
-    /// As long as there are none.
-    pub sound: u64,
-    /// If there are some: their words name what else is there.
-    pub unsound: u64,
-}
-
-/// What all pieces of a module depend on.
-pub struct Context {
-    world: u64,
-    metrics: u64,
-    names: u64,
-}
-
-impl Prints {
-    /// The prints of everything in the files of a user.
-    #[must_use]
-    pub fn of(program: &Program) -> Self {
-        Self::again(program, None)
-    }
-
-    /// The same, with what is known from before an edit: as long as the pieces are called as they
-    /// were, only what was edited is looked at.
-    #[must_use]
-    pub fn again(program: &Program, old: Option<Self>) -> Self {
-        let mut out = Self {
-            first: FxHashMap::default(),
-            prints: Vec::new(),
-            uses: Vec::new(),
-            pieces: Vec::new(),
-            heads: Vec::new(),
-            contents: Vec::new(),
-            renamed: FxHashMap::default(),
-            groups: Vec::new(),
-            users: OnceCell::new(),
-        };
-        for (id, module) in program.modules().filter(|(_, m)| m.std_path.is_none()) {
-            out.first.insert(id, out.pieces.len());
-            let parts = &module.cut().pieces;
-            out.pieces.extend((0..parts.len()).map(|piece| (id, piece)));
-            out.heads.extend(parts.iter().map(|p| (p.piece.kind, p.piece.name)));
-            out.contents.extend(parts.iter().map(|p| p.content.clone()));
-            out.renamed.insert(id, renamed(program, id));
-        }
-        let alike = |old: &Self| {
-            old.pieces == out.pieces && old.heads == out.heads && old.renamed == out.renamed
-        };
-        match old.filter(alike) {
-            Some(old) => {
-                out.groups = old.groups;
-                out.uses = old.uses;
-                let mut moved = false;
-                for (at, (was, now)) in old.contents.iter().zip(&out.contents).enumerate() {
-                    let edited = !Arc::ptr_eq(was, now);
-                    let Some((id, piece)) = out.pieces.get(at).copied().filter(|_| edited) else {
-                        continue;
-                    };
-                    let uses = out.used(program, id, piece);
-                    if let Some(slot) = out.uses.get_mut(at).filter(|slot| **slot != uses) {
-                        *slot = uses;
-                        moved = true;
-                    }
-                }
-                if moved {
-                    out.group();
-                }
-            }
-            None => {
-                out.uses = out.pieces.iter().map(|(m, p)| out.used(program, *m, *p)).collect();
-                out.group();
-            }
-        }
-        out.join(program);
-        out
-    }
-
-    fn part(program: &Program, id: ModuleId, piece: usize) -> Option<(&Part, &str)> {
-        let module = program.module(id);
-        let text: &str = &program.sources.file(module.file).text;
-        module.cut().pieces.get(piece).map(|part| (part, text))
-    }
-
-    fn position(&self, id: ModuleId, piece: usize) -> Option<usize> {
-        Some(self.first.get(&id)? + piece)
-    }
-
-    /// The pieces of a module that declare a name.
-    fn declared(&self, program: &Program, id: ModuleId, name: Name, out: &mut Vec<usize>) {
-        let cut = program.module(id).cut();
-        let found = [cut.names.get(&name), cut.units.get(&name)];
-        out.extend(found.into_iter().flatten().filter_map(|piece| self.position(id, *piece)));
-    }
-
-    /// The pieces that the words of a piece may mean.
-    fn used(&self, program: &Program, id: ModuleId, piece: usize) -> Vec<usize> {
-        let Some((part, text)) = Self::part(program, id, piece) else { return Vec::new() };
-        let mut out = Vec::new();
-        let cut = program.module(id).cut();
-        let several = self.first.len() > 1;
-        let renamed = self.renamed.get(&id);
-        for word in part.words(text) {
-            if let Some(meant) = renamed.and_then(|names| names.get(word)) {
-                for other in self.first.keys() {
-                    self.declared(program, *other, *meant, &mut out);
-                }
-            }
-            if cut.names.contains_key(word) || cut.units.contains_key(word) {
-                self.declared(program, id, *word, &mut out);
-            }
-            if several {
-                // A name of another file, by whatever way it is imported.
-                for other in self.first.keys().filter(|other| **other != id) {
-                    self.declared(program, *other, *word, &mut out);
-                }
-            }
-        }
-        out.sort_unstable();
-        out.dedup();
-        let own = self.position(id, piece);
-        out.retain(|other| Some(*other) != own);
-        out
-    }
-
-    /// Finds the pieces that use each other.
-    fn group(&mut self) {
-        let edges: usize = self.uses.iter().map(Vec::len).sum();
-        let mut graph: DiGraph<(), ()> = DiGraph::with_capacity(self.pieces.len(), edges);
-        for _ in &self.pieces {
-            graph.add_node(());
-        }
-        for (from, uses) in self.uses.iter().enumerate() {
-            for to in uses {
-                graph.add_edge(NodeIndex::new(from), NodeIndex::new(*to), ());
-            }
-        }
-        let groups = petgraph::algo::kosaraju_scc(&graph).into_iter();
-        self.groups = groups.map(|g| g.into_iter().map(NodeIndex::index).collect()).collect();
-    }
-
-    /// Pieces that use each other have one print; it holds those of all that they use.
-    fn join(&mut self, program: &Program) {
-        let own = |at: usize| {
-            let (id, piece) = *self.pieces.get(at)?;
-            Self::part(program, id, piece).map(|(part, text)| part.hash(text))
-        };
-        let mut prints = vec![0; self.pieces.len()];
-        let mut parts: Vec<u64> = Vec::new();
-        for group in &self.groups {
-            parts.clear();
-            for node in group {
-                parts.extend(own(*node));
-                let uses = self.uses.get(*node).into_iter().flatten();
-                // Of the group itself only the texts count.
-                let outside = uses.filter(|to| !group.contains(to));
-                parts.extend(outside.filter_map(|to| prints.get(*to)));
-            }
-            parts.sort_unstable();
-            let all = hashed(&parts);
-            for node in group {
-                if let Some(slot) = prints.get_mut(*node) {
-                    *slot = hashed((own(*node), all));
-                }
-            }
-        }
-        self.prints = prints;
-    }
-
-    /// The print of a piece.
-    #[must_use]
-    pub fn print(&self, id: ModuleId, piece: usize) -> u64 {
-        self.position(id, piece).and_then(|at| self.prints.get(at)).copied().unwrap_or(0)
-    }
-
-    /// The pieces that use a piece, itself included, as (module, piece).
-    #[must_use]
-    pub fn users(&self, id: ModuleId, piece: usize) -> Vec<(ModuleId, usize)> {
-        let Some(start) = self.position(id, piece) else { return Vec::new() };
-        let back = self.users.get_or_init(|| {
-            let mut back: Vec<Vec<usize>> = vec![Vec::new(); self.pieces.len()];
-            for (from, uses) in self.uses.iter().enumerate() {
-                for to in uses {
-                    if let Some(list) = back.get_mut(*to) {
-                        list.push(from);
-                    }
-                }
-            }
-            back
-        });
-        let mut seen = FxHashSet::default();
-        let mut stack = vec![start];
-        while let Some(at) = stack.pop() {
-            if seen.insert(at) {
-                stack.extend(back.get(at).into_iter().flatten());
-            }
-        }
-        let mut all: Vec<usize> = seen.into_iter().collect();
-        all.sort_unstable();
-        all.into_iter().filter_map(|at| self.pieces.get(at).copied()).collect()
-    }
-
-    /// What all pieces of a module depend on.
-    #[must_use]
-    pub fn context(&self, program: &Program, module: ModuleId) -> Context {
-        let mut world = Vec::new();
-        let mut metrics = Vec::new();
-        let mut names = FxHasher::default();
-        for (at, (id, piece)) in self.pieces.iter().enumerate() {
-            let Some((part, text)) = Self::part(program, *id, *piece) else { continue };
-            (part.piece.kind.map(|k| k as u8), part.piece.name).hash(&mut names);
-            let print = self.prints.get(at).copied().unwrap_or(0);
-            match part.piece.kind {
-                Some(ItemKind::Use) => world.push(part.hash(text)),
-                Some(ItemKind::Unit | ItemKind::Dimension) => world.push(print),
-                Some(ItemKind::Metric) if *id == module => metrics.push(print),
-                _ => {}
-            }
-        }
-        // What a file imports decides what names mean.
-        let files = program.modules().filter(|(_, m)| m.std_path.is_none());
-        let files: Vec<&str> = files.map(|(_, m)| &*program.sources.file(m.file).name).collect();
-        let world = hashed((world, files));
-        Context { world, metrics: hashed(metrics), names: names.finish() }
-    }
-
-    /// What is known of a piece holds as long as this is the same.
-    #[must_use]
-    pub fn key(&self, id: ModuleId, piece: usize, kind: ItemKind, context: &Context) -> Key {
-        let reads = [ItemKind::Scenario, ItemKind::Measured, ItemKind::Sweep, ItemKind::Metric];
-        let metrics = if reads.contains(&kind) { context.metrics } else { 0 };
-        let sound = hashed((self.print(id, piece), context.world, metrics));
-        Key { sound, unsound: hashed((sound, context.names)) }
-    }
 }
 
 /// Where pieces stand now.

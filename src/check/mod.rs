@@ -38,6 +38,7 @@ mod outline;
 mod parts;
 mod plan;
 mod precision;
+mod prints;
 mod program;
 mod ranges;
 mod readers;
@@ -45,9 +46,11 @@ mod recompute;
 mod runtime;
 mod schema;
 mod scopes;
+mod shape;
 mod spoken;
 mod sweeps;
 mod system;
+mod template;
 mod tensor;
 mod twice;
 mod twins;
@@ -69,7 +72,7 @@ pub use block::BuiltModel;
 pub use call::BUILTINS;
 pub use cut::{Content, Cut, Part};
 pub use items::check_module;
-pub use kept::{Context, Kept, Key, Prints, check_again};
+pub use kept::{Checked, Kept, check_again};
 pub use lint::{each_expr, each_inside};
 pub(crate) use names::AUTO;
 pub use names::Imported;
@@ -77,6 +80,7 @@ pub use object::{Entry, Object, Statement};
 pub use offload::Store;
 pub use plan::show_path as show_rule;
 pub use precision::{Computing, FormatRules, Precision};
+pub use prints::{Context, Key, Prints};
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
 pub use ranges::{Drawn, Setting, Values};
 pub use schema::{field_words, names_below, schema_fields, schema_type};
@@ -235,15 +239,23 @@ impl<'p> Checker<'p> {
     }
     /// Whether a condition holds at the spec's own point, if that is known; it is relied on.
     pub fn decide(&mut self, condition: ExprId) -> Option<bool> {
-        let holds = self.graph.known(condition)? != 0.0;
+        let holds = self.holds(condition)?;
         self.guards.push(Guard::Holds(condition, holds));
         Some(holds)
     }
     /// As [`Self::decide`], for what changes no result: a warning, or a wish that is reported.
     pub fn notice(&mut self, condition: ExprId) -> Option<bool> {
-        let holds = self.graph.known(condition)? != 0.0;
+        let holds = self.holds(condition)?;
         self.guards.push(Guard::Noticed(condition, holds));
         Some(holds)
+    }
+    /// Whether a condition holds; that it is not known is relied on too.
+    fn holds(&mut self, condition: ExprId) -> Option<bool> {
+        let known = self.graph.known(condition);
+        if known.is_none() {
+            self.guards.push(Guard::Unknown(condition));
+        }
+        Some(known? != 0.0)
     }
     /// A value that is relied on to stay as it is.
     pub fn rely(&mut self, id: ExprId) -> f64 {

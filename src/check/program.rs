@@ -381,10 +381,15 @@ impl Program {
     }
     /// The items of one kind, parsing no other piece.
     pub fn items_of_kind(&self, id: ModuleId, kind: ItemKind) -> Vec<ItemRef<'_>> {
+        self.items_of_kinds(id, &[kind])
+    }
+    /// The items of some kinds in source order, parsing no other piece.
+    #[must_use]
+    pub fn items_of_kinds(&self, id: ModuleId, kinds: &[ItemKind]) -> Vec<ItemRef<'_>> {
         let pieces = self.module(id).cut().pieces.iter().enumerate();
-        let pieces = pieces.filter(|(_, p)| p.piece.kind == Some(kind)).map(|(i, _)| i);
-        let items = pieces.flat_map(|piece| self.refs(id, piece));
-        items.filter(|i| i.item.kind == kind).collect()
+        let wanted = pieces.filter(|(_, p)| p.piece.kind.is_some_and(|k| kinds.contains(&k)));
+        let items = wanted.flat_map(|(piece, _)| self.refs(id, piece));
+        items.filter(|i| kinds.contains(&i.item.kind)).collect()
     }
     /// Names declared in a module, without parsing it.
     pub fn names(&self, id: ModuleId) -> impl Iterator<Item = (Name, ItemKind)> + '_ {

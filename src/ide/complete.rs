@@ -81,18 +81,21 @@ pub fn complete(view: &View<'_>, byte: u32) -> Completions {
     let context = context(view, byte);
     let checker = Checker::new(view.program);
     let (out, late) = (Vec::new(), Vec::new());
-    let mut offer = Offer { view: *view, checker, context, out, late };
+    let mut offer = Offer { view: *view, byte, checker, context, out, late, many: false };
     offer.run();
-    offer.best(byte)
+    offer.best()
 }
 
 struct Offer<'p> {
     view: View<'p>,
+    byte: u32,
     checker: Checker<'p>,
     context: Context,
     out: Vec<Completion>,
     /// What is said of items, by position: looked up for those that are offered in the end.
     late: Vec<(usize, Late<'p>)>,
+    /// Whether some were left out already, as there are too many.
+    many: bool,
 }
 
 /// An item that is offered, and the path by which it is imported.
@@ -110,8 +113,8 @@ fn fits(name: &str, word: &str) -> bool {
 impl<'p> Offer<'p> {
     /// What is offered in the end: each name once; of very many those that go on from what is
     /// typed, and of those the nearest.
-    fn best(self, byte: u32) -> Completions {
-        let Self { view, checker, context, out, late } = self;
+    fn best(self) -> Completions {
+        let Self { view, byte, checker, context, out, late, many } = self;
         let mut late: rustc_hash::FxHashMap<usize, Late<'p>> = late.into_iter().collect();
         let mut all: Vec<(Completion, Option<Late<'p>>)> =
             out.into_iter().enumerate().map(|(at, one)| (one, late.remove(&at))).collect();
@@ -121,7 +124,7 @@ impl<'p> Offer<'p> {
         all.sort_by(order);
         let mut seen = rustc_hash::FxHashSet::default();
         all.retain(|(one, _)| seen.insert(one.label.clone()));
-        let more = all.len() > MOST;
+        let more = many || all.len() > MOST;
         if more {
             all.retain(|(one, _)| fits(&one.label, &context.word));
             let far = |late: &Option<Late<'p>>| match late {
@@ -156,6 +159,17 @@ impl<'p> Offer<'p> {
             one
         });
         Completions { items: items.collect(), more }
+    }
+
+    /// Items of the file itself; of very many those that [`Self::best`] may choose among.
+    fn nearest(&mut self, mut items: Vec<ItemRef<'p>>) -> Vec<ItemRef<'p>> {
+        if items.len() > MOST {
+            self.many = true;
+            items.retain(|i| fits(i.item.name.name.text(), &self.context.word));
+            items.sort_by_key(|i| i.offset.abs_diff(self.byte));
+            items.truncate(MOST);
+        }
+        items
     }
 
     fn add(

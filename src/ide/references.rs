@@ -6,6 +6,7 @@
 use super::describe::about;
 use super::mentions::{What, mentions};
 use super::resolve::{Found, Target, View, name_of, named, resolve};
+use crate::check::Checked;
 use crate::check::{Checker, ModuleId};
 use crate::diagnostic::{Edit, Severity};
 use crate::name::Name;
@@ -333,8 +334,9 @@ fn checked(view: &View<'_>, edits: &[Edit]) -> Result<(), String> {
     let Some((after, module)) = texts.program(root) else { return Ok(()) };
     let errors = |program: &crate::check::Program, module: ModuleId| {
         let mut kept = crate::check::Kept::default();
-        let found = crate::check::check_again(program, module, &mut kept, &|| false);
-        found.into_iter().flatten().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>()
+        let (Checked::Whole(found) | Checked::Part(found)) =
+            crate::check::check_again(program, module, &mut kept, &|_| false);
+        found.into_iter().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>()
     };
     let (before, after) = (errors(program, view.module), errors(&after, module));
     match after.iter().find(|d| !before.iter().any(|b| b.code == d.code)) {

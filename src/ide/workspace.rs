@@ -7,11 +7,12 @@
 use std::cell::RefCell;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use super::document::Text;
-use crate::check::{Cut, Kept, Loader, ModuleId, NoFiles, Program, check_again};
+use crate::check::{Checked, Cut, Kept, Loader, ModuleId, NoFiles, Program, check_again};
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, SourceFile, Sources};
 
@@ -105,6 +106,25 @@ pub struct Loaded {
     pub module: ModuleId,
 }
 
+/// The findings of a document.
+pub enum Found {
+    /// All of them.
+    Whole(Arc<Vec<Diagnostic>>),
+    /// Those that are certain already.
+    Part(Arc<Vec<Diagnostic>>),
+}
+
+/// How much of the findings of a document was handed out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Told {
+    /// Nothing yet.
+    Nothing,
+    /// What was certain at the time.
+    Part,
+    /// Everything.
+    Whole,
+}
+
 /// An open document.
 pub struct Document {
     /// The version that the editor gave it.
@@ -116,8 +136,8 @@ pub struct Document {
     kept: Kept,
     program: Option<Arc<Loaded>>,
     found: Option<Arc<Vec<Diagnostic>>>,
-    /// Whether its findings, as they are now, were handed out: see [`Workspace::told`].
-    told: bool,
+    /// How much of its findings, as they are now, was handed out: see [`Workspace::tell`].
+    pub told: Told,
     /// Names of the files of its program.
     files: Vec<String>,
 }
@@ -193,18 +213,21 @@ impl Workspace {
         names.sort();
         names
     }
-    /// A document that changed since [`Workspace::told`] was said of it: the one that was edited
-    /// last comes first.
+    /// A document whose findings were not all handed out: the one that was edited last comes
+    /// first.
     #[must_use]
     pub fn news(&self) -> Option<String> {
-        let changed = self.documents.iter().filter(|(_, d)| !d.told);
-        let key = |name: &String, d: &Document| (std::cmp::Reverse(d.edited), name.clone());
+        let changed = self.documents.iter().filter(|(_, d)| d.told != Told::Whole);
+        // What is certain of all comes before what takes long of one.
+        let key = |name: &String, d: &Document| {
+            (d.told == Told::Part, std::cmp::Reverse(d.edited), name.clone())
+        };
         changed.min_by_key(|(name, d)| key(name, d)).map(|(name, _)| name.clone())
     }
-    /// The findings of a document, as they are now, were handed out.
-    pub fn told(&mut self, name: &str) {
+    /// Findings of a document, as they are now, were handed out.
+    pub fn tell(&mut self, name: &str, told: Told) {
         if let Some(document) = self.documents.get_mut(name) {
-            document.told = true;
+            document.told = told;
         }
     }
 
@@ -220,7 +243,7 @@ impl Workspace {
                 }
                 document.program = None;
                 document.found = None;
-                document.told = false;
+                document.told = Told::Nothing;
             }
         }
     }
@@ -258,28 +281,35 @@ impl Workspace {
 
     /// The findings in a document.
     pub fn findings(&mut self, name: &str) -> Arc<Vec<Diagnostic>> {
-        self.findings_unless(name, &|| false).unwrap_or_default()
+        match self.findings_unless(name, &|_| false) {
+            Some(Found::Whole(found) | Found::Part(found)) => found,
+            None => Arc::default(),
+        }
     }
 
-    /// The same, unless `stop` says that something else has to be done first: to be asked again.
+    /// The same, or what is certain already as soon as `stop` says that there is no time for what
+    /// may take so long: to be asked again. `None` where the document is not open.
     pub fn findings_unless(
         &mut self,
         name: &str,
-        stop: &dyn Fn() -> bool,
-    ) -> Option<Arc<Vec<Diagnostic>>> {
-        if let Some(found) = self.documents.get(name).and_then(|d| d.found.clone()) {
-            return Some(found);
+        stop: &dyn Fn(Duration) -> bool,
+    ) -> Option<Found> {
+        if let Some(found) = self.documents.get(name)?.found.clone() {
+            return Some(Found::Whole(found));
         }
         let loaded = self.load(name);
-        let Some(document) = self.documents.get_mut(name) else { return Some(Arc::default()) };
+        let document = self.documents.get_mut(name)?;
         let found = match loaded.as_deref() {
             Some(Loaded { program, module }) if program.roots.contains(module) => {
-                Arc::new(check_again(program, *module, &mut document.kept, stop)?)
+                match check_again(program, *module, &mut document.kept, stop) {
+                    Checked::Whole(found) => Arc::new(found),
+                    Checked::Part(found) => return Some(Found::Part(Arc::new(found))),
+                }
             }
             _ => Arc::default(),
         };
         document.found = Some(found.clone());
-        Some(found)
+        Some(Found::Whole(found))
     }
     /// Whether the findings of a document are known already.
     #[must_use]
@@ -297,7 +327,7 @@ impl Document {
             kept: Kept::default(),
             program: None,
             found: None,
-            told: false,
+            told: Told::Nothing,
             files: Vec::new(),
         }
     }

@@ -110,7 +110,7 @@ impl Columns<'_> {
             }
             let node = guard.node();
             let condition = match *guard {
-                Guard::Noticed(..) => continue,
+                Guard::Noticed(..) | Guard::Unknown(_) => continue,
                 Guard::Holds(id, true) => id,
                 Guard::Holds(id, false) => self.graph.unary(Op::Not, id),
                 Guard::Whole(id) => {

@@ -12,7 +12,7 @@ use super::ast::{Expr, Item};
 use super::depth;
 use super::grammar::{Grammar, Rule};
 use super::lower::{Lower, clean_doc};
-pub use super::pieces::{Piece, split};
+pub use super::pieces::{Piece, after_comments, split};
 use super::recover;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{FileId, Place, Span};

@@ -72,6 +72,13 @@ fn starts_item(line: &str) -> bool {
     }
 }
 
+/// A text from its first line on that is neither blank nor a comment.
+#[must_use]
+pub fn after_comments(text: &str) -> &str {
+    let trivia = text.split_inclusive('\n').take_while(|line| is_trivia(line));
+    text.get(trivia.map(str::len).sum::<usize>()..).unwrap_or_default()
+}
+
 fn is_trivia(line: &str) -> bool {
     let line = line.trim_start_matches([' ', '\t', '\r', '\n']);
     line.is_empty() || line.starts_with("//")

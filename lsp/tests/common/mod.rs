@@ -185,8 +185,29 @@ impl Client {
     pub fn expect(&mut self, method: &str) -> Value {
         self.find(&format!("`{method}`"), |m| m.get("method") == Some(&json!(method)))
     }
-    /// The findings published for this version of a document.
+    /// The findings of this version of a document, all of them: those that were published last
+    /// before the server said that it had checked everything.
     pub fn findings(&mut self, uri: &str) -> Vec<Value> {
+        let version = self.versions.get(uri).copied();
+        let mut found = None;
+        loop {
+            let message = self.find("findings", |m| {
+                let method = m.get("method").and_then(Value::as_str).unwrap_or("");
+                ["textDocument/publishDiagnostics", "mesa/evaluated"].contains(&method)
+            });
+            let params = &message["params"];
+            if params["uri"] != uri || params["version"].as_i64() != version.map(i64::from) {
+                continue;
+            }
+            if let Some(published) = params["diagnostics"].as_array() {
+                found = Some(published.clone());
+            } else if let Some(found) = found.take() {
+                return found;
+            }
+        }
+    }
+    /// The findings that are published first for this version of a document: what is certain.
+    pub fn first_findings(&mut self, uri: &str) -> Vec<Value> {
         let version = self.versions.get(uri).copied();
         loop {
             let params = self.expect("textDocument/publishDiagnostics")["params"].clone();

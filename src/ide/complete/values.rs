@@ -281,9 +281,8 @@ impl<'p> Offer<'p> {
             ItemKind::Plan,
             ItemKind::Dtype,
         ];
-        let own: Vec<ItemRef<'p>> =
-            program.items(module).filter(|i| values.contains(&i.item.kind)).collect();
-        for item in own {
+        let own = program.items_of_kinds(module, &values);
+        for item in self.nearest(own) {
             if Some(item.item.name.name) != self.context.item {
                 self.item(item, rank);
             }
