@@ -3,11 +3,11 @@
 use mesa::ide::calls::{self, Item};
 use mesa::ide::describe::about;
 use mesa::ide::references as ide;
-use mesa::source::Place;
+use mesa::source::{Origin, Place};
 use serde_json::{Map, Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::{At, refused};
+use super::{At, at, refused};
 use crate::convert::name_of;
 use crate::session::Session;
 
@@ -41,18 +41,85 @@ pub(super) fn type_definition(at: &At<'_>) -> Result<Value> {
     Ok(places.map_or(Value::Null, |all| all.iter().map(|p| at.writer.location(*p)).collect()))
 }
 
-pub(super) fn references(at: &At<'_>, params: &Value) -> Result<Value> {
-    let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(Value::Null) };
+/// Uses in the program of the document, and in every file that imports the one where the name is
+/// declared.
+pub(super) fn references(session: &mut Session, params: &Value) -> Result<Value> {
     let wanted = params.pointer("/context/includeDeclaration").and_then(Value::as_bool);
-    let declared = about(&at.view, &target).place;
-    let mut places: Vec<Place> =
-        ide::references(&at.view, &target).into_iter().map(|(place, _)| place).collect();
-    if wanted == Some(false) {
-        places.retain(|p| Some(*p) != declared);
-    } else {
-        places.extend(declared.filter(|d| !places.contains(d)));
+    let mut all: Vec<Value> = Vec::new();
+    let mut home = None;
+    let own = at(session, params, |at| {
+        let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(Value::Null) };
+        let declared = about(&at.view, &target).place;
+        let mut places: Vec<Place> =
+            ide::references(&at.view, &target).into_iter().map(|(place, _)| place).collect();
+        if wanted == Some(false) {
+            places.retain(|p| Some(*p) != declared);
+        } else {
+            places.extend(declared.filter(|d| !places.contains(d)));
+        }
+        home = home_of(at);
+        all = places.iter().map(|p| at.writer.location(*p)).collect();
+        Ok(json!(true))
+    })?;
+    if let (Some(home), Some(name)) = (&home, session.name(params)) {
+        importing(session, &name, home, &mut |at| {
+            let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(()) };
+            let declared = about(&at.view, &target).place.filter(|_| wanted == Some(false));
+            for (place, _) in ide::references(&at.view, &target) {
+                let location = at.writer.location(place);
+                if Some(place) != declared && !all.contains(&location) {
+                    all.push(location);
+                }
+            }
+            Ok(())
+        })?;
     }
-    Ok(places.iter().map(|p| at.writer.location(*p)).collect())
+    Ok(if own.is_null() { own } else { Value::Array(all) })
+}
+
+/// The file where what stands at a place is declared, and the byte there; of files of the user.
+fn home_of(at: &At<'_>) -> Option<(String, u32)> {
+    let (_, target) = ide::target_at(&at.view, at.byte)?;
+    let place = about(&at.view, &target).place?;
+    let file = at.writer.sources.file(place.file);
+    (file.origin == Origin::User).then(|| (file.name.to_string(), place.span.start))
+}
+
+/// Looks at `home`, a place in a file, from every other document and every file of the workspace
+/// that imports it.
+fn importing(
+    session: &mut Session,
+    name: &str,
+    home: &(String, u32),
+    look: &mut dyn FnMut(&At<'_>) -> Result<()>,
+) -> Result<()> {
+    let (encoding, uris) = (session.peer.encoding, session.uris.clone());
+    let mut names = session.workspace.names();
+    for folder in session.folders.clone() {
+        super::findings::files(std::path::Path::new(&folder), &mut names);
+    }
+    names.sort();
+    names.dedup();
+    let (file, byte) = home;
+    for other in names.iter().filter(|other| *other != name) {
+        let open = session.workspace.is_open(other);
+        if !open && !session.workspace.visit(other) {
+            continue;
+        }
+        let mut looked = Ok(());
+        if let Some((program, _)) = session.workspace.program(other)
+            && let Some(id) = program.sources.find(file)
+            && let Some((home, _)) = program.modules().find(|(_, m)| m.file == id)
+        {
+            let place = super::place(program, home, &Value::Null, encoding, &uris);
+            looked = look(&At { byte: *byte, ..place });
+        }
+        if !open {
+            session.workspace.leave(other);
+        }
+        looked?;
+    }
+    Ok(())
 }
 
 pub(super) fn highlight(at: &At<'_>) -> Result<Value> {
@@ -79,20 +146,6 @@ pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
     };
     let new = params.get("newName").and_then(Value::as_str).unwrap_or("").to_owned();
     let mut changes: Map<String, Value> = Map::new();
-    let (encoding, uris) = (session.peer.encoding, session.uris.clone());
-    let mut names = session.workspace.names();
-    for folder in session.folders.clone() {
-        super::findings::files(std::path::Path::new(&folder), &mut names);
-    }
-    names.sort();
-    names.dedup();
-    let Some((program, module)) = session.workspace.program(&name) else { return Ok(Value::Null) };
-    let at = super::place(program, module, params, encoding, &uris);
-    let edits = ide::rename(&at.view, at.byte, &new).map_err(refused)?;
-    let home = ide::target_at(&at.view, at.byte).and_then(|(_, target)| {
-        let place = about(&at.view, &target).place?;
-        Some((program.sources.file(place.file).name.to_string(), place.span.start))
-    });
     let mut put = |uri: String, range: Value, text: &str| {
         let edit = json!({ "range": range, "newText": text });
         let list = changes.entry(uri).or_insert_with(|| json!([]));
@@ -102,33 +155,24 @@ pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
             list.push(edit);
         }
     };
-    for edit in &edits {
-        let file = program.sources.file(edit.place.file);
-        put(at.writer.uri(&file.name), at.writer.range_of(edit.place), &edit.text);
-    }
-    // Files that import the one where the name is declared.
-    if let Some((file, byte)) = home {
-        for other in names.iter().filter(|other| **other != name) {
-            let open = session.workspace.is_open(other);
-            if !open && !session.workspace.visit(other) {
-                continue;
-            }
-            if let Some((program, _)) = session.workspace.program(other)
-                && let Some(id) = program.sources.find(&file)
-                && let Some(home) = program.modules().find(|(_, m)| m.file == id).map(|(id, _)| id)
-            {
-                let view = mesa::ide::View::new(program, home);
-                let writer =
-                    crate::convert::Writer { sources: &program.sources, encoding, uris: &uris };
-                for edit in ide::rename(&view, byte, &new).map_err(refused)? {
-                    let file = program.sources.file(edit.place.file);
-                    put(writer.uri(&file.name), writer.range_of(edit.place), &edit.text);
-                }
-            }
-            if !open {
-                session.workspace.leave(other);
-            }
+    let mut change = |at: &At<'_>| {
+        for edit in ide::rename(&at.view, at.byte, &new).map_err(refused)? {
+            let file = at.writer.sources.file(edit.place.file);
+            put(at.writer.uri(&file.name), at.writer.range_of(edit.place), &edit.text);
         }
+        Ok(())
+    };
+    let mut home = None;
+    let own = at(session, params, |at| {
+        change(at)?;
+        home = home_of(at);
+        Ok(json!(true))
+    })?;
+    if own.is_null() {
+        return Ok(own);
+    }
+    if let Some(home) = &home {
+        importing(session, &name, home, &mut change)?;
     }
     if session.peer.document_changes {
         let all = changes.into_iter().map(|(uri, edits)| {
