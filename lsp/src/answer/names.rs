@@ -1,9 +1,11 @@
 //! Where names are declared and used; renaming; what depends on what.
 
+use std::collections::HashSet;
+
 use mesa::ide::calls::{self, Item};
 use mesa::ide::describe::about;
 use mesa::ide::references as ide;
-use mesa::source::{Origin, Place};
+use mesa::source::{Origin, Place, Span};
 use serde_json::{Map, Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
@@ -46,6 +48,7 @@ pub(super) fn type_definition(at: &At<'_>) -> Result<Value> {
 pub(super) fn references(session: &mut Session, params: &Value) -> Result<Value> {
     let wanted = params.pointer("/context/includeDeclaration").and_then(Value::as_bool);
     let mut all: Vec<Value> = Vec::new();
+    let mut seen: HashSet<(String, Span)> = HashSet::new();
     let mut home = None;
     let own = at(session, params, |at| {
         let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(Value::Null) };
@@ -58,6 +61,8 @@ pub(super) fn references(session: &mut Session, params: &Value) -> Result<Value>
             places.extend(declared.filter(|d| !places.contains(d)));
         }
         home = home_of(at);
+        let name = |p: &Place| (at.writer.sources.file(p.file).name.to_string(), p.span);
+        seen.extend(places.iter().map(name));
         all = places.iter().map(|p| at.writer.location(*p)).collect();
         Ok(json!(true))
     })?;
@@ -66,9 +71,9 @@ pub(super) fn references(session: &mut Session, params: &Value) -> Result<Value>
             let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(()) };
             let declared = about(&at.view, &target).place.filter(|_| wanted == Some(false));
             for (place, _) in ide::references(&at.view, &target) {
-                let location = at.writer.location(place);
-                if Some(place) != declared && !all.contains(&location) {
-                    all.push(location);
+                let file = at.writer.sources.file(place.file).name.to_string();
+                if Some(place) != declared && seen.insert((file, place.span)) {
+                    all.push(at.writer.location(place));
                 }
             }
             Ok(())
@@ -146,19 +151,19 @@ pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
     };
     let new = params.get("newName").and_then(Value::as_str).unwrap_or("").to_owned();
     let mut changes: Map<String, Value> = Map::new();
-    let mut put = |uri: String, range: Value, text: &str| {
-        let edit = json!({ "range": range, "newText": text });
-        let list = changes.entry(uri).or_insert_with(|| json!([]));
-        if let Value::Array(list) = list
-            && !list.contains(&edit)
-        {
-            list.push(edit);
-        }
-    };
+    // Several documents may see the same file.
+    let mut seen: HashSet<(String, Span)> = HashSet::new();
     let mut change = |at: &At<'_>| {
         for edit in ide::rename(&at.view, at.byte, &new).map_err(refused)? {
             let file = at.writer.sources.file(edit.place.file);
-            put(at.writer.uri(&file.name), at.writer.range_of(edit.place), &edit.text);
+            if !seen.insert((file.name.to_string(), edit.place.span)) {
+                continue;
+            }
+            let edit = json!({ "range": at.writer.range_of(edit.place), "newText": edit.text });
+            let list = changes.entry(at.writer.uri(&file.name)).or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(edit);
+            }
         }
         Ok(())
     };
@@ -196,6 +201,10 @@ fn item(at: &At<'_>, item: &Item) -> Value {
     })
 }
 
+fn file_of(at: &At<'_>, item: &Item) -> String {
+    at.writer.sources.file(item.name.file).name.to_string()
+}
+
 pub(super) fn prepare_calls(at: &At<'_>) -> Result<Value> {
     let found = calls::prepare(&at.view, at.byte);
     Ok(found.map_or(Value::Null, |found| json!([item(at, &found)])))
@@ -213,6 +222,7 @@ pub(super) fn calls(session: &mut Session, params: &Value, incoming: bool) -> Re
     let own = session.workspace.is_open(&file).then(|| file.clone());
     let (encoding, uris) = (session.peer.encoding, session.uris.clone());
     let mut out: Vec<Value> = Vec::new();
+    let mut seen: HashSet<(String, Span)> = HashSet::new();
     let looked: Vec<String> =
         if incoming { documents } else { own.into_iter().chain(documents).take(1).collect() };
     for document in looked {
@@ -229,9 +239,8 @@ pub(super) fn calls(session: &mut Session, params: &Value, incoming: bool) -> Re
         for (other, places) in found {
             let key = if incoming { "from" } else { "to" };
             let ranges: Vec<Value> = places.iter().map(|p| at.writer.range_of(*p)).collect();
-            let one = json!({ key: item(&at, &other), "fromRanges": ranges });
-            if !out.contains(&one) {
-                out.push(one);
+            if seen.insert((at.writer.uri(&file_of(&at, &other)), other.name.span)) {
+                out.push(json!({ key: item(&at, &other), "fromRanges": ranges }));
             }
         }
     }
