@@ -170,6 +170,7 @@ fn neovim_shows_mistakes_hovers_completions_the_library_and_a_live_report() {
     seen.shows("report", &["chat  Llama3_8B on DGX_H100, plan Tp(tp: 8)", "ttft", "Phases"]);
     seen.shows("screen with the report", &["scenario chat {", "Latency and throughput"]);
     seen.shows("report that follows", &["batch 64"]);
+    seen.shows("report of mistakes", &["chat has no figures until this is mended", "`nothing`"]);
     seen.shows("explain", &["chat.memory.weights = "]);
     picture(&seen, "screen with a mistake");
     picture(&seen, "screen with the report");

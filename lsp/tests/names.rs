@@ -193,6 +193,51 @@ fn renaming_reaches_files_that_import() {
 }
 
 #[test]
+fn references_reach_files_that_import_and_a_use_completes_what_a_file_declares() {
+    let folder = std::env::temp_dir().join(format!("mesa-references-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let root = format!("file://{}", folder.display());
+    let mut client = Client::process();
+    client.request("initialize", json!({ "capabilities": {}, "rootUri": root }));
+    client.notify("initialized", json!({}));
+    let parts = "const size = 3\nconst other = size\n";
+    std::fs::write(folder.join("parts.mesa"), parts).unwrap();
+    std::fs::write(folder.join("main.mesa"), "use \"./parts.mesa\".size\nconst twice = size * 2\n")
+        .unwrap();
+    let uri = format!("{root}/parts.mesa");
+    client.open(&uri, parts);
+    let mut used = |declaration: bool| {
+        let found = client.request(
+            "textDocument/references",
+            json!({
+                "textDocument": { "uri": uri }, "position": { "line": 0, "character": 6 },
+                "context": { "includeDeclaration": declaration },
+            }),
+        );
+        let all = found.as_array().unwrap().iter();
+        let short = |l: &Value| {
+            let file = l["uri"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+            format!("{file} {}", range(&l["range"]))
+        };
+        all.map(short).collect::<Vec<_>>()
+    };
+    let uses = ["parts.mesa 1:14-1:18", "main.mesa 0:19-0:23", "main.mesa 1:14-1:18"];
+    assert_eq!(used(false), uses);
+    assert_eq!(used(true)[..2], ["parts.mesa 0:6-0:10", uses[0]]);
+    // What is being written reads no file yet.
+    for line in ["use \"./parts.mesa\".‸\n", "use \"./parts.mesa\".{‸}\n"] {
+        let (text, at) = marked(line);
+        let uri = format!("{root}/new.mesa");
+        client.open(&uri, &text);
+        let found = client.at("textDocument/completion", &uri, &at);
+        let labels: Vec<&Value> =
+            found["items"].as_array().unwrap().iter().map(|i| &i["label"]).collect();
+        assert_eq!(labels, ["other", "size"], "{line}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn references_and_highlights_tell_writing_from_reading() {
     let mut client = open(CHAT);
     let found = client.request("textDocument/references", json!({

@@ -3,14 +3,17 @@
 //! In: a view and a byte. Out: places; for a new name, edits in every file of the program, or why
 //! the name cannot be changed.
 
+use std::sync::Arc;
+
 use super::describe::about;
+use super::document::Text;
 use super::mentions::{What, mentions};
 use super::resolve::{Found, Target, View, name_of, named, resolve};
 use crate::check::Checked;
 use crate::check::{Checker, ModuleId};
 use crate::diagnostic::{Edit, Severity};
 use crate::name::Name;
-use crate::source::{Origin, Place, Span};
+use crate::source::{Origin, Place, SourceFile, Span};
 use crate::syntax::ast::ItemKind;
 
 /// What the name at a byte means, with where it stands.
@@ -314,21 +317,18 @@ fn sharded(view: &View<'_>, target: &Target, old: &str, new: &str) -> Vec<Edit> 
     uses.map(|(place, _)| Edit { place, text: new.to_owned() }).collect()
 }
 
-/// Whether the files are as sound after the edits as before.
+/// Whether the files are as sound after the edits as before. `edits` are sorted.
 fn checked(view: &View<'_>, edits: &[Edit]) -> Result<(), String> {
     let program = view.program;
     let mut texts = super::workspace::Texts::default();
     for (_, module) in program.modules().filter(|(_, m)| m.std_path.is_none()) {
         let file = program.sources.file(module.file);
-        let mut text = file.text.to_string();
-        let own = edits.iter().rev().filter(|e| e.place.file == module.file);
-        for edit in own {
-            let range = edit.place.span.start as usize..edit.place.span.end as usize;
-            if text.get(range.clone()).is_some() {
-                text.replace_range(range, &edit.text);
-            }
-        }
-        texts.put(&file.name, &text);
+        let own = edits.iter().filter(|e| e.place.file == module.file);
+        let text = edited(&file.text, own);
+        // Pieces without an edit are not read again.
+        let cut = Arc::new(module.cut().again(&file.text, &text));
+        let file = SourceFile::new(&file.name, &text, Origin::User);
+        texts.put(Text { file, cut });
     }
     let root = &program.sources.file(program.module(view.module).file).name;
     let Some((after, module)) = texts.program(root) else { return Ok(()) };
@@ -338,11 +338,30 @@ fn checked(view: &View<'_>, edits: &[Edit]) -> Result<(), String> {
             crate::check::check_again(program, module, &mut kept, &|_| false);
         found.into_iter().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>()
     };
-    let (before, after) = (errors(program, view.module), errors(&after, module));
+    let after = errors(&after, module);
+    if after.is_empty() {
+        return Ok(());
+    }
+    let before = errors(program, view.module);
     match after.iter().find(|d| !before.iter().any(|b| b.code == d.code)) {
         Some(new) if after.len() > before.len() => {
             Err(format!("that would be wrong elsewhere: {}", new.title))
         }
         _ => Ok(()),
     }
+}
+
+/// A text after edits that are in order and apart from each other.
+fn edited<'a>(text: &str, edits: impl Iterator<Item = &'a Edit>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for edit in edits {
+        let (start, end) = (edit.place.span.start as usize, edit.place.span.end as usize);
+        let Some(kept) = text.get(done..start).filter(|_| end >= start) else { continue };
+        out.push_str(kept);
+        out.push_str(&edit.text);
+        done = end;
+    }
+    out.push_str(text.get(done..).unwrap_or(""));
+    out
 }

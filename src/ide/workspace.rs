@@ -74,8 +74,8 @@ impl Texts {
         })
     }
     /// Puts a text in the place of whatever has its name.
-    pub fn put(&mut self, name: &str, text: &str) {
-        self.open.insert(name.to_owned(), Text::new(name, text));
+    pub fn put(&mut self, text: Text) {
+        self.open.insert(text.file.name.to_string(), text);
     }
     /// The program of a document with what it imports; of a library file, the library.
     #[must_use]

@@ -157,12 +157,18 @@
     (setq mesa--source (current-buffer))
     (mesa--report-refresh)))
 
+(defun mesa--ask (method params)
+  "The answer to METHOD with PARAMS; what the server refuses is said as it says it."
+  (condition-case refused
+      (jsonrpc-request (mesa--server) method params)
+    (jsonrpc-error
+     (user-error "%s" (or (alist-get 'jsonrpc-error-message (cddr refused)) (cadr refused))))))
+
 ;;;###autoload
 (defun mesa-report ()
   "Show the report of the scenario at point, and keep it up to date."
   (interactive)
-  (let ((answer (jsonrpc-request (mesa--server) :mesa/report
-                                 (list :uri (mesa--uri) :position (mesa--position)))))
+  (let ((answer (mesa--ask :mesa/report (list :uri (mesa--uri) :position (mesa--position)))))
     (unless answer (user-error "No scenario uses what stands here"))
     (setq mesa--source (current-buffer))
     (unless mesa--timer
@@ -192,8 +198,7 @@
 (defun mesa-explain (path)
   "Show where the result PATH, such as `chat.tpot', comes from."
   (interactive (list (read-string "Explain the result: " (thing-at-point 'symbol))))
-  (let ((answer (jsonrpc-request (mesa--server) :mesa/explain
-                                 (list :uri (mesa--uri) :path path))))
+  (let ((answer (mesa--ask :mesa/explain (list :uri (mesa--uri) :path path))))
     (unless answer (user-error "There is no derivation of %s" path))
     (mesa--show "*Mesa explain*" (mesa--derivation (plist-get answer :derivation) 0))))
 

@@ -116,7 +116,7 @@ pub(crate) fn answer(session: &mut Session, method: &str, params: &Value) -> Ans
             at(session, params, |at| names::definition(at, links))
         }
         "textDocument/typeDefinition" => at(session, params, names::type_definition),
-        "textDocument/references" => at(session, params, |at| names::references(at, params)),
+        "textDocument/references" => names::references(session, params),
         "textDocument/documentHighlight" => at(session, params, names::highlight),
         "textDocument/prepareRename" => at(session, params, names::prepare_rename),
         "textDocument/rename" => names::rename(session, params),

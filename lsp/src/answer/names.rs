@@ -1,13 +1,15 @@
 //! Where names are declared and used; renaming; what depends on what.
 
+use std::collections::HashSet;
+
 use mesa::ide::calls::{self, Item};
 use mesa::ide::describe::about;
 use mesa::ide::references as ide;
-use mesa::source::Place;
+use mesa::source::{Origin, Place, Span};
 use serde_json::{Map, Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::{At, refused};
+use super::{At, at, refused};
 use crate::convert::name_of;
 use crate::session::Session;
 
@@ -41,18 +43,88 @@ pub(super) fn type_definition(at: &At<'_>) -> Result<Value> {
     Ok(places.map_or(Value::Null, |all| all.iter().map(|p| at.writer.location(*p)).collect()))
 }
 
-pub(super) fn references(at: &At<'_>, params: &Value) -> Result<Value> {
-    let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(Value::Null) };
+/// Uses in the program of the document, and in every file that imports the one where the name is
+/// declared.
+pub(super) fn references(session: &mut Session, params: &Value) -> Result<Value> {
     let wanted = params.pointer("/context/includeDeclaration").and_then(Value::as_bool);
-    let declared = about(&at.view, &target).place;
-    let mut places: Vec<Place> =
-        ide::references(&at.view, &target).into_iter().map(|(place, _)| place).collect();
-    if wanted == Some(false) {
-        places.retain(|p| Some(*p) != declared);
-    } else {
-        places.extend(declared.filter(|d| !places.contains(d)));
+    let mut all: Vec<Value> = Vec::new();
+    let mut seen: HashSet<(String, Span)> = HashSet::new();
+    let mut home = None;
+    let own = at(session, params, |at| {
+        let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(Value::Null) };
+        let declared = about(&at.view, &target).place;
+        let mut places: Vec<Place> =
+            ide::references(&at.view, &target).into_iter().map(|(place, _)| place).collect();
+        if wanted == Some(false) {
+            places.retain(|p| Some(*p) != declared);
+        } else {
+            places.extend(declared.filter(|d| !places.contains(d)));
+        }
+        home = home_of(at);
+        let name = |p: &Place| (at.writer.sources.file(p.file).name.to_string(), p.span);
+        seen.extend(places.iter().map(name));
+        all = places.iter().map(|p| at.writer.location(*p)).collect();
+        Ok(json!(true))
+    })?;
+    if let (Some(home), Some(name)) = (&home, session.name(params)) {
+        importing(session, &name, home, &mut |at| {
+            let Some((_, target)) = ide::target_at(&at.view, at.byte) else { return Ok(()) };
+            let declared = about(&at.view, &target).place.filter(|_| wanted == Some(false));
+            for (place, _) in ide::references(&at.view, &target) {
+                let file = at.writer.sources.file(place.file).name.to_string();
+                if Some(place) != declared && seen.insert((file, place.span)) {
+                    all.push(at.writer.location(place));
+                }
+            }
+            Ok(())
+        })?;
     }
-    Ok(places.iter().map(|p| at.writer.location(*p)).collect())
+    Ok(if own.is_null() { own } else { Value::Array(all) })
+}
+
+/// The file where what stands at a place is declared, and the byte there; of files of the user.
+fn home_of(at: &At<'_>) -> Option<(String, u32)> {
+    let (_, target) = ide::target_at(&at.view, at.byte)?;
+    let place = about(&at.view, &target).place?;
+    let file = at.writer.sources.file(place.file);
+    (file.origin == Origin::User).then(|| (file.name.to_string(), place.span.start))
+}
+
+/// Looks at `home`, a place in a file, from every other document and every file of the workspace
+/// that imports it.
+fn importing(
+    session: &mut Session,
+    name: &str,
+    home: &(String, u32),
+    look: &mut dyn FnMut(&At<'_>) -> Result<()>,
+) -> Result<()> {
+    let (encoding, uris) = (session.peer.encoding, session.uris.clone());
+    let mut names = session.workspace.names();
+    for folder in session.folders.clone() {
+        super::findings::files(std::path::Path::new(&folder), &mut names);
+    }
+    names.sort();
+    names.dedup();
+    let (file, byte) = home;
+    for other in names.iter().filter(|other| *other != name) {
+        let open = session.workspace.is_open(other);
+        if !open && !session.workspace.visit(other) {
+            continue;
+        }
+        let mut looked = Ok(());
+        if let Some((program, _)) = session.workspace.program(other)
+            && let Some(id) = program.sources.find(file)
+            && let Some((home, _)) = program.modules().find(|(_, m)| m.file == id)
+        {
+            let place = super::place(program, home, &Value::Null, encoding, &uris);
+            looked = look(&At { byte: *byte, ..place });
+        }
+        if !open {
+            session.workspace.leave(other);
+        }
+        looked?;
+    }
+    Ok(())
 }
 
 pub(super) fn highlight(at: &At<'_>) -> Result<Value> {
@@ -79,56 +151,33 @@ pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
     };
     let new = params.get("newName").and_then(Value::as_str).unwrap_or("").to_owned();
     let mut changes: Map<String, Value> = Map::new();
-    let (encoding, uris) = (session.peer.encoding, session.uris.clone());
-    let mut names = session.workspace.names();
-    for folder in session.folders.clone() {
-        super::findings::files(std::path::Path::new(&folder), &mut names);
-    }
-    names.sort();
-    names.dedup();
-    let Some((program, module)) = session.workspace.program(&name) else { return Ok(Value::Null) };
-    let at = super::place(program, module, params, encoding, &uris);
-    let edits = ide::rename(&at.view, at.byte, &new).map_err(refused)?;
-    let home = ide::target_at(&at.view, at.byte).and_then(|(_, target)| {
-        let place = about(&at.view, &target).place?;
-        Some((program.sources.file(place.file).name.to_string(), place.span.start))
-    });
-    let mut put = |uri: String, range: Value, text: &str| {
-        let edit = json!({ "range": range, "newText": text });
-        let list = changes.entry(uri).or_insert_with(|| json!([]));
-        if let Value::Array(list) = list
-            && !list.contains(&edit)
-        {
-            list.push(edit);
-        }
-    };
-    for edit in &edits {
-        let file = program.sources.file(edit.place.file);
-        put(at.writer.uri(&file.name), at.writer.range_of(edit.place), &edit.text);
-    }
-    // Files that import the one where the name is declared.
-    if let Some((file, byte)) = home {
-        for other in names.iter().filter(|other| **other != name) {
-            let open = session.workspace.is_open(other);
-            if !open && !session.workspace.visit(other) {
+    // Several documents may see the same file.
+    let mut seen: HashSet<(String, Span)> = HashSet::new();
+    let mut change = |at: &At<'_>| {
+        for edit in ide::rename(&at.view, at.byte, &new).map_err(refused)? {
+            let file = at.writer.sources.file(edit.place.file);
+            if !seen.insert((file.name.to_string(), edit.place.span)) {
                 continue;
             }
-            if let Some((program, _)) = session.workspace.program(other)
-                && let Some(id) = program.sources.find(&file)
-                && let Some(home) = program.modules().find(|(_, m)| m.file == id).map(|(id, _)| id)
-            {
-                let view = mesa::ide::View::new(program, home);
-                let writer =
-                    crate::convert::Writer { sources: &program.sources, encoding, uris: &uris };
-                for edit in ide::rename(&view, byte, &new).map_err(refused)? {
-                    let file = program.sources.file(edit.place.file);
-                    put(writer.uri(&file.name), writer.range_of(edit.place), &edit.text);
-                }
-            }
-            if !open {
-                session.workspace.leave(other);
+            let edit = json!({ "range": at.writer.range_of(edit.place), "newText": edit.text });
+            let list = changes.entry(at.writer.uri(&file.name)).or_insert_with(|| json!([]));
+            if let Value::Array(list) = list {
+                list.push(edit);
             }
         }
+        Ok(())
+    };
+    let mut home = None;
+    let own = at(session, params, |at| {
+        change(at)?;
+        home = home_of(at);
+        Ok(json!(true))
+    })?;
+    if own.is_null() {
+        return Ok(own);
+    }
+    if let Some(home) = &home {
+        importing(session, &name, home, &mut change)?;
     }
     if session.peer.document_changes {
         let all = changes.into_iter().map(|(uri, edits)| {
@@ -152,6 +201,10 @@ fn item(at: &At<'_>, item: &Item) -> Value {
     })
 }
 
+fn file_of(at: &At<'_>, item: &Item) -> String {
+    at.writer.sources.file(item.name.file).name.to_string()
+}
+
 pub(super) fn prepare_calls(at: &At<'_>) -> Result<Value> {
     let found = calls::prepare(&at.view, at.byte);
     Ok(found.map_or(Value::Null, |found| json!([item(at, &found)])))
@@ -169,6 +222,7 @@ pub(super) fn calls(session: &mut Session, params: &Value, incoming: bool) -> Re
     let own = session.workspace.is_open(&file).then(|| file.clone());
     let (encoding, uris) = (session.peer.encoding, session.uris.clone());
     let mut out: Vec<Value> = Vec::new();
+    let mut seen: HashSet<(String, Span)> = HashSet::new();
     let looked: Vec<String> =
         if incoming { documents } else { own.into_iter().chain(documents).take(1).collect() };
     for document in looked {
@@ -185,9 +239,8 @@ pub(super) fn calls(session: &mut Session, params: &Value, incoming: bool) -> Re
         for (other, places) in found {
             let key = if incoming { "from" } else { "to" };
             let ranges: Vec<Value> = places.iter().map(|p| at.writer.range_of(*p)).collect();
-            let one = json!({ key: item(&at, &other), "fromRanges": ranges });
-            if !out.contains(&one) {
-                out.push(one);
+            if seen.insert((at.writer.uri(&file_of(&at, &other)), other.name.span)) {
+                out.push(json!({ key: item(&at, &other), "fromRanges": ranges }));
             }
         }
     }

@@ -152,6 +152,11 @@ local function main()
   replace('batch = 32', 'batch = 64')
   wait('the new report', function() return text():match('batch 64') end)
   part('report that follows', vim.split(text(), '\n')[2])
+  replace('batch = 64', 'batch = nothing')
+  wait('the mistakes', function() return text():match('until this is mended') end)
+  part('report of mistakes', text())
+  replace('batch = nothing', 'batch = 64')
+  wait('the report again', function() return text():match('batch 64') end)
   assert(vim.api.nvim_get_current_win() == here, 'the cursor stays in the text')
 
   -- Where a number comes from.

@@ -36,9 +36,36 @@ impl<'p> Offer<'p> {
         }
     }
 
+    /// After `use "./parts.mesa".`: what the file declares. A `use` that is not finished reads no
+    /// file yet: then it is looked at here.
+    fn names_of_file(&mut self, path: &str) {
+        let program = self.view.program;
+        if let Some(module) = program.imported(self.view.module, path) {
+            for item in program.items(module).filter(|i| i.item.kind != ItemKind::Use) {
+                self.item(item, 0);
+            }
+            return;
+        }
+        let name = &program.sources.file(self.view.file).name;
+        let text = crate::ide::workspace::beside(name, path)
+            .and_then(|path| std::fs::read_to_string(path).ok());
+        let Some(text) = text else { return };
+        for part in &crate::check::Cut::new(&text).pieces {
+            if let (Some(kind), Some(name)) = (part.piece.kind, part.piece.name)
+                && kind != ItemKind::Use
+            {
+                self.add(name.text(), Kind::Item(kind), kind.keyword(), 0);
+            }
+        }
+    }
+
     /// After `use`.
     pub(super) fn imports(&mut self) {
         let c = self.context.clone();
+        let mut tokens = c.open.iter().flat_map(|o| &o.head).chain(&c.statement);
+        if let Some(file) = tokens.find(|t| t.starts_with('"')) {
+            return self.names_of_file(file.trim_matches('"'));
+        }
         let mut path = c.path.clone();
         // `use std.chips.{A, |`
         if let Some(open) = c.open.last() {

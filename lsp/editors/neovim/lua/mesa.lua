@@ -99,9 +99,9 @@ local function write(buf, text)
 end
 
 local function report_text(answer)
-  if not answer.findings or #answer.findings == 0 or answer.report ~= vim.NIL then
-    return answer.text
-  end
+  -- What is `null` in an answer is `nil` here, or `vim.NIL`, as the version of Neovim has it.
+  local none = answer.report == nil or answer.report == vim.NIL
+  if not none or not answer.findings or #answer.findings == 0 then return answer.text end
   local out = { answer.scenario .. ' has no figures until this is mended:', '' }
   for _, finding in ipairs(answer.findings) do
     out[#out + 1] = ('  line %d: %s'):format(

@@ -9,11 +9,14 @@ test('the tree shows each step with its figure, kind and place', async () => {
   const asked: string[] = [];
   const tree = new ExplainTree((uri, path, depth) => {
     asked.push(`${uri} ${path} ${depth}`);
-    return Promise.resolve(path === 'chat.memory.reserve' ? reserve : undefined);
+    return path === 'chat.memory.reserve'
+      ? Promise.resolve(reserve)
+      : Promise.reject(new Error('`chat` has no result `nothing`'));
   });
   assert.deepEqual(tree.getChildren(), []);
-  assert.equal(await tree.show('file:///a.mesa', 'chat.nothing'), false);
-  assert.equal(await tree.show('file:///a.mesa', 'chat.memory.reserve'), true);
+  await assert.rejects(tree.show('file:///a.mesa', 'chat.nothing'), /has no result/);
+  assert.deepEqual(tree.getChildren(), []);
+  await tree.show('file:///a.mesa', 'chat.memory.reserve');
 
   const lines: string[] = [];
   const walk = (steps: Step[], depth: number): void => {
