@@ -43,6 +43,8 @@ fn a_cache_grows_with_heads_and_context() {
     // three that are not among the last twenty layers keep keys and values.
     assert_eq!(per_token("Gemma4_26B_A4B"), bytes(&[2, 5, 2, 512, 2]));
     assert_eq!(per_token("Gemma4_E2B"), bytes(&[2, 3, 1, 512, 2]));
+    // Of Gemma 3n E4B's seven the four that are not among the last fifteen layers.
+    assert_eq!(per_token("Gemma3n_E4B"), bytes(&[2, 4, 2, 256, 2]));
     // 5 of 6 layers of Gemma 3 keep a window of 1024: 29 of 34 do not grow.
     assert_eq!(per_token("Gemma3_4B_Vision"), bytes(&[2, 5, 4, 256, 2]));
 }
