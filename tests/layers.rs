@@ -43,6 +43,8 @@ fn a_cache_grows_with_heads_and_context() {
     // three that are not among the last twenty layers keep keys and values.
     assert_eq!(per_token("Gemma4_26B_A4B"), bytes(&[2, 5, 2, 512, 2]));
     assert_eq!(per_token("Gemma4_E2B"), bytes(&[2, 3, 1, 512, 2]));
+    // Of Gemma 3n E4B's seven the four that are not among the last fifteen layers.
+    assert_eq!(per_token("Gemma3n_E4B"), bytes(&[2, 4, 2, 256, 2]));
     // 5 of 6 layers of Gemma 3 keep a window of 1024: 29 of 34 do not grow.
     assert_eq!(per_token("Gemma3_4B_Vision"), bytes(&[2, 5, 4, 256, 2]));
 }
@@ -176,6 +178,39 @@ fn layers_that_look_at_pictures_keep_what_they_saw() {
     let each = bytes(&[2, 8, 2, 8, 128, 4 * 1601, 2]);
     assert_eq!(one.get("memory.cache") - none.get("memory.cache"), each);
     assert!(one.get("decode.mid.time") > none.get("decode.mid.time"));
+}
+
+#[test]
+fn what_an_encoder_says_is_kept_once_for_each_source() {
+    // Keys and values of 32 layers with 20 heads over 1500 positions of each of two requests, beside
+    // those of the decoder's own 2048 + 8 positions.
+    let model = "Whisper_Large_v3";
+    let (none, one) = (seen(model, 0), seen(model, 1));
+    assert_eq!(
+        one.get("memory.cache") - none.get("memory.cache"),
+        bytes(&[2, 32, 2, 20, 64, 1500, 2])
+    );
+    // The encoder runs before the first token alone; matrix work of two sources, by hand.
+    let (positions, width, ffn) = (1500.0, 1280.0, 5120.0);
+    let layer = 4.0 * 2.0 * positions * width * width
+        + 2.0 * 2.0 * positions * width * ffn
+        + 2.0 * 2.0 * positions * positions * width;
+    let front = 2.0 * 3000.0 * 3.0 * 128.0 * width + 2.0 * positions * 3.0 * width * width;
+    let keys = 32.0 * 2.0 * 2.0 * positions * width * width;
+    let looks = 32.0 * 2.0 * 2.0 * 2048.0 * positions * width;
+    let all = 2.0 * (32.0 * layer + front + keys + looks);
+    let flops = |out: &common::Outcome, phase: &str| out.get(&format!("{phase}.flops.matrix"));
+    let more = flops(&one, "prefill") - flops(&none, "prefill");
+    assert!((more / all - 1.0).abs() < 1e-9, "{more} {all}");
+    // A token of the decoder looks at what the encoder said.
+    let more = flops(&one, "decode.mid") - flops(&none, "decode.mid");
+    assert!((more / (looks / 1024.0) - 1.0).abs() < 1e-9, "{more} {looks}");
+    // T5's encoder reads with the table of the decoder: 512 positions, 12 layers, 12 heads.
+    let (none, one) = (seen("T5_Base", 0), seen("T5_Base", 1));
+    assert_eq!(
+        one.get("memory.cache") - none.get("memory.cache"),
+        bytes(&[2, 12, 2, 12, 64, 512, 2])
+    );
 }
 
 #[test]

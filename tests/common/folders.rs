@@ -490,13 +490,13 @@ impl Folder {
         let (code, said) = mesa(&["import", self.name, "-o", &file, "--force"]);
         assert_eq!(code, Some(0), "{said}");
         let mut without = String::new();
-        if said.contains("`drafters: 1` adds one") {
+        if said.contains("`drafters: 1` holds it") {
             let (code, bound) = mesa(&["bind", &file, self.name]);
-            assert_eq!(code, Some(1), "{bound}");
+            assert_eq!(code, Some(0), "{bound}");
             without = bound;
             let path = path.parent().unwrap().join(&file);
             let model = fs::read_to_string(&path).unwrap();
-            fs::write(path, model.replacen("  layers: ", "  drafters: 1,\n  layers: ", 1)).unwrap();
+            fs::write(path, model.replacen("drafters: 0", "drafters: 1", 1)).unwrap();
         }
         let (code, checked) = mesa(&["check", &file]);
         assert_eq!(code, Some(0), "{checked}");
