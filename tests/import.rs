@@ -324,6 +324,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("laguna-xs.2", 33.4e9, 0.05e9),
     ("lfm2-350m", 354_483_968.0, 0.0),
     ("lfm2-8b-a1b", 8.34e9, 0.01e9),
+    ("lfm2.5-vl-1.6b", 1.6e9, 0.01e9),
     ("llama-3.2-90b-vision", 88.6e9, 0.05e9),
     ("llama-4-maverick", 401.6e9, 0.1e9),
     ("llama3.1-8b-w8a8", 8_030_261_248.0, 0.0),
@@ -611,6 +612,15 @@ fn each_problem_of_a_config_is_said_at_its_key() {
         (
             "a quantized model",
             edit(&[("\"vocab", "\"quantization_config\": {\"bits\": 4},\n  \"vocab")]),
+        ),
+        (
+            "modules in formats of their own",
+            edit(&[(
+                "\"vocab",
+                "\"quantization\": {\"bits\": 4, \"group_size\": 64, \"lm_head\": {\"bits\": 8, \
+                 \"group_size\": 64}, \"model.layers.0.mlp.down_proj\": {\"bits\": 6, \
+                 \"group_size\": 64}},\n  \"vocab",
+            )]),
         ),
         ("a list for other layers", seen("tiny", &GEMMA.replace("layers\": 4", "layers\": 5"))),
         (

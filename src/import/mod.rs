@@ -6,7 +6,7 @@
 //!
 //! 1. [`json`]: text to values with places
 //! 2. [`family`]: what the keys mean, by architecture; the table `families.toml`
-//! 3. `read`, `values`: keys to arguments of a block of the library; `quantization`: formats
+//! 3. `read`, `values`: keys to arguments of a block of the library; `quantization`, `shapes`: formats
 //! 4. [`write`]: arguments to a model
 //!
 //! and then the model is checked like one that a person wrote: whatever is found there means that
@@ -17,6 +17,7 @@ pub mod json;
 mod limits;
 mod quantization;
 mod read;
+mod shapes;
 mod sum;
 pub mod update;
 mod values;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::{Kind, Member, Node};
 use super::read::{Reader, is_set};
+use super::shapes::{Shape, groups, method, modules, number, said, shape};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{Place, Span};
 
@@ -22,23 +23,57 @@ pub(super) struct Format {
     pub compute: Vec<(Vec<String>, String, String)>,
     /// The format of the cache.
     pub cache: Option<(String, String)>,
-    /// What some layers leave out: a name, in how many of them, and where that stands.
-    partial: Vec<(String, usize, Place)>,
+    /// What some layers leave out, or have in a format of their own.
+    partial: Vec<Partial>,
+}
+
+/// What a module has in some layers.
+#[derive(Clone, Debug)]
+struct Partial {
+    /// The block or weight, and in how many layers.
+    name: String,
+    count: usize,
+    /// Its format there, with the item that declares it; none where it is left out.
+    format: Option<(String, Option<String>)>,
+    place: Place,
 }
 
 impl Format {
+    /// One weight in a format of its own.
+    fn give(&mut self, name: String, format: String, item: Option<String>, why: &str) {
+        self.items.extend(item.filter(|i| !self.items.contains(i)));
+        for (within, ..) in &mut self.rules {
+            within.retain(|n| *n != name);
+        }
+        let same = |r: &&mut (Vec<String>, String, String)| r.1 == format && r.2 == why;
+        match self.rules.iter_mut().skip(1).find(same) {
+            Some((within, ..)) => within.push(name),
+            None => self.rules.push((vec![name], format, why.to_owned())),
+        }
+    }
+
     /// Only what the model has, in so many layers: rules about anything else say nothing. What is
     /// left out in all layers that have it gets the format of everything else; where only some
     /// leave it out, a finding says so.
     pub fn keep(&mut self, layers: &BTreeMap<String, f64>) -> Option<Diagnostic> {
-        let (mut whole, mut some, mut at) = (Vec::new(), Vec::new(), None);
-        for (name, count, place) in std::mem::take(&mut self.partial) {
-            match layers.get(&name) {
-                None => {}
-                Some(all) if count as f64 >= *all => whole.push(name),
-                Some(all) => {
-                    some.push(format!("`{name}` in {count} of {all}"));
-                    at = at.or(Some(place));
+        let (mut whole, mut some, mut others, mut at) = (Vec::new(), Vec::new(), Vec::new(), None);
+        let source = self.rules.first().map(|(.., why)| why.clone()).unwrap_or_default();
+        for Partial { name, count, format, place } in std::mem::take(&mut self.partial) {
+            let Some(all) = layers.get(&name) else { continue };
+            let is_whole = count as f64 >= *all;
+            if !is_whole {
+                at = at.or(Some(place));
+            }
+            match format {
+                None if is_whole => whole.push(name),
+                None => some.push(format!("`{name}` in {count} of {all}")),
+                Some((own, item)) => {
+                    if !is_whole {
+                        others.push(format!("`{name}` in {count} of {all}"));
+                    }
+                    if count as f64 > all / 2.0 {
+                        self.give(name, own, item, &source);
+                    }
                 }
             }
         }
@@ -54,8 +89,16 @@ impl Format {
             within.retain(|name| layers.contains_key(name) && !kept.contains(&name));
         }
         self.compute.retain(|(within, ..)| !within.is_empty());
-        let title = "some layers keep modules that others have quantized";
-        let label = format!("taken as quantized in all layers: {}", some.join(", "));
+        let (title, label) = match others.as_slice() {
+            [] => (
+                "some layers keep modules that others have quantized",
+                format!("taken as quantized in all layers: {}", some.join(", ")),
+            ),
+            others => (
+                "some layers have modules in another format than others",
+                format!("taken as in most layers: {}", others.join(", ")),
+            ),
+        };
         Some(Diagnostic::new(codes::CONFIG_ASSUMED, title, at?, label))
     }
 }
@@ -70,44 +113,6 @@ const LINEAR: [&str; 29] = [
 /// The same as texts.
 fn linear() -> Vec<String> {
     LINEAR.iter().map(|name| (*name).to_owned()).collect()
-}
-
-/// A number format to be: bits of an element, and of its scales and zeros.
-struct Shape {
-    name: String,
-    bits: f64,
-    scale: Option<(&'static str, f64)>,
-    zero: Option<(String, f64)>,
-    /// Rows and columns that a scale is for.
-    block: Option<[f64; 2]>,
-    /// What activations become before they meet it.
-    compute: Option<&'static str>,
-}
-
-impl Shape {
-    fn plain(name: &str) -> Self {
-        Self { name: name.into(), bits: 0.0, scale: None, zero: None, block: None, compute: None }
-    }
-    fn computed(self, format: &'static str) -> Self {
-        Self { compute: Some(format), ..self }
-    }
-    /// The format as an item, unless the library has it.
-    fn item(&self) -> Option<String> {
-        let bits = (self.bits > 0.0).then_some(self.bits)?;
-        let mut text = format!("dtype {} {{\n  bits = {bits}\n", self.name);
-        for (field, part) in [
-            ("scale", self.scale.as_ref().map(|(f, n)| (f.to_string(), *n))),
-            ("zero", self.zero.clone()),
-        ] {
-            if let Some((format, per)) = part {
-                text += &format!("  {field} = {format} per {per}\n");
-            }
-        }
-        if let Some([rows, columns]) = self.block {
-            text += &format!("  block = [{rows}, {columns}]\n");
-        }
-        Some(text + "}\n")
-    }
 }
 
 impl Reader<'_> {
@@ -155,6 +160,9 @@ impl Reader<'_> {
             format.compute.extend(compute);
             format.rules.push((names, shape.name, why.clone()));
             self.own_formats(&mut format);
+            if method == "mlx" {
+                self.own_modules(config, &mut format, &why, at);
+            }
         } else {
             self.grouped(&groups, &mut format, &why);
         }
@@ -163,9 +171,12 @@ impl Reader<'_> {
             "quantization.kv_cache_quant_algo",
             "kv_cache_scheme",
             "kv_cache_quant_method",
+            "kv_cache_quant_type",
         ];
         let is_fp8 = |m: &Member| match &m.value.kind {
-            Kind::Text(text) => text.eq_ignore_ascii_case("fp8"),
+            Kind::Text(text) => {
+                text.eq_ignore_ascii_case("fp8") || text.to_lowercase().starts_with("float8")
+            }
             Kind::Object(_) => number(&m.value, "num_bits") == Some(8.0),
             _ => false,
         };
@@ -184,6 +195,38 @@ impl Reader<'_> {
             let Some((_, member)) = self.first_of(std::slice::from_ref(&key)) else { continue };
             if let Some(name) = said(&member.value).and_then(|word| own.map.get(&word).cloned()) {
                 format.rules.push((own.names, name, format!("config.json: {key}")));
+            }
+        }
+    }
+
+    /// Modules whose format the config says one by one, beside that of everything else.
+    fn own_modules(&self, config: &Node, format: &mut Format, why: &str, at: Span) {
+        let place = self.place(at);
+        for (module, own) in modules(config) {
+            let own = own.map(|shape| (shape.name.clone(), shape.item()));
+            let (names, layer) = self.meant(module);
+            for name in names {
+                let same = |p: &&mut Partial| {
+                    p.name == name && p.format.as_ref().map(|f| &f.0) == own.as_ref().map(|f| &f.0)
+                };
+                match (layer, &own) {
+                    (Some(_), _) => match format.partial.iter_mut().find(same) {
+                        Some(partial) => partial.count += 1,
+                        None => {
+                            let format_of = own.clone();
+                            format.partial.push(Partial {
+                                name,
+                                count: 1,
+                                format: format_of,
+                                place,
+                            });
+                        }
+                    },
+                    (None, Some((own, item))) => {
+                        format.give(name, own.clone(), item.clone(), why);
+                    }
+                    (None, None) => format.give(name, String::new(), None, why),
+                }
             }
         }
     }
@@ -292,7 +335,8 @@ impl Reader<'_> {
             if special {
                 whole.insert(name);
             } else if !whole.contains(&name) && name != "norm" {
-                format.partial.push((name, in_layers.len(), place));
+                let count = in_layers.len();
+                format.partial.push(Partial { name, count, format: None, place });
             }
         }
         // What is never quantized needs no rule.
@@ -325,241 +369,18 @@ impl Reader<'_> {
         let wholes = ["VisionTower", "draft", "shared"];
         let tower = parts.iter().filter_map(of).find(|n| n.iter().any(|n| wholes.contains(&&**n)));
         let pairs = parts.windows(2).rev().map(|pair| pair.join("."));
-        let pair = pairs.filter_map(|pair| self.family.modules.get(&pair).cloned()).next();
+        let paired = |pair: String| {
+            let own = self.family.modules.get(&pair);
+            own.or_else(|| self.table.modules.get(&pair)).cloned()
+        };
+        let pair = pairs.filter_map(paired).next();
         let named = tower.or(pair).or_else(|| parts.iter().rev().find_map(of));
-        (named.unwrap_or_default(), layer)
-    }
-}
-
-/// The tool that a config names, or shows by its form.
-fn method(config: &Node) -> String {
-    let said = text(config, "quant_method").filter(|m| !m.is_empty());
-    let algorithm = text(config, "quant_algo").or_else(|| text(config, "quantization.quant_algo"));
-    // MLX says bits and a group size, and no tool, under either key.
-    let is_mlx = number(config, "bits").is_some() && number(config, "group_size").is_some();
-    said.unwrap_or_else(|| match (algorithm, config.member("mode")) {
-        (Some(_), _) => "modelopt".into(),
-        (_, Some(_)) => "mlx".into(),
-        _ if is_mlx => "mlx".into(),
-        _ => String::new(),
-    })
-}
-
-/// The one format of all quantized weights.
-fn shape(method: &str, config: &Node) -> Option<Shape> {
-    let set = |path: &str| config.at(path).is_some_and(|m| is_set(&m.value));
-    Some(match method {
-        "awq" | "gptq" | "gptq_marlin" | "awq_marlin" | "auto-round" | "intel/auto-round" => {
-            let bits = number(config, "bits").or(number(config, "w_bit")).unwrap_or(4.0);
-            let group = number(config, "group_size").or(number(config, "q_group_size"));
-            grouped(bits, group.unwrap_or(128.0), true)
-        }
-        "fp8" => match config.member("weight_block_size").map(|m| &m.value.kind) {
-            Some(Kind::List(_)) => blocks(config, "weight_block_size").computed("fp8"),
-            _ => Shape::plain("fp8").computed("fp8"),
-        },
-        "fbgemm_fp8" => Shape::plain("fp8").computed("fp8"),
-        "mxfp4" => Shape::plain("mxfp4"),
-        "bitnet" => Shape::plain("ternary").computed("int8"),
-        "bitsandbytes" if set("load_in_4bit") || set("_load_in_4bit") => {
-            Shape::plain(match set("bnb_4bit_use_double_quant") {
-                true => "nf4_double",
-                false => "nf4",
-            })
-        }
-        "bitsandbytes" => Shape::plain("int8"),
-        "hqq" => {
-            let set = |key: &str| {
-                let inner = format!("quant_config.weight_quant_params.{key}");
-                number(config, key).or(number(config, &inner))
-            };
-            affine(set("nbits").unwrap_or(4.0), set("group_size").unwrap_or(64.0))
-        }
-        "torchao" => {
-            let kind = text(config, "quant_type").unwrap_or_default();
-            let group = number(config, "group_size").unwrap_or(128.0);
-            match kind.as_str() {
-                kind if kind.contains("int4") => grouped(4.0, group, true),
-                kind if kind.contains("int8") => Shape::plain("int8"),
-                kind if kind.contains("float8") || kind.contains("fp8") => Shape::plain("fp8"),
-                _ => return None,
-            }
-        }
-        "quark" => {
-            let of = |key: &str| format!("global_quant_config.weight.{key}");
-            let group = number(config, &of("group_size"));
-            match text(config, &of("dtype"))?.as_str() {
-                "fp8_e4m3" => Shape::plain("fp8"),
-                "fp4" => Shape::plain("mxfp4"),
-                "int8" => Shape::plain("int8"),
-                "int4" | "uint4" => grouped(4.0, group.unwrap_or(128.0), true),
-                _ => return None,
-            }
-        }
-        "eetq" | "quanto" => Shape::plain("int8"),
-        "mlx" => affine(
-            number(config, "bits").unwrap_or(4.0),
-            number(config, "group_size").unwrap_or(64.0),
-        ),
-        "modelopt" => {
-            let algorithm =
-                text(config, "quant_algo").or_else(|| text(config, "quantization.quant_algo"));
-            let group = number(config, "group_size").or(number(config, "quantization.group_size"));
-            modelopt(algorithm.as_deref().unwrap_or(""), group)?
-        }
-        _ => return None,
-    })
-}
-
-/// Groups of modules with their formats: compressed-tensors, and ModelOpt's mixes.
-fn groups(config: &Node) -> Vec<(Vec<String>, Shape)> {
-    let mut groups: Vec<(Vec<String>, Shape)> = Vec::new();
-    // Where layers are listed one by one, a group of all of them says nothing.
-    let listed = |path: &&str| config.at(path).is_some_and(|m| is_set(&m.value));
-    let is_listed = ["quantized_layers", "quantization.quantized_layers"].iter().any(listed);
-    if let Some(list) = config.member("config_groups").filter(|_| !is_listed) {
-        for group in list.value.members() {
-            let weights = group.value.member("weights");
-            let Some(mut shape) = weights.and_then(|w| compressed(&w.value)) else { continue };
-            let input = group.value.member("input_activations").map(|m| &m.value);
-            shape.compute = input.and_then(activations);
-            let targets = match group.value.member("targets").map(|m| &m.value.kind) {
-                Some(Kind::List(items)) => items.iter().filter_map(said).collect(),
-                _ => vec!["Linear".to_owned()],
-            };
-            groups.push((targets, shape));
+        // A layer and nothing in it: all of its parts.
+        let whole = ["attention", "linear", "shared", "w_gate", "w_up", "w_down"];
+        let is_layer = parts.last().is_some_and(|p| p.parse::<u32>().is_ok());
+        match named {
+            None if is_layer => (whole.map(str::to_owned).into(), layer),
+            named => (named.unwrap_or_default(), layer),
         }
     }
-    for path in ["quantized_layers", "quantization.quantized_layers"] {
-        for layer in config.at(path).map(|m| m.value.members()).unwrap_or_default() {
-            let algorithm = text(&layer.value, "quant_algo").unwrap_or_default();
-            let Some(shape) = modelopt(&algorithm, number(&layer.value, "group_size")) else {
-                continue;
-            };
-            match groups.iter_mut().find(|(_, s)| s.name == shape.name) {
-                Some((targets, _)) => targets.push(layer.key.clone()),
-                None => groups.push((vec![layer.key.clone()], shape)),
-            }
-        }
-    }
-    groups
-}
-
-fn said(node: &Node) -> Option<String> {
-    match &node.kind {
-        Kind::Text(text) => Some(text.clone()),
-        _ => None,
-    }
-}
-
-fn text(node: &Node, path: &str) -> Option<String> {
-    said(&node.at(path)?.value).map(|t| t.to_lowercase())
-}
-
-fn number(node: &Node, path: &str) -> Option<f64> {
-    match node.at(path)?.value.kind {
-        Kind::Number(n) => Some(n),
-        _ => None,
-    }
-}
-
-/// Integers with a scale, and with a zero point, for so many elements of a row.
-fn grouped(bits: f64, group: f64, zeros: bool) -> Shape {
-    let whole = |n: f64| (1.0..=16.0).contains(&n) && n.fract() == 0.0;
-    if !whole(bits) || group < 1.0 {
-        return Shape::plain(if bits == 4.0 { "int4" } else { "int8" });
-    }
-    let shape = if zeros { "" } else { "_symmetric" };
-    let name = format!("int{bits}_g{group}{shape}");
-    if ["int4_g128", "int4_g64", "int4_g32", "int8_g128"].contains(&name.as_str()) {
-        return Shape::plain(&name);
-    }
-    let format = match bits {
-        4.0 => "int4".to_owned(),
-        8.0 => "int8".to_owned(),
-        _ => "int4".to_owned(),
-    };
-    let zero = zeros.then_some((format, group * if bits < 4.0 { 4.0 / bits } else { 1.0 }));
-    Shape { name, bits, scale: Some(("fp16", group)), zero, block: None, compute: None }
-}
-
-/// Integers with a scale and a bias in 16 bits each (MLX).
-fn affine(bits: f64, group: f64) -> Shape {
-    let name = format!("int{bits}_affine_g{group}");
-    let (scale, zero) = (Some(("fp16", group)), Some(("fp16".into(), group)));
-    Shape { name, bits, scale, zero, block: None, compute: None }
-}
-
-/// fp8 with one scale for each block.
-fn blocks(config: &Node, key: &str) -> Shape {
-    let sizes: Vec<f64> = match config.at(key).map(|m| &m.value.kind) {
-        Some(Kind::List(items)) => items
-            .iter()
-            .filter_map(|n| match n.kind {
-                Kind::Number(n) if n >= 1.0 => Some(n),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
-    match sizes.as_slice() {
-        [128.0, 128.0] | [] => Shape::plain("fp8_block"),
-        sizes => {
-            let all: f64 = sizes.iter().product();
-            let name = format!("fp8_block_{all}");
-            let block = <[f64; 2]>::try_from(sizes).ok();
-            let scale = Some(("fp32", all));
-            Shape { name, bits: 8.0, scale, zero: None, block, compute: None }
-        }
-    }
-}
-
-/// The weights of a group of compressed-tensors.
-fn compressed(weights: &Node) -> Option<Shape> {
-    let bits = number(weights, "num_bits")?;
-    let size = number(weights, "group_size");
-    let kind = text(weights, "type").unwrap_or_default();
-    let strategy = text(weights, "strategy").unwrap_or_default();
-    Some(match (kind.as_str(), bits, size) {
-        ("float", 8.0, _) if strategy == "block" => blocks(weights, "block_structure"),
-        ("float", 8.0, _) => Shape::plain("fp8"),
-        ("float", 4.0, Some(32.0)) => Shape::plain("mxfp4"),
-        ("float", 4.0, _) => Shape::plain("nvfp4"),
-        (_, 8.0, None) => Shape::plain("int8"),
-        (_, bits, Some(size)) => {
-            let symmetric = weights.member("symmetric").is_none_or(|m| is_set(&m.value));
-            grouped(bits, size, !symmetric)
-        }
-        (_, 4.0, None) => Shape::plain("int4"),
-        _ => return None,
-    })
-}
-
-/// What the activations of a group become, if they are quantized.
-fn activations(input: &Node) -> Option<&'static str> {
-    let kind = text(input, "type").unwrap_or_default();
-    match (kind.as_str(), number(input, "num_bits")?) {
-        ("float", 8.0) => Some("fp8"),
-        ("float", 4.0) => Some("fp4"),
-        (_, 8.0) => Some("int8"),
-        _ => None,
-    }
-}
-
-/// NVIDIA ModelOpt's algorithms.
-fn modelopt(algorithm: &str, group: Option<f64>) -> Option<Shape> {
-    Some(match algorithm {
-        "fp8" | "fp8_per_channel_per_token" => Shape::plain("fp8").computed("fp8"),
-        "fp8_pb_wo" | "fp8_pb_real" | "fp8_block" => Shape::plain("fp8_block").computed("fp8"),
-        "nvfp4" => Shape::plain("nvfp4").computed("fp4"),
-        "w4a16_nvfp4" => Shape::plain("nvfp4"),
-        "mxfp4" => Shape::plain("mxfp4"),
-        "w4a8_mxfp4_fp8" => Shape::plain("mxfp4").computed("fp8"),
-        "mxfp8" => Shape::plain("mxfp8").computed("fp8"),
-        "int8" | "w8a16" => Shape::plain("int8"),
-        "w8a8_sq_per_channel" => Shape::plain("int8").computed("int8"),
-        "w4a16_awq" => grouped(4.0, group.unwrap_or(128.0), false),
-        "w4a8_awq" => grouped(4.0, group.unwrap_or(128.0), false).computed("fp8"),
-        _ => return None,
-    })
 }
