@@ -224,7 +224,9 @@ impl<'p> Run<'p, '_> {
     fn is_known(&mut self, items: &[ItemRef<'p>]) -> bool {
         let kinds = [ItemKind::Model, ItemKind::Scenario];
         items.iter().all(|item| {
-            kinds.contains(&item.item.kind) && self.looks.is_known(&mut self.lead, *item)
+            kinds.contains(&item.item.kind)
+                && !super::twice::says_twice(item.item)
+                && self.looks.is_known(&mut self.lead, *item)
         })
     }
 

@@ -10,30 +10,40 @@ use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
 use crate::name::Name;
 use crate::source::Span;
-use crate::syntax::ast::{Body, ExprKind, Ident, ItemKind, Stmt, StmtKind};
+use crate::syntax::ast::{Body, ExprKind, Ident, Item, ItemKind, Stmt, StmtKind};
 
 impl<'p> Checker<'p> {
     /// Reports what a body of an item, or of a `with` in it, says twice.
     pub(super) fn check_twice(&mut self, item: ItemRef<'p>) {
-        let mut found = Vec::new();
-        if let Some(body) = &item.item.body {
-            declared(&body.stmts, &mut FxHashMap::default(), &mut found);
-            // A block may bind a name again: `h = norm(h)`.
-            if item.item.kind != ItemKind::Block {
-                Fields::default().read(&mut Vec::new(), body, &mut found);
-            }
-        }
-        each_expr(item.item, &mut |expr| {
-            if let ExprKind::With(_, body) = &expr.kind {
-                Fields::default().read(&mut Vec::new(), body, &mut found);
-            }
-        });
-        for Twice { title, first, second } in found {
+        for Twice { title, first, second } in said_twice(item.item) {
             let (second, label) = (item.place(second), "again here");
             let finding = Diagnostic::new(codes::DUPLICATE_NAME, title, second, label);
             self.report(finding.and(item.place(first), "here first"));
         }
     }
+}
+
+/// What a body of an item, or of a `with` in it, says twice.
+fn said_twice(item: &Item) -> Vec<Twice> {
+    let mut found = Vec::new();
+    if let Some(body) = &item.body {
+        declared(&body.stmts, &mut FxHashMap::default(), &mut found);
+        // A block may bind a name again: `h = norm(h)`.
+        if item.kind != ItemKind::Block {
+            Fields::default().read(&mut Vec::new(), body, &mut found);
+        }
+    }
+    each_expr(item, &mut |expr| {
+        if let ExprKind::With(_, body) = &expr.kind {
+            Fields::default().read(&mut Vec::new(), body, &mut found);
+        }
+    });
+    found
+}
+
+/// Whether an item says something twice.
+pub(super) fn says_twice(item: &Item) -> bool {
+    !said_twice(item).is_empty()
 }
 
 /// Something said twice.
