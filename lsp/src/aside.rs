@@ -9,15 +9,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::Builder;
+use std::time::{Duration, Instant};
 
 use mesa::Program;
 use mesa::check::ModuleId;
 use mesa::ide::facts::Facts;
 use mesa::ide::shelf::Shelf;
 use mesa::ide::{Loaded, View};
+use mesa::name::Name;
 use serde_json::Value;
 use tower_lsp::jsonrpc::{Error, Result};
 
+use crate::client::{Out, Outbox};
 use crate::pipe::Reply;
 use crate::session::Copy;
 use crate::worker::STACK;
@@ -56,6 +59,10 @@ pub(crate) struct Scenarios<'a> {
     pub(crate) program: &'a Program,
     pub(crate) module: ModuleId,
     shelf: &'a mut Shelf,
+    /// When whoever asked has waited long enough.
+    deadline: Instant,
+    /// Those that were left out for that.
+    late: &'a mut Vec<Name>,
 }
 
 impl<'a> Scenarios<'a> {
@@ -73,15 +80,36 @@ impl<'a> Scenarios<'a> {
     }
     /// The scenarios that what stands at a byte matters to, at most `most`.
     pub(crate) fn using(&mut self, byte: u32, most: usize) -> Vec<Arc<Facts>> {
-        let names = self.shelf.using(&self.view(), byte);
+        let names = self.names_using(byte);
         names.iter().take(most).filter_map(|name| self.of(name.text())).collect()
+    }
+    /// What they are called.
+    pub(crate) fn names_using(&self, byte: u32) -> Vec<Name> {
+        self.shelf.using(&self.view(), byte)
+    }
+    /// What scenarios come to. A client that asks again when it is told to gets those that are
+    /// known in time, and the others when it asks again.
+    pub(crate) fn soon(&mut self, names: &[Name]) -> Vec<Arc<Facts>> {
+        let again = self.copy.peer.refresh_hints;
+        let mut all = Vec::new();
+        for name in names {
+            let wait = !again || Instant::now() < self.deadline;
+            if wait || self.shelf.is_known(self.program, self.module, *name) {
+                all.extend(self.of(name.text()));
+            } else {
+                self.late.push(*name);
+            }
+        }
+        all
     }
 }
 
 /// Starts the thread; it ends when its queue does.
-pub(crate) fn start() -> Sender<Question> {
+pub(crate) fn start(outbox: Outbox) -> Sender<Question> {
     let (sender, receiver) = channel();
-    let run = move || Aside::default().serve(&receiver);
+    let (known, queue, edited) = (HashMap::new(), VecDeque::new(), Vec::new());
+    let aside = Aside { known, queue, edited, late: VecDeque::new(), outbox };
+    let run = move || aside.serve(&receiver);
     if let Err(error) = Builder::new().name("aside".into()).stack_size(STACK).spawn(run) {
         eprintln!("mesa-lsp cannot start to evaluate: {error}");
     }
@@ -90,13 +118,17 @@ pub(crate) fn start() -> Sender<Question> {
 
 /// Documents that are remembered, at most.
 const MOST: usize = 8;
+/// How long a question about many scenarios waits for those that are not known yet.
+const PATIENCE: Duration = Duration::from_millis(20);
 
-#[derive(Default)]
 struct Aside {
     known: HashMap<String, Known>,
     queue: VecDeque<Question>,
     /// Documents in which something may be left to evaluate before it is asked for.
     edited: Vec<String>,
+    /// Scenarios of documents that an answer was given without.
+    late: VecDeque<(String, Name)>,
+    outbox: Outbox,
 }
 
 impl Aside {
@@ -105,7 +137,7 @@ impl Aside {
             self.queue.extend(questions.try_iter());
             match self.queue.pop_front() {
                 Some(question) => self.take(question),
-                None if self.ahead() => {}
+                None if self.catch_up() || self.ahead() => {}
                 None => match questions.recv() {
                     Ok(question) => self.queue.push_back(question),
                     Err(_) => return,
@@ -132,12 +164,17 @@ impl Aside {
             }
             Question::Asked { moment, ask, copy, reply } => {
                 let name = moment.name.clone();
+                let deadline = Instant::now() + PATIENCE;
+                let mut late = Vec::new();
                 let answer = catch_unwind(AssertUnwindSafe(|| {
                     let loaded = moment.loaded.clone();
                     let known = self.at(moment);
                     let (program, module) = (&loaded.program, loaded.module);
-                    ask(&mut Scenarios { copy: &copy, program, module, shelf: &mut known.shelf })
+                    let (shelf, late) = (&mut known.shelf, &mut late);
+                    ask(&mut Scenarios { copy: &copy, program, module, shelf, deadline, late })
                 }));
+                self.late.retain(|(other, _)| *other != name);
+                self.late.extend(late.into_iter().map(|scenario| (name.clone(), scenario)));
                 if answer.is_err() {
                     self.known.remove(&name);
                 }
@@ -167,6 +204,24 @@ impl Aside {
             known.loaded = Some(moment.loaded);
         }
         known
+    }
+
+    /// Evaluates one scenario that an answer was given without, and has the client ask again after
+    /// the last; whether there was one.
+    fn catch_up(&mut self) -> bool {
+        let Some((name, scenario)) = self.late.pop_front() else { return false };
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            let Some(known) = self.known.get_mut(&name) else { return };
+            let Some(Loaded { program, module }) = known.loaded.as_deref() else { return };
+            known.shelf.again(program, *module, scenario);
+        }));
+        if done.is_err() {
+            self.known.remove(&name);
+        }
+        if self.late.is_empty() {
+            let _ = self.outbox.send(Out::RefreshHints);
+        }
+        true
     }
 
     /// Evaluates one scenario that is likely to be asked for again; whether there was one.

@@ -50,8 +50,9 @@ pub(crate) fn start(outbox: Outbox) -> Jobs {
     let waiting = Arc::new(AtomicUsize::new(0));
     let jobs = Jobs { sender, waiting: waiting.clone() };
     let run = move || {
-        let session = Session::new(outbox);
-        Worker { aside: aside::start(), session, waiting, later: VecDeque::new() }.run(&receiver)
+        let session = Session::new(outbox.clone());
+        Worker { aside: aside::start(outbox), session, waiting, later: VecDeque::new() }
+            .run(&receiver)
     };
     if let Err(error) = Builder::new().name("worker".into()).stack_size(STACK).spawn(run) {
         eprintln!("mesa-lsp cannot start its worker: {error}");

@@ -172,13 +172,15 @@ pub struct Looks<'p, 'k> {
     /// The checker that looked at the last scenario and found nothing yet: it looks at the next
     /// one too.
     last: Option<Checker<'p>>,
+    /// The shapes of those that were not sound: others of them are not likely to be.
+    faulty: FxHashSet<Box<[u64]>>,
 }
 
 impl<'p, 'k> Looks<'p, 'k> {
     /// With what is known already.
     #[must_use]
     pub fn new(shapes: Shapes<'p, 'k>, templates: Templates) -> Self {
-        Self { shapes, templates, last: None }
+        Self { shapes, templates, last: None, faulty: FxHashSet::default() }
     }
 
     /// Whether an item is sound because one of its shape was that relied on nothing that differs.
@@ -203,6 +205,11 @@ impl<'p, 'k> Looks<'p, 'k> {
             }
             own
         };
+        if self.faulty.contains(&shape.key) {
+            // A brief look would be followed by a whole one.
+            let own = look(Checker::new(checker.program), false);
+            return self.looked(checker, own, &shape);
+        }
         // What a scenario computed that was sound, the next one need not compute again. What that
         // relied on, the next one relies on too.
         let last = if scenario { self.last.take() } else { None };
@@ -217,11 +224,17 @@ impl<'p, 'k> Looks<'p, 'k> {
             }
             return;
         }
-        let mut again = look(Checker::new(checker.program), false);
-        if again.diagnostics.is_empty() {
-            self.learn(&again, &shape);
+        let again = look(Checker::new(checker.program), false);
+        self.looked(checker, again, &shape);
+    }
+
+    /// Takes over what a whole look found.
+    fn looked(&mut self, checker: &mut Checker<'p>, mut own: Checker<'p>, shape: &Shape) {
+        if own.diagnostics.is_empty() {
+            self.learn(&own, shape);
         } else {
-            checker.diagnostics.append(&mut again.diagnostics);
+            self.faulty.insert(shape.key.clone());
+            checker.diagnostics.append(&mut own.diagnostics);
         }
     }
 

@@ -149,6 +149,14 @@ impl Shelf {
         facts
     }
 
+    /// Whether a scenario was evaluated already, as it is now.
+    #[must_use]
+    pub fn is_known(&self, program: &Program, module: ModuleId, name: Name) -> bool {
+        let key = self.now.as_ref().and_then(|now| now.key(program, module, name));
+        let kept = self.kept.get(&name);
+        kept.zip(key).is_some_and(|(kept, key)| kept.key == wanted(kept.facts.as_deref(), key))
+    }
+
     /// A scenario that was asked for in an earlier version and that has to be evaluated again; the
     /// one that was asked for last comes first.
     #[must_use]

@@ -85,8 +85,12 @@ fn start_and_end(book: &mut Book) {
 /// What is typed at `at`, and then deleted again, turn by turn.
 fn type_at(client: &mut Client, uri: &str, at: &Value, text: &str, turn: usize) {
     let mut end = at.clone();
-    let gone = if turn.is_multiple_of(2) { 0 } else { text.encode_utf16().count() as u64 };
-    end["character"] = json!(end["character"].as_u64().unwrap() + gone);
+    let gone = if turn.is_multiple_of(2) { "" } else { text };
+    let last = gone.rsplit('\n').next().unwrap();
+    let lines = gone.matches('\n').count() as u64;
+    let column = if lines > 0 { 0 } else { at["character"].as_u64().unwrap() };
+    end["line"] = json!(at["line"].as_u64().unwrap() + lines);
+    end["character"] = json!(column + last.encode_utf16().count() as u64);
     let text = if turn.is_multiple_of(2) { text } else { "" };
     client.change(uri, json!([{ "range": { "start": at, "end": end }, "text": text }]));
 }
@@ -106,9 +110,12 @@ fn typing(book: &mut Book, part: &str, text: &str, limits: &Limits) {
     let mut client = Client::start();
     let opened = Instant::now();
     client.open(URI, text);
-    let found = client.findings(URI);
+    let some = client.first_findings(URI).len();
     let first = opened.elapsed().as_secs_f64() * 1e3;
-    println!("{part}: {} findings {first:.0} ms after it was opened", found.len());
+    println!("{part}: {some} findings {first:.0} ms after it was opened");
+    client.expect("mesa/evaluated");
+    println!("{part}: all {:.0} ms after it was opened", opened.elapsed().as_secs_f64() * 1e3);
+    client.waiting.clear();
     println!("{part}: {} MB", memory(&client));
     let large = text.len() > 100_000;
     let rounds = if large { 60 } else { 200 };
@@ -130,13 +137,37 @@ fn typing(book: &mut Book, part: &str, text: &str, limits: &Limits) {
         places.push(("a block of nine models", behind(text, "h[batch, seq, inner]", 30), "x"));
         places.push(("a model", behind(text, &format!("model Family{middle}"), 40), "2"));
     }
+    // What moves every place, changes what names mean, or matters to every scenario.
+    let wide =
+        ["the plan's text", "a bracket of the plan", "an open string", "a unit", "many items"];
+    let more: Vec<String> = (0..100).map(|n| format!("const more{n} = {n} * ratio1\n")).collect();
+    let more = more.concat();
+    places.extend([
+        ("the plan's text", behind(text, "shard heads, ffn", 11), ", kv_heads"),
+        ("a bracket of the plan", behind(text, "mesh tp", 7), "{"),
+        ("an open string", behind(text, "mesh tp", 7), "\""),
+        ("an import", behind(text, "use std.systems.DGX_A100", 0), "use std.chips.B200\n"),
+        ("an item above all", behind(text, "plan Tp", 0), "const top = 3\n"),
+        ("a unit", behind(text, "plan Tp", 0), "unit foo = 3 GB\n"),
+        ("many items", behind(text, "plan Tp", 0), &more),
+    ]);
     for (what, at, typed) in &places {
+        let mut all = Vec::new();
+        let wide = wide.contains(what);
+        let rounds = if wide && large { 6 } else { rounds };
         let times = Times::answered(&mut client, rounds, |client, turn| {
+            let start = Instant::now();
             type_at(client, URI, at, typed, turn);
-            client.findings(URI);
-            client.arrived
+            client.first_findings(URI);
+            let first = client.arrived;
+            client.expect("mesa/evaluated");
+            all.push(client.arrived.saturating_duration_since(start));
+            first
         });
         book.enter(&format!("{part}: edit of {what} to findings"), &times, limits.findings);
+        // What many scenarios use is followed into all of them later.
+        let limit = if wide { f64::INFINITY } else { limits.findings };
+        book.enter(&format!("{part}: edit of {what} to all"), &Times::alone(all), limit);
     }
     let number = &places[1].1;
     let hovers = [

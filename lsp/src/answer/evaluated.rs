@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mesa::ide::evaluated as ide;
 use mesa::ide::facts::{Facts, explain as derive, no_scenario, scenario};
 use mesa::ide::{Target, actions, hover as names};
+use mesa::name::Name;
 use mesa::quantity::figure::Figure;
 use mesa::reading::explain::Derivation;
 use mesa::report::leaf;
@@ -116,14 +117,15 @@ fn in_range(scenarios: &mut Scenarios<'_>, range: Span) -> Vec<Arc<Facts>> {
         .filter(|(start, end)| *end >= range.start && *start <= range.end)
         .map(|(start, _)| start)
         .collect();
-    let mut out: Vec<Arc<Facts>> = Vec::new();
+    let mut names: Vec<Name> = Vec::new();
     for start in starts {
-        for facts in scenarios.using(start, MOST_HINTS) {
-            if out.len() < MOST_HINTS && !out.iter().any(|f| f.name == facts.name) {
-                out.push(facts);
+        for name in scenarios.names_using(start).into_iter().take(MOST_HINTS) {
+            if names.len() < MOST_HINTS && !names.contains(&name) {
+                names.push(name);
             }
         }
     }
+    let mut out = scenarios.soon(&names);
     out.sort_by_key(|f| scenario(view.program, view.module, &f.name).map(|i| i.offset));
     out
 }

@@ -188,8 +188,12 @@ impl Client {
     /// The findings of this version of a document, all of them: those that were published last
     /// before the server said that it had checked everything.
     pub fn findings(&mut self, uri: &str) -> Vec<Value> {
+        self.published_until_checked(uri).pop().unwrap()
+    }
+    /// Every list of findings of this version until the server said that it had checked everything.
+    pub fn published_until_checked(&mut self, uri: &str) -> Vec<Vec<Value>> {
         let version = self.versions.get(uri).copied();
-        let mut found = None;
+        let mut lists = Vec::new();
         loop {
             let message = self.find("findings", |m| {
                 let method = m.get("method").and_then(Value::as_str).unwrap_or("");
@@ -199,10 +203,10 @@ impl Client {
             if params["uri"] != uri || params["version"].as_i64() != version.map(i64::from) {
                 continue;
             }
-            if let Some(published) = params["diagnostics"].as_array() {
-                found = Some(published.clone());
-            } else if let Some(found) = found.take() {
-                return found;
+            match params["diagnostics"].as_array() {
+                Some(list) => lists.push(list.clone()),
+                None if lists.is_empty() => {}
+                None => return lists,
             }
         }
     }
