@@ -101,8 +101,11 @@ fn definitions_lead_into_the_library() {
         }
         shown += &format!("{needle:?}:\n  {}\n", lines.join("\n  "));
     }
-    let found = client.at("textDocument/typeDefinition", URI, &position(CHAT, "chat_fp8"));
-    shown += &format!("type of chat_fp8: {}\n", range(&found[0]["range"]));
+    for needle in ["chat_fp8", "ttft", "headroom", "tp: Count"] {
+        let found = client.at("textDocument/typeDefinition", URI, &position(CHAT, needle));
+        let found = found.get(0).map_or("nowhere".into(), |l| line_of(&mut client, l));
+        shown += &format!("type of {needle}: {found}\n");
+    }
     assert_snapshot!(shown);
 }
 

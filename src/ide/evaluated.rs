@@ -58,6 +58,7 @@ pub fn values(view: &View<'_>, hover: &Hover, facts: &[&Facts]) -> String {
             Some(Target::Item(_, name, false)) if is_scenario => {
                 (scenario.name == name.text()).then(|| lens(scenario))
             }
+            Some(Target::Axis(name)) => axis(scenario, *name),
             Some(Target::Field(ItemKind::Scenario, path)) => {
                 input(scenario, path).or_else(|| value_at(view, hover, scenario))
             }
@@ -111,6 +112,27 @@ fn result(facts: &Facts, path: &str) -> Option<String> {
 fn input(facts: &Facts, path: &[Name]) -> Option<String> {
     let path = super::resolve::dotted(path);
     Some(facts.report()?.inputs.get(&*path)?.human())
+}
+
+/// The length of an axis, and what one device has of it; blocks may have several of this name.
+fn axis(facts: &Facts, name: Name) -> Option<String> {
+    let mut lengths: Vec<(f64, f64)> = Vec::new();
+    for tensor in facts.tensors.values() {
+        for (at, (_, size)) in tensor.axes.iter().enumerate().filter(|(_, (n, _))| *n == name) {
+            let Some(whole) = *size else { continue };
+            let local = tensor.local.as_ref().and_then(|axes| axes.get(at)?.1).unwrap_or(whole);
+            match lengths.iter_mut().find(|(known, _)| *known == whole) {
+                Some((_, least)) => *least = least.min(local),
+                None => lengths.push((whole, local)),
+            }
+        }
+    }
+    lengths.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let shown = lengths.iter().take(4).map(|(whole, local)| match local < whole {
+        true => format!("{}, {} on one device", show_number(*whole), show_number(*local)),
+        false => show_number(*whole),
+    });
+    (!lengths.is_empty()).then(|| shown.collect::<Vec<_>>().join("; "))
 }
 
 /// The value of the smallest place that the hover's span stands in, on its own line.

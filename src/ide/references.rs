@@ -10,9 +10,10 @@ use super::document::Text;
 use super::mentions::{What, mentions};
 use super::resolve::{Found, Target, View, name_of, named, resolve};
 use crate::check::Checked;
-use crate::check::{Checker, ModuleId};
+use crate::check::{Checker, ItemRef, ModuleId};
 use crate::diagnostic::{Edit, Severity};
 use crate::name::Name;
+use crate::quantity::Dimension;
 use crate::source::{Origin, Place, SourceFile, Span};
 use crate::syntax::ast::ItemKind;
 
@@ -80,7 +81,7 @@ fn axes_named(view: &View<'_>, name: Name) -> Vec<Place> {
 }
 
 /// Where the kind of a thing is declared: the block of a model, what an item amends, the type of a
-/// parameter.
+/// parameter, the dimension of a value or a result.
 #[must_use]
 pub fn type_definition(view: &View<'_>, byte: u32) -> Option<Vec<Place>> {
     let (_, target) = target_at(view, byte)?;
@@ -91,7 +92,15 @@ pub fn type_definition(view: &View<'_>, byte: u32) -> Option<Vec<Place>> {
             let ty = item.item.result.as_ref().and_then(|t| t.parts.first()).map(|(n, _)| n.name);
             let base = item.item.value.as_ref().and_then(super::mentions::base_of);
             let base = base.and_then(|path| path.first().copied());
-            named(&mut checker, module, base.or(ty)?)?
+            let written = base.or(ty).and_then(|name| {
+                named(&mut checker, module, name).or_else(|| dimension(view, name))
+            });
+            written.or_else(|| measured(view, &mut checker, item))?
+        }
+        Target::Result(path) => {
+            let outline = checker.outline_for(view.module);
+            let Some(crate::lower::Leaf::Number(id)) = outline.get(&path) else { return None };
+            of_dimension(view, checker.graph.dimension(*id))?
         }
         Target::Param(module, name, param) => {
             let item = view.program.item(module, name)?;
@@ -105,7 +114,29 @@ pub fn type_definition(view: &View<'_>, byte: u32) -> Option<Vec<Place>> {
     Some(vec![found.name_place()])
 }
 
-fn dimension<'p>(view: &View<'p>, name: Name) -> Option<crate::check::ItemRef<'p>> {
+/// The dimension of a constant or an assumption that does not write it.
+fn measured<'p>(
+    view: &View<'p>,
+    checker: &mut Checker<'p>,
+    item: ItemRef<'p>,
+) -> Option<ItemRef<'p>> {
+    if !matches!(item.item.kind, ItemKind::Const | ItemKind::Assume) {
+        return None;
+    }
+    match checker.item_value(item, item.name_place()) {
+        crate::check::Value::Num(id) => of_dimension(view, checker.graph.dimension(id)),
+        _ => None,
+    }
+}
+
+fn of_dimension<'p>(view: &View<'p>, measured: Dimension) -> Option<ItemRef<'p>> {
+    let units = view.program.std_module("units")?;
+    let all = view.program.items_of_kind(units, ItemKind::Dimension).into_iter();
+    let is = |i: &ItemRef<'_>| view.program.dimension_named(i.item.name.name, 0) == Some(measured);
+    all.filter(is).next()
+}
+
+fn dimension<'p>(view: &View<'p>, name: Name) -> Option<ItemRef<'p>> {
     let units = view.program.std_module("units")?;
     view.program.item(units, name).filter(|i| i.item.kind == ItemKind::Dimension)
 }
