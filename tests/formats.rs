@@ -206,13 +206,14 @@ fn sizes_agree_with_published_ones() {
             error * 100.0
         ));
     }
-    assert_eq!(rows.len(), known.len());
+    rows.push(proposing(&shared, &text));
+    assert_eq!(rows.len(), known.len() + 1);
     let formats: Vec<String> =
         LISTED.iter().map(|f| format!("| `{f}` | {} |", shown(bits(f)))).collect();
     let page = format!(
         "# Sizes of quantized weights\n\nMade by `tests/formats.rs`; do not edit.\n\n## Published sizes \
          of weights\n\nFiles and loaded weights whose own overhead is known to be small. Not compared: peaks \
-         (cache and activations are in them), and Qwen3.5-122B-A10B\nin NVFP4, of which it is not known \
+         (cache and activations are in them), and Qwen3.5-122B-A10B\nin NVFP4 as a whole, of which it is not known \
          what was left in bf16.\n\n| model | here \
          | format | published | by the spec | error |\n|---|---|---|--:|--:|--:|\n{}\n\n## Bits of a \
          weight\n\nScales, zero points, indices and what blocks have are counted. In the formats of a \
@@ -295,6 +296,32 @@ const LISTED: &[&str] = &[
 ];
 
 /// A number without zeros at its end.
+/// What vLLM loaded of Qwen3.5-122B with the layer that proposes tokens, and without it: the
+/// difference is that layer, which the checkpoint has in bf16 whatever the experts are in.
+fn proposing(shared: &std::path::Path, table: &str) -> String {
+    let size = |id: &str| -> f64 {
+        let line = table.lines().find(|l| l.starts_with(&format!("{id},"))).unwrap();
+        line[..line.find(",GiB,").unwrap()].rsplit(',').next().unwrap().parse().unwrap()
+    };
+    let published = size("vllm-19") - size("vllm-20");
+    let path = shared.join("hf-configs/Qwen__Qwen3.5-122B-A10B.json");
+    let config = std::fs::read_to_string(path).unwrap();
+    let mut sources = mesa::source::Sources::default();
+    let origin = mesa::source::Origin::User;
+    let file = sources.add(mesa::source::SourceFile::new("config.json", config.as_str(), origin));
+    let model = mesa::import::import_with(&config, file, None, "qwen").text.unwrap();
+    let held = model.replacen("drafters: 0", "drafters: 1", 1);
+    let ours = (bytes_of(&held) - bytes_of(&model)) / 1024f64.powi(3);
+    let error = ours / published - 1.0;
+    println!("vllm-19 - vllm-20: {ours:.4} GiB, published {published:.2}, {error:+.4}");
+    assert!(error.abs() < 0.01, "{ours} against {published}");
+    format!(
+        "| Qwen3.5-122B-A10B, the layer that proposes tokens | imported | bf16 | {published:.2} GiB | \
+         {ours:.2} GiB | {:+.1} % |",
+        error * 100.0
+    )
+}
+
 fn shown(number: f64) -> String {
     let text = format!("{number:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -310,3 +310,32 @@ fn every_kind_of_decoder_can_carry_adapters() {
         }
     }
 }
+
+#[test]
+fn blocks_that_a_model_was_given_can_be_amended() {
+    let text = |amended: &str| {
+        format!(
+            "use std.layers.{{GatedMlp, HybridDecoder, LayerDrafter, Mamba, ShortConvolution}}\nuse \
+             std.layers.GroupedQueryAttention\nuse std.systems.H100_SXM_1\n\n/// Small.\nmodel Small = \
+             HybridDecoder(\n  layers: 4, hidden: 64, vocab: 100,\n  mixer: Mamba(inner: 128, state: \
+             16, step_rank: 4),\n  mlp: GatedMlp(ffn: 128),\n  drafter: LayerDrafter(\n    name: \
+             \"mtp\", attention: GroupedQueryAttention(heads: 4, head_dim: 16, cached: false),\n    \
+             mlp: GatedMlp(ffn: 128),\n  ),\n) {{\n  source = \"a test\"\n}}\n\n/// Changed.\nmodel \
+             Here = Small with {{ {amended} }} {{\n  source = \"a test\"\n}}\n\nscenario s {{\n  \
+             model = Here\n  system = H100_SXM_1\n  serve {{ batch = 1, prompt = 64, output = 2 \
+             }}\n}}\n"
+        )
+    };
+    let total = |amended: &str| Run::of(&text(amended)).scenarios["s"].get("parameters.total");
+    let plain = total("layers = 4");
+    // Three matrices in each of four layers, and in one behind them.
+    assert_eq!(total("mlp.ffn = 160") - plain, 4.0 * 3.0 * 64.0 * 32.0);
+    assert_eq!(total("drafter.mlp.ffn = 160") - plain, 3.0 * 64.0 * 32.0);
+    assert_eq!(total("drafter.mlp = GatedMlp(ffn: 160)") - plain, 3.0 * 64.0 * 32.0);
+    assert_eq!(total("mlp = GatedMlp(ffn: 160, bias: true)") - total("mlp.ffn = 160"), 4.0 * 384.0);
+    assert!(total("mixer = ShortConvolution(inner: 64)") < plain);
+    assert!(total("drafters = 0") < plain);
+    // A field that the block does not have is no silent nothing.
+    let found = Run::of(&text("mlp.ffm = 160"));
+    assert_eq!(found.finding("E0202").title, "a block has no field `ffm`");
+}

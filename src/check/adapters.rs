@@ -117,7 +117,8 @@ impl<'p> Checker<'p> {
         let Some(item) = block.block else { return Value::Error };
         let inner = self.item_env(item).names();
         let outer = inner.clone();
-        if !self.bind_block_params(item, (&[], &block.slots), place, &outer, &inner) {
+        let slots = self.amended_slots(block);
+        if !self.bind_block_params(item, (&[], &slots), place, &outer, &inner) {
             return Value::Error;
         }
         let tensors = &self.builder.built.model.tensors;

@@ -100,7 +100,8 @@ impl<'p> Checker<'p> {
                             if object.kind == ItemKind::Block && self.builder.active =>
                         {
                             let Some(item) = object.block else { return Value::Error };
-                            return self.call_block(item, &object.slots, args, place, env);
+                            let slots = self.amended_slots(&object);
+                            return self.call_block(item, &slots, args, place, env);
                         }
                         // Which block it is nobody knows yet: the caller is checked by itself.
                         Value::Unknown(ItemKind::Block, _) => return Value::Error,
@@ -511,7 +512,7 @@ fn is_last_part(path: &str, name: &str) -> bool {
 }
 
 /// Whether a parameter is declared with this type.
-fn wants(param: &Param, ty: &str) -> bool {
+pub(super) fn wants(param: &Param, ty: &str) -> bool {
     let parts = param.ty.as_ref().map(|ty| ty.parts.as_slice()).unwrap_or_default();
     matches!(parts, [(name, 1)] if name.name == ty)
 }

@@ -384,9 +384,14 @@ impl<'p> Checker<'p> {
             let env = entry.outer.inner(scope);
             let Some(expr) = entry.value else { return Value::Error };
             let word = super::schema::wants_word(root.kind, path);
-            let value = match super::schema::wants_block(root.kind, path) {
-                true => self.block_value(expr, &env),
-                false => self.eval_setting(expr, &env, word),
+            let slot = match &**path {
+                [name] => root.slot(*name).filter(|s| super::call::wants(s.param, "Block")),
+                _ => None,
+            };
+            let value = match slot {
+                Some(slot) => self.eval_argument(slot.param, expr, &env),
+                None if super::schema::wants_block(root.kind, path) => self.block_value(expr, &env),
+                None => self.eval_setting(expr, &env, word),
             };
             Some(self.name_value(value, root, path, entry))
         } else if let [name] = &**path
@@ -427,6 +432,21 @@ impl<'p> Checker<'p> {
                 value
             }
         }
+    }
+
+    /// The values that a block was given, those in their place that it was amended with:
+    /// `with { experts.top_k = 1 }`.
+    pub(super) fn amended_slots(&self, block: &Rc<Object<'p>>) -> Vec<Slot<'p>> {
+        let mut slots = block.slots.clone();
+        for slot in &mut slots {
+            let name = slot.param.name.name;
+            let amends = |e: &&Entry<'p>| e.path.first() == Some(&name);
+            if let Some(entry) = block.entries.iter().rev().find(amends) {
+                let (place, env) = (entry.place, self.fields_env(block, &entry.outer));
+                slot.given = Some(Given { expr: None, name, place, env });
+            }
+        }
+        slots
     }
 
     pub(super) fn slot_value(&mut self, root: &Rc<Object<'p>>, slot: &Slot<'p>) -> Value<'p> {

@@ -306,7 +306,9 @@ pub fn wants_block(kind: ItemKind, path: &[Name]) -> bool {
 
 /// Reports settings for an object that its kind does not have.
 pub fn check_settings(checker: &mut Checker<'_>, object: &Object<'_>, entries: &[Entry<'_>]) {
-    if fields(object.kind).is_none() || object.owner.is_some() {
+    // A block with values for its parameters has these and no other fields.
+    let has_fields = fields(object.kind).is_some() || object.kind == ItemKind::Block;
+    if !has_fields || object.owner.is_some() {
         return;
     }
     let mut unknown: Vec<&[Name]> = Vec::new();
