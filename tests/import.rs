@@ -775,6 +775,19 @@ fn real_configs_with_a_key_changed_are_imported_soundly_or_refused() {
 }
 
 #[test]
+fn marks_and_ends_of_lines_say_nothing_and_keys_written_twice_do() {
+    let (plain, _) = imported("tiny", LLAMA);
+    for text in [format!("\u{feff}{LLAMA}"), LLAMA.replace('\n', "\r\n"), LLAMA.replace('\n', "\r")]
+    {
+        assert_eq!(imported("tiny", &text).0.text, plain.text);
+    }
+    let twice = LLAMA.replacen('{', "{\"hidden_size\": 512,", 1);
+    let (twice, _) = imported("tiny", &twice);
+    assert_eq!(codes(&twice), ["W0802"]);
+    assert_eq!(twice.text, plain.text, "the last one counts, as Python has it");
+}
+
+#[test]
 fn large_configs_are_read_in_a_moment() {
     let started = std::time::Instant::now();
     let noise = format!("{{\"noise\": \"{}\",", "x".repeat(5_000_000));

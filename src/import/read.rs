@@ -134,6 +134,13 @@ pub(super) fn read(
         blocks: BTreeSet::new(),
         findings: Vec::new(),
     };
+    for (member, before) in root.twice().into_iter().take(5) {
+        let title = format!("`{}` is written twice", member.key);
+        let at = reader.place(member.span);
+        let finding = Diagnostic::new(codes::CONFIG_ASSUMED, title, at, "this one counts");
+        let before = reader.place(before);
+        reader.findings.push(finding.and(before, "not this one".to_owned()));
+    }
     let architecture = reader.architecture();
     let arguments = reader.arguments();
     let dtype = reader.dtype();
