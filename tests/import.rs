@@ -297,7 +297,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("glm4-9b-0414", 9_400_279_040.0, 0.0),
     ("gpt-neo-1.3b", 1_315_575_808.0, 0.0),
     ("gpt-oss-20b", 20_914_757_184.0, 0.0),
-    ("granite-3.1-1b-a400m", 1.33e9, 0.01e9),
+    ("granite-3.1-1b-a400m", 1_334_628_352.0, 0.0),
     ("granite-3.1-3b-a800m", 3_298_793_472.0, 0.0),
     ("granite-3.3-8b", 8_170_864_640.0, 0.0),
     ("granite-4.0-h-micro", 3.19e9, 0.01e9),
@@ -362,6 +362,8 @@ const KIN: &[(&str, f64, f64)] = &[
     ("qwen3-8b-fp8", 8_190_735_360.0, 0.0),
     ("qwen3-vl-30b-a3b", 31.07e9, 0.06e9),
     ("qwen3-vl-4b", 4_437_815_808.0, 0.0),
+    ("qwen3.5-18b-reap-a3b", 18_543_997_568.0, 0.0),
+    ("qwen3.5-9b-mlx-8bit", 9_409_813_744.0, 0.0),
     ("qwen3.6-35b-a3b", 35.1e9, 0.06e9),
     ("rwkv6-world-7b", 7_635_746_816.0, 0.0),
     ("seed-oss-36b", 36_151_104_512.0, 0.0),
@@ -799,6 +801,17 @@ fn large_configs_are_read_in_a_moment() {
     let deep = format!("{{\"model_type\": {}", "[".repeat(1_000_000));
     assert_eq!(codes(&self::imported("deep", &deep).0), ["E0801"]);
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_checkpoint_of_mlx_has_the_size_that_the_model_says() {
+    // `total_size` of its weight map: scales and biases of groups too, the tower as it was.
+    let (name, bytes) = ("qwen3.5-9b-mlx-8bit", 10_426_433_504.0);
+    let path = format!("{}/tests/configs/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let (imported, _) = imported(name, &fs::read_to_string(path).unwrap());
+    let all = weights(imported.text.as_deref().unwrap());
+    let ours: f64 = all.iter().map(|w| w.elements * w.layers.unwrap_or(1.0) * w.width).sum();
+    assert!((ours / bytes - 1.0).abs() < 2e-4, "{ours} against {bytes}");
 }
 
 #[test]
