@@ -276,6 +276,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("command-r-plus", 103_810_674_688.0, 0.0),
     ("command-r7b", 8.03e9, 0.01e9),
     ("dbrx", 131_596_523_520.0, 0.0),
+    ("deepseek-ocr", 3_336_106_240.0, 0.0),
     ("deepseek-vl2-small", 16.1e9, 0.1e9),
     ("devstral-2-123b", 125e9, 0.1e9),
     ("ernie-0.3b", 360_748_032.0, 0.0),
@@ -302,7 +303,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("glm4-9b-0414", 9_400_279_040.0, 0.0),
     ("gpt-neo-1.3b", 1_315_575_808.0, 0.0),
     ("gpt-oss-20b", 20_914_757_184.0, 0.0),
-    ("granite-3.1-1b-a400m", 1.33e9, 0.01e9),
+    ("granite-3.1-1b-a400m", 1_334_628_352.0, 0.0),
     ("granite-3.1-3b-a800m", 3_298_793_472.0, 0.0),
     ("granite-3.3-8b", 8_170_864_640.0, 0.0),
     ("granite-4.0-h-micro", 3.19e9, 0.01e9),
@@ -368,6 +369,8 @@ const KIN: &[(&str, f64, f64)] = &[
     ("qwen3-8b-fp8", 8_190_735_360.0, 0.0),
     ("qwen3-vl-30b-a3b", 31.07e9, 0.06e9),
     ("qwen3-vl-4b", 4_437_815_808.0, 0.0),
+    ("qwen3.5-18b-reap-a3b", 18_543_997_568.0, 0.0),
+    ("qwen3.5-9b-mlx-8bit", 9_409_813_744.0, 0.0),
     ("qwen3.6-35b-a3b", 35.1e9, 0.06e9),
     ("rwkv6-world-7b", 7_635_746_816.0, 0.0),
     ("seed-oss-36b", 36_151_104_512.0, 0.0),
@@ -783,6 +786,19 @@ fn real_configs_with_a_key_changed_are_imported_soundly_or_refused() {
 }
 
 #[test]
+fn marks_and_ends_of_lines_say_nothing_and_keys_written_twice_do() {
+    let (plain, _) = imported("tiny", LLAMA);
+    for text in [format!("\u{feff}{LLAMA}"), LLAMA.replace('\n', "\r\n"), LLAMA.replace('\n', "\r")]
+    {
+        assert_eq!(imported("tiny", &text).0.text, plain.text);
+    }
+    let twice = LLAMA.replacen('{', "{\"hidden_size\": 512,", 1);
+    let (twice, _) = imported("tiny", &twice);
+    assert_eq!(codes(&twice), ["W0802"]);
+    assert_eq!(twice.text, plain.text, "the last one counts, as Python has it");
+}
+
+#[test]
 fn large_configs_are_read_in_a_moment() {
     let started = std::time::Instant::now();
     let noise = format!("{{\"noise\": \"{}\",", "x".repeat(5_000_000));
@@ -794,6 +810,17 @@ fn large_configs_are_read_in_a_moment() {
     let deep = format!("{{\"model_type\": {}", "[".repeat(1_000_000));
     assert_eq!(codes(&self::imported("deep", &deep).0), ["E0801"]);
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_checkpoint_of_mlx_has_the_size_that_the_model_says() {
+    // `total_size` of its weight map: scales and biases of groups too, the tower as it was.
+    let (name, bytes) = ("qwen3.5-9b-mlx-8bit", 10_426_433_504.0);
+    let path = format!("{}/tests/configs/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let (imported, _) = imported(name, &fs::read_to_string(path).unwrap());
+    let all = weights(imported.text.as_deref().unwrap());
+    let ours: f64 = all.iter().map(|w| w.elements * w.layers.unwrap_or(1.0) * w.width).sum();
+    assert!((ours / bytes - 1.0).abs() < 2e-4, "{ours} against {bytes}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! In: the text of a `config.json`. Out: a [`Node`] tree, or what is wrong and where. Beyond the
 //! standard it takes `NaN` and `Infinity`, which Python writes; nothing else.
 
+use std::collections::HashMap;
+
 use crate::source::Span;
 
 /// Objects and lists inside of each other, at most.
@@ -81,12 +83,31 @@ impl Node {
         }
         found
     }
+    /// Keys that are written more than once, each with the place before.
+    #[must_use]
+    pub fn twice(&self) -> Vec<(&Member, Span)> {
+        let (mut found, mut open) = (Vec::new(), vec![self]);
+        while let Some(node) = open.pop() {
+            if let Kind::List(items) = &node.kind {
+                open.extend(items);
+            }
+            let mut seen: HashMap<&str, Span> = HashMap::new();
+            for member in node.members() {
+                let before = seen.insert(&member.key, member.span);
+                found.extend(before.map(|before| (member, before)));
+                open.push(&member.value);
+            }
+        }
+        found
+    }
     /// The value as it stands in a sentence.
     #[must_use]
     pub fn shown(&self) -> String {
         match &self.kind {
             Kind::Null => "null".into(),
             Kind::Bool(b) => b.to_string(),
+            Kind::Number(n) if n.is_nan() => "NaN".into(),
+            Kind::Number(n) if n.is_infinite() => "infinite".into(),
             Kind::Number(n) => crate::check::show_number(*n),
             Kind::Text(t) => format!("\"{}\"", t.chars().take(40).collect::<String>()),
             Kind::List(_) => "a list".into(),
@@ -128,7 +149,10 @@ impl Reader<'_> {
         }
     }
     fn broken(&self, expected: &'static str) -> Broken {
-        let width = self.rest().chars().next().map_or(0, char::len_utf8);
+        let rest = self.rest();
+        let is_comment = ["//", "/*", "#"].iter().any(|mark| rest.starts_with(mark));
+        let expected = if is_comment { "JSON without comments" } else { expected };
+        let width = rest.chars().next().map_or(0, char::len_utf8);
         Broken { span: span(self.at, self.at + width), expected }
     }
     fn eat(&mut self, byte: u8) -> bool {
@@ -158,6 +182,9 @@ impl Reader<'_> {
             _ if self.word("Infinity") => Kind::Number(f64::INFINITY),
             _ if self.word("-Infinity") => Kind::Number(f64::NEG_INFINITY),
             Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b'\'') => return Err(self.broken("a text between double quotes")),
+            Some(b'T' | b'F') => return Err(self.broken("`true` or `false`")),
+            Some(b'N' | b'u') => return Err(self.broken("`null`")),
             _ => return Err(self.broken("a value")),
         };
         Ok(Node { span: span(start, self.at), kind })
@@ -173,6 +200,9 @@ impl Reader<'_> {
         loop {
             self.blanks();
             let start = self.at;
+            if self.peek() == Some(b'}') {
+                return Err(self.broken("another key, or no comma before this brace,"));
+            }
             if self.peek() != Some(b'"') {
                 return Err(self.broken("a key between double quotes"));
             }
@@ -204,6 +234,9 @@ impl Reader<'_> {
         }
         loop {
             self.blanks();
+            if self.peek() == Some(b']') {
+                return Err(self.broken("another value, or no comma before this bracket,"));
+            }
             items.push(self.value(depth + 1)?);
             self.blanks();
             if self.eat(b']') {
@@ -300,11 +333,22 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_are_written_twice_are_found_with_both_places() {
+        let node = read(r#"{"a": 1, "b": [{"c": 1, "c": 2}], "a": {"a": 3}}"#).unwrap();
+        let found: Vec<_> = node.twice().iter().map(|(m, at)| (&*m.key, at.start)).collect();
+        assert_eq!(found, [("a", 1), ("c", 16)]);
+    }
+
+    #[test]
     fn broken_texts_say_where_and_what_was_expected() {
         let said = |text| read(text).map_err(|b| (b.span.start, b.expected)).unwrap_err();
         assert_eq!(said(""), (0, "a value"));
         assert_eq!(said("{'a': 1}"), (1, "a key between double quotes"));
-        assert_eq!(said(r#"{"a": 1,}"#), (8, "a key between double quotes"));
+        assert_eq!(said(r#"{"a": 1,}"#), (8, "another key, or no comma before this brace,"));
+        assert_eq!(said("[1, ]"), (4, "another value, or no comma before this bracket,"));
+        assert_eq!(said("{// a\n\"a\": 1}"), (1, "JSON without comments"));
+        assert_eq!(said(r#"{"a": True}"#), (6, "`true` or `false`"));
+        assert_eq!(said(r#"{"a": None}"#), (6, "`null`"));
         assert_eq!(said(r#"{"a": 1} x"#), (9, "the end of the file"));
         assert_eq!(said(r#"{"a": 1.2.3}"#), (6, "a number"));
         assert_eq!(said(r#"{"a": "b"#), (6, "a closing quote for this text"));

@@ -161,6 +161,9 @@ impl Reader<'_> {
             format.rules.push((names, shape.name, why.clone()));
             self.own_formats(&mut format);
             if method == "mlx" {
+                // mlx-vlm quantizes no tower.
+                let left = format!("left out by MLX, {why}");
+                format.rules.push((vec!["VisionTower".to_owned()], String::new(), left));
                 self.own_modules(config, &mut format, &why, at);
             }
         } else {

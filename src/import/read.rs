@@ -134,6 +134,13 @@ pub(super) fn read(
         blocks: BTreeSet::new(),
         findings: Vec::new(),
     };
+    for (member, before) in root.twice().into_iter().take(5) {
+        let title = format!("`{}` is written twice", member.key);
+        let at = reader.place(member.span);
+        let finding = Diagnostic::new(codes::CONFIG_ASSUMED, title, at, "this one counts");
+        let before = reader.place(before);
+        reader.findings.push(finding.and(before, "not this one".to_owned()));
+    }
     let architecture = reader.architecture();
     let arguments = reader.arguments();
     let dtype = reader.dtype();
@@ -154,12 +161,19 @@ fn families_of(
 ) -> Result<(String, Vec<&'static Family>), Diagnostic> {
     let place = |span| Place { file, span };
     let Some(member) = root.member("model_type") else {
-        return Err(Diagnostic::new(
+        let finding = Diagnostic::new(
             codes::CONFIG_KEY_MISSING,
             "the config has no `model_type`",
             place(first(root.span)),
             "which architecture it is, is not said",
-        ));
+        );
+        return Err(match root.member("quantization") {
+            Some(_) => finding.note(
+                "this says how weights are quantized: import the config.json beside it, which is \
+                 read with this file",
+            ),
+            None => finding,
+        });
     };
     let around = root.members().iter().any(|m| {
         let families = table.wrapping().filter(|f| f.wraps.as_deref() == Some(m.key.as_str()));

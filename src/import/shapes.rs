@@ -6,6 +6,9 @@
 use super::json::{Kind, Node};
 use super::read::is_set;
 
+/// Elements of a group, at most.
+const MOST: f64 = 1_048_576.0;
+
 /// A number format to be: bits of an element, and of its scales and zeros.
 pub(super) struct Shape {
     pub name: String,
@@ -65,7 +68,7 @@ pub(super) fn shape(method: &str, config: &Node) -> Option<Shape> {
         "awq" | "gptq" | "gptq_marlin" | "awq_marlin" | "auto-round" | "intel/auto-round" => {
             let bits = number(config, "bits").or(number(config, "w_bit")).unwrap_or(4.0);
             let group = number(config, "group_size").or(number(config, "q_group_size"));
-            grouped(bits, group.unwrap_or(128.0), true)
+            grouped(bits, group.unwrap_or(128.0), true)?
         }
         "fp8" => match config.member("weight_block_size").map(|m| &m.value.kind) {
             Some(Kind::List(_)) => blocks(config, "weight_block_size").computed("fp8"),
@@ -86,13 +89,13 @@ pub(super) fn shape(method: &str, config: &Node) -> Option<Shape> {
                 let inner = format!("quant_config.weight_quant_params.{key}");
                 number(config, key).or(number(config, &inner))
             };
-            affine(set("nbits").unwrap_or(4.0), set("group_size").unwrap_or(64.0))
+            affine(set("nbits").unwrap_or(4.0), set("group_size").unwrap_or(64.0))?
         }
         "torchao" => {
             let kind = text(config, "quant_type").unwrap_or_default();
             let group = number(config, "group_size").unwrap_or(128.0);
             match kind.as_str() {
-                kind if kind.contains("int4") => grouped(4.0, group, true),
+                kind if kind.contains("int4") => grouped(4.0, group, true)?,
                 kind if kind.contains("int8") => Shape::plain("int8"),
                 kind if kind.contains("float8") || kind.contains("fp8") => Shape::plain("fp8"),
                 _ => return None,
@@ -105,7 +108,7 @@ pub(super) fn shape(method: &str, config: &Node) -> Option<Shape> {
                 "fp8_e4m3" => Shape::plain("fp8"),
                 "fp4" => Shape::plain("mxfp4"),
                 "int8" => Shape::plain("int8"),
-                "int4" | "uint4" => grouped(4.0, group.unwrap_or(128.0), true),
+                "int4" | "uint4" => grouped(4.0, group.unwrap_or(128.0), true)?,
                 _ => return None,
             }
         }
@@ -113,7 +116,7 @@ pub(super) fn shape(method: &str, config: &Node) -> Option<Shape> {
         "mlx" => affine(
             number(config, "bits").unwrap_or(4.0),
             number(config, "group_size").unwrap_or(64.0),
-        ),
+        )?,
         "modelopt" => {
             let algorithm =
                 text(config, "quant_algo").or_else(|| text(config, "quantization.quant_algo"));
@@ -186,31 +189,40 @@ pub(super) fn number(node: &Node, path: &str) -> Option<f64> {
     }
 }
 
-/// Integers with a scale, and with a zero point, for so many elements of a row.
-fn grouped(bits: f64, group: f64, zeros: bool) -> Shape {
-    let whole = |n: f64| (1.0..=16.0).contains(&n) && n.fract() == 0.0;
-    if !whole(bits) || group < 1.0 {
-        return Shape::plain(if bits == 4.0 { "int4" } else { "int8" });
+/// A count that formats can have: bits of an element, elements of a group.
+fn is_count(n: f64, most: f64) -> bool {
+    (1.0..=most).contains(&n) && n.fract() == 0.0
+}
+
+/// Integers with a scale, and with a zero point, for so many elements of a row; with one for a
+/// whole row where there are no groups.
+fn grouped(bits: f64, group: f64, zeros: bool) -> Option<Shape> {
+    if !is_count(bits, 16.0) || group > MOST {
+        return None;
+    }
+    if !is_count(group, MOST) {
+        return Some(Shape::plain(if bits <= 4.0 { "int4" } else { "int8" }));
     }
     let shape = if zeros { "" } else { "_symmetric" };
     let name = format!("int{bits}_g{group}{shape}");
     if ["int4_g128", "int4_g64", "int4_g32", "int8_g128"].contains(&name.as_str()) {
-        return Shape::plain(&name);
+        return Some(Shape::plain(&name));
     }
-    let format = match bits {
-        4.0 => "int4".to_owned(),
-        8.0 => "int8".to_owned(),
-        _ => "int4".to_owned(),
-    };
-    let zero = zeros.then_some((format, group * if bits < 4.0 { 4.0 / bits } else { 1.0 }));
-    Shape { name, bits, scale: Some(("fp16", group)), zero, block: None, compute: None }
+    let format = if bits == 8.0 { "int8" } else { "int4" };
+    let per = group * if bits < 4.0 { 4.0 / bits } else { 1.0 };
+    let zero = zeros.then(|| (format.to_owned(), per));
+    let scale = Some(("fp16", group));
+    Some(Shape { name, bits, scale, zero, block: None, compute: None })
 }
 
 /// Integers with a scale and a bias in 16 bits each (MLX).
-fn affine(bits: f64, group: f64) -> Shape {
+fn affine(bits: f64, group: f64) -> Option<Shape> {
+    if !is_count(bits, 16.0) || !is_count(group, MOST) {
+        return None;
+    }
     let name = format!("int{bits}_affine_g{group}");
     let (scale, zero) = (Some(("fp16", group)), Some(("fp16".into(), group)));
-    Shape { name, bits, scale, zero, block: None, compute: None }
+    Some(Shape { name, bits, scale, zero, block: None, compute: None })
 }
 
 /// fp8 with one scale for each block.
@@ -251,7 +263,7 @@ fn compressed(weights: &Node) -> Option<Shape> {
         (_, 8.0, None) => Shape::plain("int8"),
         (_, bits, Some(size)) => {
             let symmetric = weights.member("symmetric").is_none_or(|m| is_set(&m.value));
-            grouped(bits, size, !symmetric)
+            grouped(bits, size, !symmetric)?
         }
         (_, 4.0, None) => Shape::plain("int4"),
         _ => return None,
@@ -281,8 +293,8 @@ fn modelopt(algorithm: &str, group: Option<f64>) -> Option<Shape> {
         "mxfp8" => Shape::plain("mxfp8").computed("fp8"),
         "int8" | "w8a16" => Shape::plain("int8"),
         "w8a8_sq_per_channel" => Shape::plain("int8").computed("int8"),
-        "w4a16_awq" => grouped(4.0, group.unwrap_or(128.0), false),
-        "w4a8_awq" => grouped(4.0, group.unwrap_or(128.0), false).computed("fp8"),
+        "w4a16_awq" => grouped(4.0, group.unwrap_or(128.0), false)?,
+        "w4a8_awq" => grouped(4.0, group.unwrap_or(128.0), false)?.computed("fp8"),
         _ => return None,
     })
 }
@@ -298,7 +310,7 @@ pub(super) fn modules(config: &Node) -> Vec<(&str, Option<Shape>)> {
                 Some("mxfp4") => Shape::plain("mxfp4"),
                 Some("nvfp4") => Shape::plain("nvfp4"),
                 Some("mxfp8") => Shape::plain("mxfp8"),
-                _ => affine(bits, number(node, "group_size").unwrap_or(64.0)),
+                _ => affine(bits, number(node, "group_size").unwrap_or(64.0))?,
             }))
         }
         _ => None,
