@@ -199,7 +199,8 @@ impl Aside {
     fn at(&mut self, moment: Moment) -> &mut Known {
         let known = self.known.entry(moment.name).or_default();
         if known.loaded.is_none() || known.stamp != moment.stamp {
-            known.shelf.renew(&moment.loaded.program, moment.loaded.module);
+            let Loaded { program, module, .. } = &*moment.loaded;
+            known.shelf.renew_with(program, *module, moment.loaded.prints().clone());
             known.stamp = moment.stamp;
             known.loaded = Some(moment.loaded);
         }
@@ -212,7 +213,7 @@ impl Aside {
         let Some((name, scenario)) = self.late.pop_front() else { return false };
         let done = catch_unwind(AssertUnwindSafe(|| {
             let Some(known) = self.known.get_mut(&name) else { return };
-            let Some(Loaded { program, module }) = known.loaded.as_deref() else { return };
+            let Some(Loaded { program, module, .. }) = known.loaded.as_deref() else { return };
             known.shelf.again(program, *module, scenario);
         }));
         if done.is_err() {
@@ -232,7 +233,9 @@ impl Aside {
             return true;
         };
         let done = catch_unwind(AssertUnwindSafe(|| {
-            let Some(Loaded { program, module }) = known.loaded.as_deref() else { return false };
+            let Some(Loaded { program, module, .. }) = known.loaded.as_deref() else {
+                return false;
+            };
             let scenario = known.shelf.outdated(program, *module);
             scenario.map(|s| known.shelf.again(program, *module, s)).is_some()
         }));

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const HASTE: Duration = Duration::from_millis(50);
 
 /// How long findings of a document are looked for before those are sent that are certain already.
-const BUDGET: Duration = Duration::from_millis(4);
+const BUDGET: Duration = Duration::from_micros(3_500);
 /// The same for a document of more than [`LARGE`] bytes.
 const LARGE_BUDGET: Duration = Duration::from_millis(25);
 const LARGE: usize = 64 * 1024;
@@ -340,7 +340,8 @@ impl Worker {
             Some(Found::Whole(found)) => {
                 self.session.workspace.tell(name, Told::Whole);
                 let message = self.message(name, &found)?;
-                let evaluated = json!({ "uri": message["uri"], "version": message["version"] });
+                let of = |key: &str| message.get(key).cloned();
+                let evaluated = json!({ "uri": of("uri"), "version": of("version") });
                 if !self.session.peer.pulls {
                     let _ = self.session.outbox.send(Out::Diagnostics(message));
                 }

@@ -118,3 +118,23 @@ fn a_client_that_asks_for_findings_gets_all_of_them() {
     let report = client.of("textDocument/diagnostic", uri);
     assert_eq!(report["items"].as_array().unwrap().len(), 13, "{report:#?}");
 }
+
+#[test]
+fn hints_that_take_long_come_when_the_client_is_told_to_ask_again() {
+    let text = text();
+    let uri = "untitled:hints";
+    let params = json!({ "textDocument": { "uri": uri }, "range": {
+        "start": { "line": 0, "character": 0 }, "end": { "line": 500, "character": 0 },
+    } });
+    let mut patient = Client::start();
+    patient.open(uri, &text);
+    let all = patient.request("textDocument/inlayHint", params.clone());
+    assert!(all.as_array().unwrap().len() >= 12, "{all:#?}");
+    let refresh = json!({ "workspace": { "inlayHint": { "refreshSupport": true } } });
+    let mut client = Client::with(refresh, json!({}));
+    client.open(uri, &text);
+    let some = client.request("textDocument/inlayHint", params.clone());
+    assert!(some.as_array().unwrap().len() < all.as_array().unwrap().len(), "{some:#?}");
+    client.expect("workspace/inlayHint/refresh");
+    assert_eq!(client.request("textDocument/inlayHint", params), all);
+}

@@ -30,7 +30,6 @@ use crate::syntax::ast::ItemKind;
 #[derive(Default)]
 pub struct Kept {
     pieces: FxHashMap<usize, Findings>,
-    prints: Option<Prints>,
     /// What sound models and scenarios relied on.
     templates: Templates,
     /// How long a look at a model or a scenario takes, more or less.
@@ -87,6 +86,7 @@ struct Stale<'p> {
 pub fn check_again(
     program: &Program,
     module: ModuleId,
+    prints: &Prints,
     kept: &mut Kept,
     stop: &dyn Fn(Duration) -> bool,
 ) -> Checked {
@@ -96,7 +96,6 @@ pub fn check_again(
     let _ = lead.imports_of(module);
     super::items::check_imports(&mut lead, module);
     lint_imports(&mut lead, module);
-    let prints = Prints::again(program, kept.prints.take());
     let context = prints.context(program, module);
     let mut run = Run {
         program,
@@ -104,7 +103,7 @@ pub fn check_again(
         shared: None,
         lead,
         looks: Looks::new(
-            Shapes::new(Some((&prints, hashed((context.world, context.metrics))))),
+            Shapes::new(Some((prints, hashed((context.world, context.metrics))))),
             std::mem::take(&mut kept.templates),
         ),
     };
@@ -159,7 +158,6 @@ pub fn check_again(
             found.append(&mut run.lead.diagnostics);
             found.extend(in_order(by_piece));
             kept.templates = run.looks.templates;
-            kept.prints = Some(prints);
             diagnostic::sort(&mut found);
             return Checked::Part(once(program, found));
         }
@@ -177,7 +175,6 @@ pub fn check_again(
     found.extend(in_order(by_piece));
     kept.pieces = fresh;
     kept.templates = run.looks.templates;
-    kept.prints = Some(prints);
     diagnostic::sort(&mut found);
     Checked::Whole(once(program, found))
 }

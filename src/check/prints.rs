@@ -4,9 +4,8 @@
 //! In: a program, and the prints of its last version. Out: [`Prints`], and for each piece the
 //! [`Key`] under which what is known of it holds.
 
-use std::cell::OnceCell;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
@@ -27,7 +26,7 @@ pub struct Prints {
     first: FxHashMap<ModuleId, usize>,
     prints: Vec<u64>,
     /// For each piece, those that it uses.
-    uses: Vec<Vec<usize>>,
+    uses: Arc<Vec<Vec<usize>>>,
     pieces: Vec<(ModuleId, usize)>,
     /// What the first line of each says; with `renamed` this decides what words mean.
     heads: Vec<Head>,
@@ -39,9 +38,9 @@ pub struct Prints {
     /// A number for each piece: for its text, and for what names in it mean that are imported.
     own: Vec<u64>,
     /// Pieces that use each other, after those that they use.
-    groups: Vec<Vec<usize>>,
+    groups: Arc<Vec<Vec<usize>>>,
     /// For each piece, those that use it.
-    users: OnceCell<Vec<Vec<usize>>>,
+    users: OnceLock<Vec<Vec<usize>>>,
 }
 
 /// The kind and the name of a piece.
@@ -111,19 +110,19 @@ impl Prints {
     /// The same, with what is known from before an edit: as long as the pieces are called as they
     /// were, only what was edited is looked at.
     #[must_use]
-    pub fn again(program: &Program, old: Option<Self>) -> Self {
+    pub fn again(program: &Program, old: Option<&Self>) -> Self {
         let mut out = Self {
             first: FxHashMap::default(),
             prints: Vec::new(),
-            uses: Vec::new(),
+            uses: Arc::default(),
             pieces: Vec::new(),
             heads: Vec::new(),
             contents: Vec::new(),
             renamed: FxHashMap::default(),
             imported: FxHashMap::default(),
             own: Vec::new(),
-            groups: Vec::new(),
-            users: OnceCell::new(),
+            groups: Arc::default(),
+            users: OnceLock::new(),
         };
         for (id, module) in program.modules().filter(|(_, m)| m.std_path.is_none()) {
             out.first.insert(id, out.pieces.len());
@@ -134,15 +133,15 @@ impl Prints {
             out.renamed.insert(id, renamed(program, id));
             out.imported.insert(id, imported(program, id));
         }
-        let alike = |old: &Self| {
+        let alike = |old: &&Self| {
             old.pieces == out.pieces && old.heads == out.heads && old.renamed == out.renamed
         };
         match old.filter(alike) {
             Some(old) => {
                 let same = old.imported == out.imported;
-                out.groups = old.groups;
-                out.uses = old.uses;
-                out.own = old.own;
+                out.groups = old.groups.clone();
+                out.uses = old.uses.clone();
+                out.own.clone_from(&old.own);
                 let mut moved = false;
                 for (at, (was, now)) in old.contents.iter().zip(&out.contents).enumerate() {
                     let edited = !Arc::ptr_eq(was, now);
@@ -157,7 +156,9 @@ impl Prints {
                         continue;
                     }
                     let uses = out.used(program, id, piece);
-                    if let Some(slot) = out.uses.get_mut(at).filter(|slot| **slot != uses) {
+                    if out.uses.get(at).is_some_and(|slot| *slot != uses)
+                        && let Some(slot) = Arc::make_mut(&mut out.uses).get_mut(at)
+                    {
                         *slot = uses;
                         moved = true;
                     }
@@ -168,7 +169,8 @@ impl Prints {
             }
             None => {
                 let pieces = out.pieces.iter();
-                out.uses = pieces.clone().map(|(m, p)| out.used(program, *m, *p)).collect();
+                let uses = pieces.clone().map(|(m, p)| out.used(program, *m, *p)).collect();
+                out.uses = Arc::new(uses);
                 out.own = pieces.map(|(m, p)| out.own_print(program, *m, *p)).collect();
                 out.group();
             }
@@ -249,7 +251,8 @@ impl Prints {
             }
         }
         let groups = petgraph::algo::kosaraju_scc(&graph).into_iter();
-        self.groups = groups.map(|g| g.into_iter().map(NodeIndex::index).collect()).collect();
+        let groups = groups.map(|g| g.into_iter().map(NodeIndex::index).collect());
+        self.groups = Arc::new(groups.collect());
     }
 
     /// Pieces that use each other have one print; it holds those of all that they use.
@@ -257,7 +260,7 @@ impl Prints {
         let own = |at: usize| self.own.get(at).copied();
         let mut prints = vec![0; self.pieces.len()];
         let mut parts: Vec<u64> = Vec::new();
-        for group in &self.groups {
+        for group in &*self.groups {
             parts.clear();
             for node in group {
                 parts.extend(own(*node));

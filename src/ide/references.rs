@@ -365,8 +365,9 @@ fn checked(view: &View<'_>, edits: &[Edit]) -> Result<(), String> {
     let Some((after, module)) = texts.program(root) else { return Ok(()) };
     let errors = |program: &crate::check::Program, module: ModuleId| {
         let mut kept = crate::check::Kept::default();
+        let prints = crate::check::Prints::of(program);
         let (Checked::Whole(found) | Checked::Part(found)) =
-            crate::check::check_again(program, module, &mut kept, &|_| false);
+            crate::check::check_again(program, module, &prints, &mut kept, &|_| false);
         found.into_iter().filter(|d| d.severity == Severity::Error).collect::<Vec<_>>()
     };
     let after = errors(&after, module);

@@ -30,7 +30,7 @@ pub struct Shelf {
 
 /// What is known of the version that is looked at.
 struct Now {
-    prints: Prints,
+    prints: Arc<Prints>,
     context: Context,
     stands: OnceCell<FxHashMap<usize, Stand>>,
 }
@@ -76,8 +76,13 @@ fn wanted(facts: Option<&Facts>, key: Key) -> u64 {
 impl Shelf {
     /// Looks at another version of the document.
     pub fn renew(&mut self, program: &Program, module: ModuleId) {
-        let old = self.now.take().map(|now| now.prints);
-        let prints = Prints::again(program, old);
+        let old = self.now.as_ref().map(|now| &*now.prints);
+        let prints = Arc::new(Prints::again(program, old));
+        self.renew_with(program, module, prints);
+    }
+
+    /// The same, with what its pieces depend on.
+    pub fn renew_with(&mut self, program: &Program, module: ModuleId, prints: Arc<Prints>) {
         let context = prints.context(program, module);
         self.now = Some(Now { prints, context, stands: OnceCell::new() });
         if self.kept.len() > MOST {
@@ -172,7 +177,7 @@ impl Shelf {
     /// The scenarios and measurements that what stands at a byte matters to.
     #[must_use]
     pub fn using(&self, view: &View<'_>, byte: u32) -> Vec<Name> {
-        let prints = self.now.as_ref().map(|now| &now.prints);
+        let prints = self.now.as_ref().map(|now| &*now.prints);
         prints.map_or_else(Vec::new, |prints| scenarios_using(view, prints, byte))
     }
 }

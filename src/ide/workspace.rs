@@ -6,13 +6,13 @@
 
 use std::cell::RefCell;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use super::document::Text;
-use crate::check::{Checked, Cut, Kept, Loader, ModuleId, NoFiles, Program, check_again};
+use crate::check::{Checked, Cut, Kept, Loader, ModuleId, NoFiles, Prints, Program, check_again};
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, SourceFile, Sources};
 
@@ -104,6 +104,18 @@ pub struct Loaded {
     pub program: Program,
     /// The module.
     pub module: ModuleId,
+    prints: OnceLock<Arc<Prints>>,
+    /// Those of an earlier version.
+    earlier: Option<Arc<Prints>>,
+}
+
+impl Loaded {
+    /// What its pieces depend on; found out when it is first asked for, by whatever thread.
+    #[must_use]
+    pub fn prints(&self) -> &Arc<Prints> {
+        let earlier = self.earlier.as_deref();
+        self.prints.get_or_init(|| Arc::new(Prints::again(&self.program, earlier)))
+    }
 }
 
 /// The findings of a document.
@@ -135,6 +147,8 @@ pub struct Document {
     edited: u64,
     kept: Kept,
     program: Option<Arc<Loaded>>,
+    /// What the pieces of its last version that was looked at depended on.
+    prints: Option<Arc<Prints>>,
     found: Option<Arc<Vec<Diagnostic>>>,
     /// How much of its findings, as they are now, was handed out: see [`Workspace::tell`].
     pub told: Told,
@@ -241,7 +255,10 @@ impl Workspace {
                 if own == name {
                     document.edited = self.stamps;
                 }
-                document.program = None;
+                if let Some(loaded) = document.program.take() {
+                    let prints = loaded.prints.get().or(loaded.earlier.as_ref());
+                    document.prints = prints.cloned();
+                }
                 document.found = None;
                 document.told = Told::Nothing;
             }
@@ -266,7 +283,8 @@ impl Workspace {
             for path in program.wanted_files() {
                 document.files.extend(beside(&path.0, &path.1));
             }
-            document.program = Some(Arc::new(Loaded { program, module }));
+            let (prints, earlier) = (OnceLock::new(), document.prints.take());
+            document.program = Some(Arc::new(Loaded { program, module, prints, earlier }));
         }
         document.program.clone()
     }
@@ -300,8 +318,9 @@ impl Workspace {
         let loaded = self.load(name);
         let document = self.documents.get_mut(name)?;
         let found = match loaded.as_deref() {
-            Some(Loaded { program, module }) if program.roots.contains(module) => {
-                match check_again(program, *module, &mut document.kept, stop) {
+            Some(loaded) if loaded.program.roots.contains(&loaded.module) => {
+                let Loaded { program, module, .. } = loaded;
+                match check_again(program, *module, loaded.prints(), &mut document.kept, stop) {
                     Checked::Whole(found) => Arc::new(found),
                     Checked::Part(found) => return Some(Found::Part(Arc::new(found))),
                 }
@@ -326,6 +345,7 @@ impl Document {
             edited: 0,
             kept: Kept::default(),
             program: None,
+            prints: None,
             found: None,
             told: Told::Nothing,
             files: Vec::new(),
