@@ -358,6 +358,86 @@ fn other_numbers_hide_no_finding_of_a_scenario() {
     assert!(compared > 50 && faulty > 10, "{compared} compared, {faulty} findings");
 }
 
+const PARTS: &str = "/// How many.
+const users = 32
+
+fn scale(x: Number) -> Number = x * 2
+
+plan Tp(tp: Count = 4) {
+  mesh tp
+  shard heads, ffn, vocab over tp
+}
+
+block Small(hidden: Count, ffn: Count) {
+  input x[batch, seq, hidden]
+  weight up[hidden, ffn]
+  weight down[ffn, hidden]
+  wide[batch, seq, ffn] = x * up
+  output y[batch, seq, hidden] = gelu(wide) * down
+}
+";
+
+const MAIN: &str = "use \"./parts.mesa\".{users, Tp}
+use \"./parts.mesa\" as parts
+use std.models.Llama3_8B
+use std.systems.DGX_H100
+
+const twice = parts.scale(2) * users
+
+scenario chat {
+  model  = Llama3_8B
+  system = DGX_H100
+  plan   = Tp(tp: 8)
+  serve { batch = users, prompt = 2048, output = 256 }
+  expect ttft < 4 s
+}
+
+scenario other = chat with { plan = parts.Tp(tp: 8), serve.batch = twice }
+";
+
+/// Typing into two files, one of which imports the other.
+#[test]
+fn a_file_shows_what_is_typed_into_the_file_that_it_imports() {
+    let names = ["/w/parts.mesa", "/w/main.mesa"];
+    let both = |texts: &[String; 2]| {
+        let mut workspace = Workspace::default();
+        workspace.open(names[0], 1, &texts[0]);
+        workspace.open(names[1], 1, &texts[1]);
+        workspace
+    };
+    let mut texts = [PARTS.to_owned(), MAIN.to_owned()];
+    let mut typists = [Typist::new(3, PARTS), Typist::new(4, MAIN)];
+    let mut workspace = both(&texts);
+    assert_eq!(shown(&workspace.findings(names[1])), Vec::<String>::new());
+    let mut shelf = Shelf::default();
+    let mut dice = Dice(seed() + 5);
+    for step in 0..edits() * 5 {
+        // Mostly the one that is imported.
+        let which = usize::from(dice.below(4) == 0);
+        texts[which] = typists[which].next(&texts[which]);
+        workspace.change(names[which], step as i32 + 2, &texts[which]);
+        let mut fresh = both(&texts);
+        let shows = format!("after {step} edits:\n{}\n---\n{}", texts[0], texts[1]);
+        let asked_of = dice.below(2);
+        for name in [names[asked_of], names[1]] {
+            let (kept, new) = (workspace.findings(name), fresh.findings(name));
+            assert_eq!(shown(&kept), shown(&new), "{name} {shows}");
+        }
+        let (name, question) = (names[asked_of], dice.below(12));
+        let byte = boundary(&texts[asked_of], dice.below(texts[asked_of].len() + 1)) as u32;
+        let kept = asked(&mut workspace, name, byte, question);
+        let new = asked(&mut fresh, name, byte, question);
+        assert_eq!(kept, new, "question {question} at {byte} of {name} {shows}");
+        let (program, module) = workspace.program(names[1]).unwrap();
+        shelf.renew(program, module);
+        for scenario in ["chat", "other"] {
+            let kept = shelf.facts(program, module, scenario);
+            let new = facts(program, module, scenario);
+            assert_eq!(kept.as_deref().map(told), new.as_ref().map(told), "{scenario} {shows}");
+        }
+    }
+}
+
 /// The same findings as the command line, apart from how often one mistake is said.
 #[test]
 fn an_editor_shows_what_the_command_line_says() {

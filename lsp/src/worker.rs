@@ -340,8 +340,8 @@ impl Worker {
             Some(Found::Whole(found)) => {
                 self.session.workspace.tell(name, Told::Whole);
                 let message = self.message(name, &found)?;
-                let of = |key: &str| message.get(key).cloned();
-                let evaluated = json!({ "uri": of("uri"), "version": of("version") });
+                let evaluated =
+                    json!({ "uri": message.get("uri"), "version": message.get("version") });
                 if !self.session.peer.pulls {
                     let _ = self.session.outbox.send(Out::Diagnostics(message));
                 }

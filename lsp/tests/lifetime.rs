@@ -73,7 +73,7 @@ fn what_is_no_message_is_refused_and_the_next_message_is_read() {
     let length = body.len();
     // What is sent, the code of the answer, and the id that it names.
     let cases = [
-        (format!("Content-Length: 5\r\n\r\n{{\"a\":"), -32700, json!(null)),
+        ("Content-Length: 5\r\n\r\n{\"a\":".into(), -32700, json!(null)),
         ("Content-Length: 0\r\n\r\n".into(), -32700, json!(null)),
         (format!("Content-Length: many\r\n\r\n{body}"), -32700, json!(null)),
         (format!("Content-Length: -{length}\r\n\r\n{body}"), -32700, json!(null)),

@@ -148,13 +148,14 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// An item reached through a module: `chips.H100_SXM(…)`.
+    /// An item reached through a module or a file: `chips.H100_SXM(…)`, `parts.Tp(tp: 8)`.
     fn eval_callee(&mut self, callee: &'p Expr, env: &Env<'p>) -> Result<ItemRef<'p>, Value<'p>> {
         if let ExprKind::Field(base, field) = &callee.kind
             && let Value::Module(path) = self.eval(base, env)
         {
             let program = self.program;
-            let found = program.std_modules(&path).find_map(|m| program.item(m, field.name));
+            let mut modules = program.modules_at(&path).into_iter();
+            let found = modules.find_map(|m| program.item(m, field.name));
             if let Some(item) = found {
                 return Ok(item);
             }

@@ -257,10 +257,7 @@ impl<'p> Checker<'p> {
                 }
             }
             Value::Module(path) => {
-                let modules: Vec<_> = match path.strip_prefix('#') {
-                    Some(n) => n.parse().ok().map(super::program::ModuleId).into_iter().collect(),
-                    None => self.program.std_modules(path).collect(),
-                };
+                let modules = self.program.modules_at(path);
                 let program = self.program;
                 match modules.iter().find_map(|m| program.item(*m, field)) {
                     Some(item) => self.item_value(item, place),

@@ -335,6 +335,15 @@ impl Program {
     pub fn std_module(&self, path: &str) -> Option<ModuleId> {
         self.std_index.get(path).copied()
     }
+    /// The modules that a path of names means: the file that a `use` reads (`#` and its number), or
+    /// those of a folder of the library.
+    #[must_use]
+    pub fn modules_at(&self, path: &str) -> Vec<ModuleId> {
+        match path.strip_prefix('#') {
+            Some(number) => number.parse().ok().map(ModuleId).into_iter().collect(),
+            None => self.std_modules(path).collect(),
+        }
+    }
     /// The module that `use "path"` in `module` reads.
     #[must_use]
     pub fn imported(&self, module: ModuleId, path: &str) -> Option<ModuleId> {

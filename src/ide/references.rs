@@ -131,9 +131,9 @@ fn measured<'p>(
 
 fn of_dimension<'p>(view: &View<'p>, measured: Dimension) -> Option<ItemRef<'p>> {
     let units = view.program.std_module("units")?;
-    let all = view.program.items_of_kind(units, ItemKind::Dimension).into_iter();
+    let mut all = view.program.items_of_kind(units, ItemKind::Dimension).into_iter();
     let is = |i: &ItemRef<'_>| view.program.dimension_named(i.item.name.name, 0) == Some(measured);
-    all.filter(is).next()
+    all.find(is)
 }
 
 fn dimension<'p>(view: &View<'p>, name: Name) -> Option<ItemRef<'p>> {
