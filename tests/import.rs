@@ -293,8 +293,6 @@ const KIN: &[(&str, f64, f64)] = &[
     ("gemma-3-12b", 12_187_325_040.0, 0.0),
     ("gemma-3-270m", 268_098_176.0, 0.0),
     ("gemma-3-4b", 4_300_079_472.0, 0.0),
-    // Without its towers: what keras-hub counts for it, 7,850,135,376, is as much more than this as
-    // its 5,439,595,456 for E2B is more than 4,456,156,768.
     ("gemma-3n-e4b", 6_866_696_688.0, 0.0),
     ("gemma-4-31b", 31.27e9, 0.06e9),
     ("glm-4-9b-chat", 9_399_951_360.0, 0.0),
@@ -333,6 +331,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("llava-next-mistral", 7_566_747_648.0, 0.0),
     ("llava-next-video-mistral-7b", 7_566_747_648.0, 0.0),
     ("llava-onevision-7b", 8.03e9, 0.01e9),
+    ("llava-v1.6-mistral-7b", 7_566_223_360.0, 0.0),
     ("longcat-flash", 560e9, 1e9),
     ("mamba2-2.7b", 2_702_599_680.0, 0.0),
     ("minicpm-moe-8x2b", 13.88e9, 0.01e9),
