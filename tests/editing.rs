@@ -465,6 +465,102 @@ fn an_editor_shows_what_the_command_line_says() {
     }
 }
 
+const MACHINES: &str = "\
+use std.chips.H100_SXM
+use std.links.NVLink4
+
+const most = 512
+
+chip Mine = H100_SXM with { memory.hbm.capacity = 80 GB }
+chip Other = H100_SXM with { memory.hbm.capacity = 94 GB }
+
+system Box {
+  source = \"made up\"
+  chip gpu = Mine
+  level node = 8 of gpu via NVLink4
+}
+
+plan Tp(tp: Count = 8) {
+  mesh tp
+  shard heads, ffn, vocab over tp
+}
+";
+
+const USERS: &str = "\
+use std.models.Llama3_8B
+use \"./parts.mesa\".{Box, most}
+use \"./parts.mesa\".{Tp as Spread}
+use \"./parts.mesa\" as parts
+
+scenario chat {
+  model  = Llama3_8B
+  system = Box
+  plan   = Spread(tp: 8)
+  serve { batch = 32, prompt = most, output = 16 }
+  expect memory.headroom > 1%
+}
+
+scenario more = chat with { serve.batch = 64 }
+scenario direct = chat with { system = parts.Box }
+";
+
+#[test]
+fn edits_of_imported_files_and_of_imports_are_seen_like_by_a_fresh_start() {
+    let changes = [
+        ("8 of", "4 of"),
+        ("8 of", "0 of"),
+        ("80 GB", "1 GB"),
+        ("80 GB", "96 GB"),
+        ("512", "4096"),
+        ("512", "0"),
+        ("Mine", "Other"),
+        ("chip gpu = Mine", "chip gpu = Other"),
+        ("tp: Count = 8", "tp: Count = 4"),
+        ("over tp", "over tq"),
+        ("{Box, most}", "{Box}"),
+        ("{Box, most}", "{most}"),
+        ("Tp as Spread", "Tp as Sp"),
+        ("Tp as Spread", "Box as Spread"),
+        ("as parts", "as part"),
+        ("parts.mesa\" as", "missing.mesa\" as"),
+        ("std.models.Llama3_8B", "std.models.Llama3_70B"),
+        ("Llama3_8B\n", "Llama3_8C\n"),
+        ("batch = 32", "batch = 64"),
+        ("const most", "\n// above\nconst most"),
+        ("const most", "unit foo = 3 GB\nconst most"),
+        ("const most", "const top = most\nconst most"),
+    ];
+    let names = ["/w/parts.mesa", "/w/main.mesa"];
+    let mut workspace = Workspace::default();
+    let mut texts = [MACHINES.to_owned(), USERS.to_owned()];
+    for (name, text) in names.iter().zip(&texts) {
+        workspace.open(name, 1, text);
+    }
+    assert_eq!(shown(&workspace.findings(names[1])), Vec::<String>::new());
+    let mut dice = Dice(5);
+    for step in 0..12 * edits() {
+        let (from, to) = changes[dice.below(changes.len())];
+        let which = usize::from(USERS.contains(from));
+        let back = dice.below(3) == 0;
+        texts[which] = match back {
+            true => [MACHINES, USERS][which].to_owned(),
+            false => texts[which].replacen(from, to, 1),
+        };
+        workspace.change(names[which], step as i32 + 2, &texts[which]);
+        if dice.below(4) == 0 {
+            continue;
+        }
+        let mut other = Workspace::default();
+        for (name, text) in names.iter().zip(&texts) {
+            other.open(name, 1, text);
+        }
+        for name in names {
+            let (kept, new) = (workspace.findings(name), other.findings(name));
+            assert_eq!(shown(&kept), shown(&new), "{name} after {step}: {texts:#?}");
+        }
+    }
+}
+
 #[test]
 fn a_file_that_is_imported_is_seen_with_its_unsaved_changes() {
     let mut workspace = Workspace::default();

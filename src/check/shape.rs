@@ -212,7 +212,9 @@ fn meaning<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>, name: Name) -> Mean
             Some(path) => Meaning::Other(format!("@{path}.{}@", target.item.name.name)),
         },
         Some(Imported::Module(path)) => Meaning::Other(format!("@{path}@")),
-        _ => Meaning::Word,
+        // What is wrong with it was said where it is imported.
+        Some(_) => Meaning::Other(format!("@?{name}@")),
+        None => Meaning::Word,
     }
 }
 

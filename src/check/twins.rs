@@ -164,6 +164,13 @@ impl Twins {
 /// How large a graph may be that another scenario is lowered on.
 const ROOMY: usize = 1 << 16;
 
+/// A checker that has looked at an item.
+struct Looked<'p> {
+    checker: Checker<'p>,
+    /// Whether the item came to something.
+    whole: bool,
+}
+
 /// Checks models and scenarios, those of one shape once.
 pub struct Looks<'p, 'k> {
     shapes: Shapes<'p, 'k>,
@@ -198,12 +205,14 @@ impl<'p, 'k> Looks<'p, 'k> {
         let scenario = matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured);
         let look = |mut own: Checker<'p>, brief: bool| {
             own.brief = brief;
+            let mut whole = true;
             if scenario {
-                let _ = crate::evaluate(&mut own, item);
+                whole = crate::evaluate(&mut own, item).is_some();
             } else {
                 own.led_by(item.name_place(), |own| own.check_item(item));
             }
-            own
+            // One that comes to nothing and finds nothing uses what was found faulty elsewhere.
+            Looked { checker: own, whole }
         };
         if self.faulty.contains(&shape.key) {
             // A brief look would be followed by a whole one.
@@ -217,10 +226,10 @@ impl<'p, 'k> Looks<'p, 'k> {
         own.stopped = None;
         // Whatever a brief look finds may be due to its brevity: look again.
         let own = look(own, true);
-        if own.diagnostics.is_empty() {
+        if own.checker.diagnostics.is_empty() {
             self.learn(&own, &shape);
-            if scenario && own.graph.len() < ROOMY {
-                self.last = Some(own);
+            if scenario && own.whole && own.checker.graph.len() < ROOMY {
+                self.last = Some(own.checker);
             }
             return;
         }
@@ -229,17 +238,18 @@ impl<'p, 'k> Looks<'p, 'k> {
     }
 
     /// Takes over what a whole look found.
-    fn looked(&mut self, checker: &mut Checker<'p>, mut own: Checker<'p>, shape: &Shape) {
-        if own.diagnostics.is_empty() {
+    fn looked(&mut self, checker: &mut Checker<'p>, mut own: Looked<'p>, shape: &Shape) {
+        if own.checker.diagnostics.is_empty() {
             self.learn(&own, shape);
         } else {
             self.faulty.insert(shape.key.clone());
-            checker.diagnostics.append(&mut own.diagnostics);
+            checker.diagnostics.append(&mut own.checker.diagnostics);
         }
     }
 
-    fn learn(&mut self, looked: &Checker<'p>, shape: &Shape) {
-        if let Some(template) = Template::new(&looked.graph, &looked.guards, shape) {
+    fn learn(&mut self, looked: &Looked<'p>, shape: &Shape) {
+        let Looked { checker, whole } = looked;
+        if *whole && let Some(template) = Template::new(&checker.graph, &checker.guards, shape) {
             self.templates.learn(shape, template);
         }
     }
