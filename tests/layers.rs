@@ -339,3 +339,15 @@ fn blocks_that_a_model_was_given_can_be_amended() {
     let found = Run::of(&text("mlp.ffm = 160"));
     assert_eq!(found.finding("E0202").title, "a block has no field `ffm`");
 }
+
+#[test]
+fn a_norm_over_all_heads_needs_one_number_of_each_device() {
+    // Queries and keys of 32 layers; the states of 23 layers.
+    for (model, count) in [("Olmo2_7B", 64.0), ("Nemotron_3_Nano_30B", 23.0)] {
+        let out = served(model, "// no adapter");
+        let small = out.of_kind("decode.mid", "all-reduce");
+        // A number in bf16 for each of 32 requests.
+        let sums: f64 = small.iter().filter(|(_, b)| *b <= 2.0 * 64.0).map(|(n, _)| n).sum();
+        assert_eq!(sums, count, "{model}: {small:?}");
+    }
+}

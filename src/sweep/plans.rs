@@ -123,10 +123,9 @@ pub fn layouts(program: &Program, scenario: &str, wanted: Wanted<'_>) -> Option<
         _ => None,
     };
     let (price, power) = (figure(&["price"]), figure(&["power", "tdp"]));
-    let model = match checker.field_path(&object, &["model"]) {
-        Some(Value::Object(model)) => model.name.to_string(),
-        _ => return None,
-    };
+    let Some(Value::Object(model)) = checker.field_path(&object, &["model"]) else { return None };
+    let axes = axes(checker, &model);
+    let model = model.name.to_string();
     let batch = match checker.field_path(&object, &["train", "batch"]) {
         Some(Value::Num(id)) => checker.graph.value(id),
         _ => 1.0,
@@ -168,14 +167,34 @@ pub fn layouts(program: &Program, scenario: &str, wanted: Wanted<'_>) -> Option<
     if !degrees.is_empty() {
         return Some(found);
     }
-    let path = if trains { "plans/training" } else { "plans/serving" };
+    // Models all of whose layers keep a state have heads or channels, and not both.
+    let has = |name: &str| axes.is_empty() || axes.iter().any(|a| *a == name);
+    let (path, only) = match (trains, has("heads"), has("ffn")) {
+        (true, ..) => ("plans/training", None),
+        (_, true, false) => ("plans/states", Some("Heads")),
+        (_, false, true) => ("plans/states", Some("Channels")),
+        _ => ("plans/serving", None),
+    };
     let library = program.std_module(path)?;
-    for item in program.items_of_kind(library, ItemKind::Plan) {
+    let plans = program.items_of_kind(library, ItemKind::Plan).into_iter();
+    for item in plans.filter(|i| only.is_none_or(|only| i.item.name.name == *only)) {
         let params = item.item.params.iter().flatten();
         let params: Vec<String> = params.map(|p| p.name.name.to_string()).collect();
         found.add(&item.item.name.name.to_string(), Some(path), &params, &setting);
     }
     Some(found)
+}
+
+/// The names of the axes of a model; none where it cannot be built.
+fn axes<'p>(checker: &mut Checker<'p>, model: &std::rc::Rc<Object<'p>>) -> Vec<Name> {
+    let precision = checker.precision_of(None, model);
+    let built = checker.build_model(model, precision);
+    let mut names = Vec::new();
+    for (_, axis) in built.iter().flat_map(|b| b.model.axes.iter()) {
+        names.push(axis.name);
+        names.extend(axis.aliases.iter().map(|(name, _)| *name));
+    }
+    names
 }
 
 /// The changes that are meant for a scenario, as its layouts take them.
