@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::library;
 use crate::diagnostic::Diagnostic;
 use crate::name::Name;
-use crate::source::FileId;
+use crate::source::{FileId, unchanged};
 use crate::syntax::ast::{Item, ItemKind};
 use crate::syntax::packed::{Names, library as packed};
 use crate::syntax::parse::{Piece, after_comments, parse_piece, split};
@@ -117,26 +117,53 @@ impl Cut {
     }
 
     /// Cuts a text that was `old` before, cut into `self`: pieces before and after what changed
-    /// keep their content.
+    /// keep their content, and are not looked at.
     #[must_use]
     pub fn again(&self, old: &str, text: &str) -> Self {
-        let pieces = split(text);
+        let (front, back) = self.untouched(old, text);
+        let at = |i: usize| self.pieces.get(i).map_or(old.len(), |part| part.piece.start as usize);
+        // What is before `start` and after `end` is the same, and cut at the same lines.
+        let (start, end) = (at(front), text.len() + at(back) - old.len());
+        let shift = |piece: Piece, from: usize, to: usize| {
+            let moved = |at: u32| u32::try_from(at as usize + to - from).unwrap_or(u32::MAX);
+            Piece { start: moved(piece.start), end: moved(piece.end), ..piece }
+        };
+        let pieces = split(text.get(start..end).unwrap_or_default()).into_iter();
+        let pieces: Vec<Piece> = pieces.map(|piece| shift(piece, 0, start)).collect();
+        let before = self.pieces.get(front..back).unwrap_or_default();
         let same = |a: &Part, b: &Piece| a.piece.text(old) == b.text(text);
-        let front = self.pieces.iter().zip(&pieces).take_while(|(a, b)| same(a, b)).count();
-        let left = self.pieces.len().min(pieces.len()) - front;
-        let ends = self.pieces.iter().rev().zip(pieces.iter().rev()).take(left);
-        let back = ends.take_while(|(a, b)| same(a, b)).count();
-        let (before, after) = (self.pieces.len(), pieces.len());
+        let first = before.iter().zip(&pieces).take_while(|(a, b)| same(a, b)).count();
+        let left = before.len().min(pieces.len()) - first;
+        let ends = before.iter().rev().zip(pieces.iter().rev()).take(left);
+        let last = ends.take_while(|(a, b)| same(a, b)).count();
+        let after = pieces.len();
         let part = |(i, piece): (usize, Piece)| {
             let kept = match i {
-                _ if i < front => self.pieces.get(i),
-                _ if i >= after - back => self.pieces.get(before + i - after),
+                _ if i < first => before.get(i),
+                _ if i >= after - last => before.get(before.len() + i - after),
                 _ => None,
             };
             let content = kept.map_or_else(Arc::default, |part| part.content.clone());
             Part { piece, content, tree: 0..0 }
         };
-        Self::of(pieces.into_iter().enumerate().map(part).collect())
+        let again = |part: &Part, piece| Part { piece, content: part.content.clone(), tree: 0..0 };
+        let fronts = self.pieces.iter().take(front).map(|p| again(p, p.piece));
+        let middle = pieces.into_iter().enumerate().map(part);
+        let ends = self.pieces.iter().skip(back);
+        let backs = ends.map(|p| again(p, shift(p.piece, old.len(), text.len())));
+        Self::of(fronts.chain(middle).chain(backs).collect())
+    }
+
+    /// How many pieces of `old` at its start are cut the same in `text`, and from which piece on
+    /// those at its end are. Where a piece ends is decided by its own lines and by the first line of
+    /// the next one, so the pieces next to what changed are cut again.
+    fn untouched(&self, old: &str, text: &str) -> (usize, usize) {
+        let (start, end) = unchanged(old, text);
+        let front = self.pieces.partition_point(|part| part.piece.end as usize <= start);
+        let changed = old.len() - end;
+        // The line break before it must be the same as well.
+        let back = self.pieces.partition_point(|part| part.piece.start as usize <= changed);
+        (front.saturating_sub(1), (back + 1).min(self.pieces.len()))
     }
 
     fn of(pieces: Vec<Part>) -> Self {
@@ -156,5 +183,77 @@ impl Cut {
     pub fn piece_at(&self, byte: u32) -> Option<usize> {
         let after = self.pieces.partition_point(|part| part.piece.start <= byte);
         after.checked_sub(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "//! of\n\nuse std.a.B\n\n/// doc\nchip A {\n  x = 1\n}\n\n// c\nunit u\n\
+        axis a\n/// \u{e9}\nblock B {\n  y = 2 // z\n\n}\nnonsense here\nconst c = 3\n\n// end\n";
+    const SNIPPETS: [&str; 14] = [
+        "",
+        "x",
+        "\n",
+        "//",
+        "// c\n",
+        "}",
+        "}\n",
+        "\nchip Z {\n",
+        "axis q",
+        " ",
+        "\u{e9}",
+        "\r\n",
+        "\"",
+        "const d = 4\n\n",
+    ];
+
+    #[test]
+    fn after_any_edits_a_text_is_cut_as_if_it_were_new() {
+        let mut state = 7_u64;
+        let mut below = |n: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) as usize % n
+        };
+        let long = TEXT.repeat(40);
+        let (mut text, mut cut) = (String::new(), Cut::new(""));
+        for step in 0..20_000 {
+            let old = text.clone();
+            let boundary = |at: usize| (0..=at).rev().find(|i| old.is_char_boundary(*i)).unwrap();
+            match below(40) {
+                0 => text = TEXT.to_owned(),
+                1 => text.clone_from(&long),
+                2 => text.clear(),
+                _ => {
+                    let from = boundary(below(old.len() + 1));
+                    let most = [0, 1, 3, 40][below(4)];
+                    let to = boundary((from + below(most + 1)).min(old.len())).max(from);
+                    text.replace_range(from..to, SNIPPETS[below(SNIPPETS.len())]);
+                }
+            }
+            let (again, new) = (cut.again(&old, &text), Cut::new(&text));
+            let pieces = |cut: &Cut| cut.pieces.iter().map(|p| p.piece).collect::<Vec<_>>();
+            assert_eq!(pieces(&again), pieces(&new), "step {step}: {old:?} became {text:?}");
+            assert_eq!(again.names, new.names);
+            assert_eq!(again.units, new.units);
+            for (kept, part) in again.pieces.iter().zip(&new.pieces) {
+                assert_eq!(kept.hash(&text), part.hash(&text), "step {step}: {text:?}");
+            }
+            cut = again;
+        }
+    }
+
+    #[test]
+    fn an_edit_leaves_the_content_of_other_pieces_alone() {
+        let text = TEXT.repeat(3);
+        let cut = Cut::new(&text);
+        let at = text.rfind("x = 1").unwrap();
+        let mut new = text.clone();
+        new.replace_range(at..=at, "long");
+        let again = cut.again(&text, &new);
+        let pairs = cut.pieces.iter().zip(&again.pieces);
+        let kept = pairs.filter(|(a, b)| Arc::ptr_eq(&a.content, &b.content)).count();
+        assert_eq!(kept, cut.pieces.len() - 1);
     }
 }

@@ -104,7 +104,7 @@ impl Text {
     #[must_use]
     pub fn with(&self, text: &str) -> Self {
         let cut = Arc::new(self.cut.again(&self.file.text, text));
-        Self { file: SourceFile::new(&self.file.name, text, Origin::User), cut }
+        Self { file: self.file.edited(text), cut }
     }
 }
 
@@ -120,10 +120,11 @@ pub struct Change {
 /// The text after edits, each made on the result of the one before.
 #[must_use]
 pub fn changed(file: &SourceFile, changes: &[Change], encoding: Encoding) -> String {
-    let mut current: Option<SourceFile> = None;
+    let mut last: Option<String> = None;
     for change in changes {
-        let now = current.as_ref().unwrap_or(file);
-        let text = match change.range {
+        let before = last.take().map(|text| file.edited(&text));
+        let now = before.as_ref().unwrap_or(file);
+        last = Some(match change.range {
             None => change.text.strip_prefix('\u{feff}').unwrap_or(&change.text).to_owned(),
             Some((start, end)) => {
                 let (start, end) = (byte_of(now, start, encoding), byte_of(now, end, encoding));
@@ -134,10 +135,9 @@ pub fn changed(file: &SourceFile, changes: &[Change], encoding: Encoding) -> Str
                 text.push_str(now.slice(Span::new(end, now.text.len() as u32)));
                 text
             }
-        };
-        current = Some(SourceFile::new(&file.name, &text, Origin::User));
+        });
     }
-    current.map_or_else(|| file.text.to_string(), |f| f.text.to_string())
+    last.unwrap_or_else(|| file.text.to_string())
 }
 
 #[cfg(test)]
@@ -156,6 +156,21 @@ mod tests {
         }
         let at = |column| byte_of(&file, Position { line: 0, column }, Encoding::Utf16);
         assert_eq!([at(0), at(1), at(2), at(3), at(4), at(5), at(99)], [0, 1, 3, 3, 7, 8, 8]);
+    }
+
+    #[test]
+    fn lines_of_an_edited_text_are_those_of_a_new_one() {
+        let texts =
+            ["", "\n", "a", "a\n", "a\n\nb\r\n", "b\n\na\n", "\n\n\n", "a\nxx\n\nb\r\n", "\r\n"];
+        for old in texts {
+            let file = SourceFile::new("a", old, Origin::User);
+            let _ = file.line_starts();
+            for new in texts {
+                let fresh = SourceFile::new("a", new, Origin::User);
+                let edited = file.edited(new);
+                assert_eq!(edited.line_starts(), fresh.line_starts(), "{old:?} became {new:?}");
+            }
+        }
     }
 
     #[test]

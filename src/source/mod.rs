@@ -2,7 +2,11 @@
 //!
 //! In: texts, from disk, from memory or embedded. Out: [`FileId`]s, [`Place`]s, lines and columns.
 
+mod unchanged;
+
 use std::sync::Arc;
+
+pub use unchanged::unchanged;
 
 /// A half-open range of bytes in one text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, PartialOrd, Ord)]
@@ -115,6 +119,27 @@ impl SourceFile {
     #[must_use]
     pub fn new(name: &str, text: &str, origin: Origin) -> Self {
         Self::of(name.into(), Shared::Counted(text.into()), origin)
+    }
+    /// The same file with another text. Lines that are known are not looked for again where the text
+    /// is the same.
+    #[must_use]
+    pub fn edited(&self, text: &str) -> Self {
+        let file = Self::of(self.name.clone(), Shared::Counted(text.into()), self.origin);
+        if let Some(before) = self.line_starts.get() {
+            let (front, back) = unchanged(&self.text, text);
+            let changed = front..text.len() - back;
+            let inside = text.get(changed).unwrap_or_default().match_indices('\n');
+            let kept = before.iter().take_while(|at| **at as usize <= front);
+            let inside = inside.map(|(i, _)| (front + i) as u32 + 1);
+            // A line after the change begins after a line break that is the same.
+            let until = self.text.len() - back;
+            let later = before.partition_point(|at| *at as usize <= until);
+            let moved = |at: &u32| (*at as usize + text.len() - self.text.len()) as u32;
+            let after = before.iter().skip(later).map(moved);
+            let starts = kept.copied().chain(inside).chain(after).collect();
+            let _ = file.line_starts.set(starts);
+        }
+        file
     }
     /// The file of the library at `path`.
     #[must_use]
