@@ -36,10 +36,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 const HASTE: Duration = Duration::from_millis(50);
 
 /// How long findings of a document are looked for before those are sent that are certain already.
-const BUDGET: Duration = Duration::from_micros(3_500);
-/// The same for a document of more than [`LARGE`] bytes.
-const LARGE_BUDGET: Duration = Duration::from_millis(25);
-const LARGE: usize = 64 * 1024;
+/// Long enough that nearly all edits have one list, for clients that take the first for the last.
+const BUDGET: Duration = Duration::from_millis(25);
 
 /// Whether there is no time for what may take so long.
 type Stop<'a> = &'a dyn Fn(Duration) -> bool;
@@ -329,11 +327,9 @@ impl Worker {
         }
         let document = self.session.workspace.document(name)?;
         let first = document.told == Told::Nothing && !self.session.peer.pulls;
-        let size = self.session.workspace.text(name).map_or(0, |text| text.file.text.len());
-        let budget = if size > LARGE { LARGE_BUDGET } else { BUDGET };
         let (begun, late) = (Instant::now(), Cell::new(false));
         let found = self.session.workspace.findings_unless(name, &|time| {
-            late.set(first && begun.elapsed() + time > budget);
+            late.set(first && begun.elapsed() + time > BUDGET);
             late.get() || stop(time)
         });
         match found {
