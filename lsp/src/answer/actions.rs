@@ -8,7 +8,7 @@ use mesa::ide::actions::{self as ide, Kind};
 use serde_json::{Map, Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::refused;
+use super::{named, refused};
 use crate::client::Out;
 use crate::convert::{Writer, name_of, span};
 use crate::session::Session;
@@ -48,9 +48,7 @@ fn versions(session: &Session) -> HashMap<String, i32> {
 }
 
 pub(super) fn actions(session: &mut Session, params: &Value) -> Result<Value> {
-    let Some(name) = session.name(params) else {
-        return Err(Error::invalid_params("`textDocument.uri` is missing"));
-    };
+    let name = named(session, params)?;
     let found = session.workspace.findings(&name);
     let (encoding, uris) = (session.peer.encoding, session.uris.clone());
     let (versions, versioned) = (versions(session), session.peer.document_changes);

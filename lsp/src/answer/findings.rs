@@ -4,8 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::jsonrpc::Result;
 
+use super::named;
 use crate::client::Out;
 use crate::convert::Writer;
 use crate::session::Session;
@@ -38,9 +39,7 @@ fn report(items: Vec<Value>, id: &str, previous: Option<&str>) -> Value {
 }
 
 pub(super) fn document(session: &mut Session, params: &Value) -> Result<Value> {
-    let Some(name) = session.name(params) else {
-        return Err(Error::invalid_params("`textDocument.uri` is missing"));
-    };
+    let name = named(session, params)?;
     let (items, id) = of(session, &name);
     Ok(report(items, &id, params.get("previousResultId").and_then(Value::as_str)))
 }

@@ -48,15 +48,19 @@ pub(crate) fn refused(message: impl Into<String>) -> Error {
     Error { code, message: message.into().into(), data: None }
 }
 
+/// The name of the document that a request is about.
+fn named(session: &Session, params: &Value) -> Result<String> {
+    let missing = || Error::invalid_params("`textDocument.uri` is missing");
+    session.name(params).ok_or_else(missing)
+}
+
 /// Answers from the document that a request is about; `null` where it is not open.
 fn at(
     session: &mut Session,
     params: &Value,
     answer: impl FnOnce(&At<'_>) -> Result<Value>,
 ) -> Result<Value> {
-    let Some(name) = session.name(params) else {
-        return Err(Error::invalid_params("`textDocument.uri` is missing"));
-    };
+    let name = named(session, params)?;
     let (encoding, uris) = (session.peer.encoding, session.uris.clone());
     let Some((program, module)) = session.workspace.program(&name) else { return Ok(Value::Null) };
     answer(&place(program, module, params, encoding, &uris))
@@ -78,8 +82,9 @@ pub(crate) fn place<'a>(
 
 /// A question for the thread that evaluates, about a document.
 fn aside(session: &mut Session, params: &Value, ask: Ask) -> Answer {
-    let Some(name) = session.name(params) else {
-        return Answer::Now(Err(Error::invalid_params("`textDocument.uri` is missing")));
+    let name = match named(session, params) {
+        Ok(name) => name,
+        Err(error) => return Answer::Now(Err(error)),
     };
     match moment(session, &name) {
         Some(moment) => Answer::Aside(moment, ask),

@@ -9,7 +9,7 @@ use mesa::source::{Origin, Place, Span};
 use serde_json::{Map, Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
-use super::{At, at, refused};
+use super::{At, at, named, refused};
 use crate::convert::name_of;
 use crate::session::Session;
 
@@ -146,9 +146,7 @@ pub(super) fn prepare_rename(at: &At<'_>) -> Result<Value> {
 
 /// Every open document is looked at, since any may use the name.
 pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
-    let Some(name) = session.name(params) else {
-        return Err(Error::invalid_params("`textDocument.uri` is missing"));
-    };
+    let name = named(session, params)?;
     let new = params.get("newName").and_then(Value::as_str).unwrap_or("").to_owned();
     let mut changes: Map<String, Value> = Map::new();
     // Several documents may see the same file.

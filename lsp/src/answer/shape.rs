@@ -9,9 +9,9 @@ use mesa::ide::{Encoding, View, layout};
 use mesa::source::{SourceFile, Span};
 use mesa::syntax::ast::ItemKind;
 use serde_json::{Value, json};
-use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::jsonrpc::Result;
 
-use super::{At, at};
+use super::{At, at, named};
 use crate::convert::{byte, span};
 use crate::session::Session;
 
@@ -195,9 +195,7 @@ fn whole(file: &SourceFile) -> Span {
 }
 
 fn all_tokens(session: &mut Session, params: &Value) -> Result<(String, Vec<u32>)> {
-    let Some(name) = session.name(params) else {
-        return Err(Error::invalid_params("`textDocument.uri` is missing"));
-    };
+    let name = named(session, params)?;
     let encoding = session.peer.encoding;
     let Some((program, module)) = session.workspace.program(&name) else {
         return Ok((name, Vec::new()));
