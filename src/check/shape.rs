@@ -148,43 +148,26 @@ fn outlined<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Outline<'p> {
         }
         _ => {}
     });
-    parts.sort_by_key(|(span, _)| span.start);
-    parts.dedup_by_key(|(span, _)| span.start);
-    let text = text_after_name(checker.program, item);
-    let base = item.item.name.span.end;
     let (mut means, mut numbers, mut called) = (Vec::new(), Vec::new(), Vec::new());
-    let mut spelled = String::with_capacity(text.len());
-    let mut at = 0;
-    for (span, part) in parts {
-        let from = span.start.saturating_sub(base) as usize;
-        if span.start < base || from < at {
-            continue;
+    let spelled = spelled(checker.program, item, parts, |span, part, out| match part {
+        Part::Number { value, end } => {
+            numbers.push(Literal { place: item.place(span), value });
+            out.push('#');
+            end
         }
-        spelled.push_str(text.get(at..from).unwrap_or_default());
-        let end = match part {
-            Part::Number { value, end } => {
-                numbers.push(Literal { place: item.place(span), value });
-                spelled.push('#');
-                end
-            }
-            Part::Name(name) => {
-                match meaning(checker, item, name) {
-                    Meaning::Own(target) => {
-                        spelled.push('@');
-                        means.push(target);
-                        called.push(name);
-                    }
-                    Meaning::Other(path) => {
-                        spelled.push_str(&path);
-                    }
-                    Meaning::Word => spelled.push_str(name.text()),
+        Part::Name(name) => {
+            match meaning(checker, item, name) {
+                Meaning::Own(target) => {
+                    out.push('@');
+                    means.push(target);
+                    called.push(name);
                 }
-                span.end
+                Meaning::Other(path) => out.push_str(&path),
+                Meaning::Word => out.push_str(name.text()),
             }
-        };
-        at = end.saturating_sub(base) as usize;
-    }
-    spelled.push_str(text.get(at..).unwrap_or_default());
+            span.end
+        }
+    });
     // A name that is also a word of the text may be a parameter's here.
     called.retain(|name| spelled.contains(name.text()));
     let mut hasher = DefaultHasher::new();
@@ -218,8 +201,28 @@ fn meaning<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>, name: Name) -> Mean
     }
 }
 
-/// What an item says after its name.
-pub(super) fn text_after_name<'a>(program: &'a Program, item: ItemRef<'_>) -> &'a str {
-    let span = Span::new(item.item.name.span.end, item.item.span.end);
-    program.sources.text(item.place(span))
+/// What an item says after its name, with other words for parts of it: `put` writes those for a
+/// part, and says where the part ends.
+pub(super) fn spelled<'p, T>(
+    program: &'p Program,
+    item: ItemRef<'p>,
+    mut parts: Vec<(Span, T)>,
+    mut put: impl FnMut(Span, T, &mut String) -> u32,
+) -> String {
+    parts.sort_by_key(|(span, _)| span.start);
+    parts.dedup_by_key(|(span, _)| span.start);
+    let base = item.item.name.span.end;
+    let text = program.sources.text(item.place(Span::new(base, item.item.span.end)));
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (span, part) in parts {
+        let from = span.start.saturating_sub(base) as usize;
+        if span.start < base || from < at {
+            continue;
+        }
+        out.push_str(text.get(at..from).unwrap_or_default());
+        at = put(span, part, &mut out).saturating_sub(base) as usize;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out
 }

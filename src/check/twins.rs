@@ -10,7 +10,7 @@ use super::Checker;
 use super::lint;
 use super::names::Imported;
 use super::program::{ItemRef, ModuleId, Program};
-use super::shape::{Shape, Shapes, text_after_name};
+use super::shape::{Shape, Shapes, spelled};
 use super::template::{Template, Templates};
 use crate::expr::ExprId;
 use crate::name::Name;
@@ -118,29 +118,17 @@ impl Twins {
                 parts.push((expr.span, *name));
             }
         });
-        parts.sort_by_key(|(span, _)| span.start);
-        parts.dedup_by_key(|(span, _)| span.start);
-        let text = text_after_name(checker.program, item);
-        let base = item.item.name.span.end;
-        let mut spelled = String::with_capacity(text.len());
-        let mut at = 0;
-        for (span, name) in parts {
-            let from = span.start.saturating_sub(base) as usize;
-            if span.start < base || from < at {
-                continue;
-            }
-            spelled.push_str(text.get(at..from).unwrap_or_default());
+        let program = checker.program;
+        spelled(program, item, parts, |span, name, out| {
             match self.meaning(checker, item, name) {
                 Some(identity) => {
-                    spelled.push('@');
-                    spelled.push_str(&identity.to_string());
+                    out.push('@');
+                    out.push_str(&identity.to_string());
                 }
-                None => spelled.push_str(name.text()),
+                None => out.push_str(name.text()),
             }
-            at = span.end.saturating_sub(base) as usize;
-        }
-        spelled.push_str(text.get(at..).unwrap_or_default());
-        spelled
+            span.end
+        })
     }
 
     /// What a name of the module means in an item; nothing for local names.
