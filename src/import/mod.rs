@@ -14,6 +14,7 @@
 
 pub mod family;
 pub mod json;
+mod layers;
 mod limits;
 mod quantization;
 mod read;

@@ -15,11 +15,8 @@ use crate::source::Span;
 /// The largest count that is exact.
 const LARGEST: f64 = 9_007_199_254_740_992.0;
 
-/// As many layers as an explicit list may have.
-const MOST_LAYERS: f64 = 10_000.0;
-
 /// A value for a parameter, or why there is none.
-enum Found {
+pub(super) enum Found {
     Value { text: String, number: Option<f64>, why: String, span: Option<Span> },
     Block { block: String, inner: Vec<Argument> },
     Default,
@@ -211,7 +208,7 @@ impl Reader<'_> {
     }
 
     /// Arithmetic over keys and parameters.
-    fn worked_out(&mut self, parameter: &Parameter<'_>, from: &str) -> Found {
+    pub(super) fn worked_out(&mut self, parameter: &Parameter<'_>, from: &str) -> Found {
         let mut values: BTreeMap<String, f64> = BTreeMap::new();
         let mut span = None;
         for name in sum::names(from) {
@@ -334,39 +331,6 @@ impl Reader<'_> {
         }
     }
 
-    /// How often a word occurs in a list with one element for each layer.
-    fn period(&mut self, key: &str, member: &Member, items: &[Node], word: &str) -> Found {
-        let at = member.value.span;
-        let is_word = |n: &Node| matches!(&n.kind, Kind::Text(t) if t == word);
-        if let Some(layers) = self.numbers.get("layers")
-            && *layers != items.len() as f64
-        {
-            let title = format!(
-                "`{key}` has {} elements for {} layers",
-                items.len(),
-                crate::check::show_number(*layers)
-            );
-            self.report(codes::CONFIG_CONTRADICTS, title, at, "one for each layer is wanted");
-            return Found::Wrong;
-        }
-        let period = items.iter().position(is_word).map(|p| p + 1);
-        let periodic =
-            |p: usize| items.iter().enumerate().all(|(i, n)| is_word(n) == ((i + 1) % p == 0));
-        match period.filter(|p| periodic(*p)) {
-            Some(period) => Found::Value {
-                text: period.to_string(),
-                number: Some(period as f64),
-                why: format!("config.json: every {word} of {key}"),
-                span: Some(member.span),
-            },
-            None => {
-                let title = format!("`{word}` does not come at regular distances in `{key}`");
-                self.report(codes::CONFIG_UNSUPPORTED, title, at, "no period");
-                Found::Wrong
-            }
-        }
-    }
-
     /// A key with the object that it stands in, where that is one for this block alone.
     fn full_path(&self, key: &str) -> String {
         let inner = |at: &&String| self.family.wraps.as_ref().is_none_or(|w| w != *at);
@@ -376,155 +340,6 @@ impl Reader<'_> {
             (None, Some(at)) => format!("{at}.{key}"),
             (None, None) => key.to_owned(),
         }
-    }
-
-    /// How many layers the block that is read has.
-    fn layers(&self) -> Option<f64> {
-        let of = |name: &str| {
-            let own = !self.family.rules(name).is_empty();
-            self.numbers.get(name).copied().filter(|_| own)
-        };
-        of("layers").or_else(|| of("depth"))
-    }
-
-    /// The number that a list has for the layers for which another list has a word.
-    fn of_some_layers(
-        &mut self,
-        parameter: &Parameter<'_>,
-        key: &str,
-        member: &Member,
-        items: &[Node],
-        of: &str,
-    ) -> Found {
-        let (list, word) = of.split_once('=').unwrap_or((of, ""));
-        let other = self.key(list).map(|m| &m.value.kind);
-        let Some(Kind::List(words)) = other else { return Found::Default };
-        let pairs = words.iter().zip(items).filter(|(w, _)| plain(w) == word);
-        let mut numbers: Vec<String> = pairs.map(|(_, item)| plain(item)).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let (at, span) = (member.value.span, Some(member.span));
-        let text = match numbers.as_slice() {
-            [] => return Found::Default,
-            [one] => one.parse().ok().and_then(|n| number_text(n, parameter.ty).ok()),
-            _ => {
-                let title = format!("`{key}` is not the same in all layers with `{word}`");
-                self.report(codes::CONFIG_UNSUPPORTED, title, at, "different numbers");
-                return Found::Wrong;
-            }
-        };
-        let Some(text) = text else {
-            let title = format!("`{key}` does not give {}", wanted(parameter.ty));
-            self.report(codes::CONFIG_KEY_WRONG, title, at, "from here");
-            return Found::Wrong;
-        };
-        let number = text.parse().ok();
-        Found::Value { text, number, why: format!("config.json: {key}, {word}"), span }
-    }
-
-    /// How many elements at the start of a list are a word that does not come again.
-    fn leading(&mut self, key: &str, member: &Member, items: &[Node], word: &str) -> Found {
-        let count = items.iter().take_while(|n| plain(n) == word).count();
-        if items.iter().skip(count).any(|n| plain(n) == word) {
-            let title = format!("`{word}` comes again after others in `{key}`");
-            self.report(
-                codes::CONFIG_UNSUPPORTED,
-                title,
-                member.value.span,
-                "not only at the start",
-            );
-            return Found::Wrong;
-        }
-        let (why, span) = (format!("config.json: the first of {key}"), Some(member.span));
-        Found::Value { text: count.to_string(), number: Some(count as f64), why, span }
-    }
-
-    /// The layers at which a word stands in a list, or a letter in a text.
-    fn indices(&mut self, key: &str, member: &Member, word: &str, rule: &Rule) -> Found {
-        let at = member.value.span;
-        let (layers, others) = (self.layers(), rule.others);
-        let is_word = |n: &Node| word.split('|').any(|w| plain(n) == w);
-        let (length, found): (usize, Vec<f64>) = match &member.value.kind {
-            // Numbers of layers, as they are.
-            Kind::List(items)
-                if word.parse::<f64>().is_err()
-                    && items.iter().all(|n| matches!(n.kind, Kind::Number(_))) =>
-            {
-                let numbers = items.iter().filter_map(|n| match n.kind {
-                    Kind::Number(n) => Some(if rule.from_one { n - 1.0 } else { n }),
-                    _ => None,
-                });
-                let mut numbers: Vec<f64> = numbers.collect();
-                if rule.longer {
-                    numbers.retain(|n| layers.is_none_or(|l| *n < l));
-                }
-                let inside = |n: &f64| *n >= 0.0 && layers.is_none_or(|l| *n < l);
-                if let Some(wrong) = numbers.iter().find(|n| !inside(n) || n.fract() != 0.0) {
-                    let shown = crate::check::show_number(*wrong);
-                    let title = format!("`{key}` names a layer {shown} that there is not");
-                    self.report(codes::CONFIG_CONTRADICTS, title, at, "not one of the layers");
-                    return Found::Wrong;
-                }
-                (layers.unwrap_or_default() as usize, numbers)
-            }
-            Kind::List(items) => {
-                let places = (0u32..).zip(items).filter(|(_, n)| is_word(n) != others);
-                (items.len(), places.map(|(i, _)| f64::from(i)).collect())
-            }
-            Kind::Text(text) => {
-                let places =
-                    (0u32..).zip(text.chars()).filter(|(_, c)| word.contains(*c) != others);
-                (text.chars().count(), places.map(|(i, _)| f64::from(i)).collect())
-            }
-            _ => {
-                let title = format!("`{key}` is {}", member.value.shown());
-                self.report(codes::CONFIG_KEY_WRONG, title, at, "a list of layers is wanted");
-                return Found::Wrong;
-            }
-        };
-        let mut found = found;
-        if rule.longer
-            && let Some(layers) = layers
-        {
-            found.retain(|n| *n < layers);
-        }
-        if let Some(layers) = layers
-            && layers != length as f64
-            && !(rule.longer && layers < length as f64)
-        {
-            let layers = crate::check::show_number(layers);
-            let title = format!("`{key}` has {length} elements for {layers} layers");
-            self.report(codes::CONFIG_CONTRADICTS, title, at, "one for each layer is wanted");
-            return Found::Wrong;
-        }
-        list(&found, format!("config.json: {key}"), Some(member.span))
-    }
-
-    /// Every so many layers from a first one on.
-    fn every(&mut self, from: &str, distance: &str, others: bool) -> Found {
-        let ty = Parameter { name: "", ty: "Number", default: None };
-        let mut numbers = Vec::new();
-        for text in [from, distance] {
-            match self.worked_out(&ty, text) {
-                Found::Value { number: Some(number), .. } => numbers.push(number),
-                _ => return Found::Wrong,
-            }
-        }
-        let layers = self.layers().unwrap_or_default();
-        let (first_layer, step) = match numbers.as_slice() {
-            [first, step] if *step >= 1.0 && *first >= 0.0 && layers <= MOST_LAYERS => {
-                (*first, *step)
-            }
-            _ => {
-                let title = format!("`{distance}` is no distance of layers");
-                let whole = first(self.root.span);
-                self.report(codes::CONFIG_KEY_WRONG, title, whole, "at least 1 is wanted");
-                return Found::Wrong;
-            }
-        };
-        let every = |i: &f64| (*i >= first_layer && (*i - first_layer) % step == 0.0) != others;
-        let found: Vec<f64> = (0..layers as u32).map(f64::from).filter(every).collect();
-        list(&found, format!("config.json: every {distance} layers from {from}"), None)
     }
 }
 
@@ -537,15 +352,6 @@ fn one_of_all(node: &Node) -> &Kind {
         },
         kind => kind,
     }
-}
-
-/// A list of layers as a value.
-fn list(layers: &[f64], why: String, span: Option<Span>) -> Found {
-    if layers.is_empty() {
-        return Found::Default;
-    }
-    let shown: Vec<String> = layers.iter().map(|n| format!("{n:.0}")).collect();
-    Found::Value { text: format!("[{}]", shown.join(", ")), number: None, why, span }
 }
 
 /// Whether conditions hold of what keys say: `key`, `!key` or `key=value`, joined by `&`.
@@ -581,7 +387,7 @@ fn is_like(text: &str, wanted: &str) -> bool {
 }
 
 /// A scalar as it stands in the table.
-fn plain(node: &Node) -> String {
+pub(super) fn plain(node: &Node) -> String {
     match &node.kind {
         Kind::Text(text) => text.clone(),
         _ => node.shown(),
@@ -589,7 +395,7 @@ fn plain(node: &Node) -> String {
 }
 
 /// A number as the type of a parameter wants it, or what that type wants.
-fn number_text(number: f64, ty: &str) -> Result<String, &'static str> {
+pub(super) fn number_text(number: f64, ty: &str) -> Result<String, &'static str> {
     let is_count = (1.0..=LARGEST).contains(&number) && libm::floor(number) == number;
     match ty {
         "Count" if is_count => Ok(format!("{number:.0}")),
@@ -599,7 +405,7 @@ fn number_text(number: f64, ty: &str) -> Result<String, &'static str> {
 }
 
 /// What a type wants, with its article.
-fn wanted(ty: &str) -> &'static str {
+pub(super) fn wanted(ty: &str) -> &'static str {
     match ty {
         "Count" => "a whole number of at least 1",
         "Number" => "a number",
