@@ -226,6 +226,17 @@ fn stages_pass_tokens_on_and_each_serves_every_group() {
     let send = out.real("prefill").into_iter().find(|c| c.kind == "send").unwrap();
     let slowest = layers / 4.0 + f64::max(first, last);
     close(out.get("prefill.time"), first + layers + last + 3.0 * send.time + 3.0 * slowest);
+    // Every group reads all weights, of the table its rows: one byte each, but for the table.
+    let body = 8_030_261_248.0 - (128_256 * 4096) as f64;
+    let rows = |requests: u64| (requests * 4096 * 2) as f64;
+    let read = out.get("decode.mid.weights_read");
+    close(read, 4.0 * body + rows(8));
+    close(read, 4.0 * small.get("decode.mid.weights_read"));
+    // Two replicas of a pipeline, with one request each: no group reads what another has read.
+    let replicas = eval("Llama3_8B", "DGX_H100", "Mix(dp: 2, pp: 4, tp: 1)", 2, 512);
+    let alone = eval("Llama3_8B", "H100_SXM_1", "Pp(pp: 1)", 1, 512);
+    let once = alone.get("decode.mid.weights_read") + rows(1);
+    close(replicas.get("decode.mid.weights_read"), once);
 }
 
 #[test]
