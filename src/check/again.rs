@@ -7,8 +7,9 @@
 use rustc_hash::FxHashSet;
 
 use super::Checker;
-use super::backward::{Adjoints, Forward, only_op};
+use super::backward::{Adjoints, only_op};
 use super::discard::Discarded;
+use super::forward::Forward;
 use crate::graph::op_matches;
 use crate::ir::{Fuse, Model, OpId, Pass, Recompute, RecomputeLevel, Step, TensorId};
 use crate::name::Name;

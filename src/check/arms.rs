@@ -4,7 +4,8 @@
 //! back, and one gradient for everything outside of them that some arm reads.
 
 use super::Checker;
-use super::backward::{Adjoints, Forward};
+use super::backward::Adjoints;
+use super::forward::Forward;
 use crate::ir::model::Branch;
 use crate::ir::{Step, TensorId};
 

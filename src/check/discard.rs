@@ -7,7 +7,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Checker;
-use super::backward::{Adjoints, Forward};
+use super::backward::Adjoints;
+use super::forward::Forward;
 use crate::ir::{OpId, RecomputeLevel, Step, TensorId};
 
 /// Steps of a body that are not kept, until they have been made again.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustc_hash::FxHashMap;
 
 use super::cut::{Content, Part};
-use super::names::Imported;
+use super::imports::Imported;
 use super::prints::{Key, Prints, hashed};
 use super::program::{ItemRef, ModuleId, Program};
 use super::shape::Shapes;

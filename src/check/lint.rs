@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::codes;
-use super::names::Imported;
+use super::imports::Imported;
 use super::program::{ItemRef, ModuleId};
 use crate::diagnostic::Diagnostic;
 use crate::name::Name;

@@ -5,6 +5,7 @@
 
 mod adapters;
 mod again;
+mod arguments;
 mod arithmetic;
 mod arms;
 mod axes;
@@ -19,7 +20,10 @@ mod declaration;
 mod discard;
 mod earlier;
 mod eval;
+mod fields;
+mod forward;
 mod hopeless;
+mod imports;
 mod inputs;
 mod instance;
 mod items;
@@ -43,6 +47,7 @@ mod program;
 mod ranges;
 mod readers;
 mod recompute;
+mod rounds;
 mod runtime;
 mod schema;
 mod scopes;
@@ -71,11 +76,11 @@ pub use crate::diagnostic::closest;
 pub use block::BuiltModel;
 pub use call::BUILTINS;
 pub use cut::{Content, Cut, Part};
+pub use imports::Imported;
 pub use items::check_module;
 pub use kept::{Checked, Kept, check_again};
 pub use lint::{each_expr, each_inside};
 pub(crate) use names::AUTO;
-pub use names::Imported;
 pub use object::{Entry, Object, Statement};
 pub use offload::Store;
 pub use plan::show_path as show_rule;
@@ -132,7 +137,7 @@ pub struct Checker<'p> {
     evaluating: Vec<Circle>,
     constants: FxHashMap<usize, Value<'p>>,
     library_fns: FxHashMap<Name, ItemRef<'p>>,
-    imports: FxHashMap<ModuleId, Rc<Ordered<Name, names::Imported<'p>>>>,
+    imports: FxHashMap<ModuleId, Rc<Ordered<Name, imports::Imported<'p>>>>,
     /// Results of library functions by function and arguments.
     calls: call::Calls<'p>,
     /// The same for what the compiler asked, by what it gave.

@@ -10,8 +10,8 @@ use std::rc::Rc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Checker;
+use super::imports::Imported;
 use super::lint;
-use super::names::Imported;
 use super::prints::Prints;
 use super::program::{ItemRef, Program};
 use crate::name::Name;

@@ -7,8 +7,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Checker;
+use super::imports::Imported;
 use super::lint;
-use super::names::Imported;
 use super::program::{ItemRef, ModuleId, Program};
 use super::shape::{Shape, Shapes, spelled};
 use super::template::{Template, Templates};

@@ -6,6 +6,7 @@
 mod convert;
 mod layout;
 mod rules;
+mod shards;
 mod training;
 mod walk;
 

@@ -4,9 +4,10 @@ use rustc_hash::FxHashMap;
 
 use super::frame::{Frame, View};
 use super::liveness::alive_together;
-use super::offload::{Held, OnStages};
+use super::offload::OnStages;
 use super::phase::Setting;
 use super::results::{Leaf, Results};
+use super::stores::Held;
 use super::training::Cut;
 use crate::check::{Checker, Value};
 use crate::expr::{ExprId, Op, Origin, OriginKind};

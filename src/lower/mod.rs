@@ -25,6 +25,7 @@ mod rates;
 mod results;
 mod scenario;
 mod serving;
+mod stores;
 mod totals;
 mod training;
 mod training_memory;

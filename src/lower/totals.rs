@@ -215,7 +215,7 @@ impl<'p> Checker<'p> {
                 self,
                 "weights_read",
                 w,
-                "weights that are read, each once; of experts the touched",
+                "weights that are read, once by each group of requests; of experts the touched",
             );
         }
         let c = whole(self, compute, Dimension::TIME);

@@ -23,6 +23,7 @@ mod plans;
 mod run;
 mod search;
 mod space;
+mod thread;
 mod variant;
 mod worker;
 

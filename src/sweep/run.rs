@@ -1,32 +1,32 @@
 //! All points of a sweep, on all cores.
 //!
-//! Threads take chunks of points in order, and lower the scenario where a new structure turns up;
-//! the main one takes in what they found. What is reported is always a whole run of points from
+//! Threads (`thread.rs`) take chunks of points in order, and lower the scenario where a new structure
+//! turns up; the main one takes in what they found. What is reported is always a whole run of points from
 //! the first on, however early it is stopped. Memory does not grow with the number of points.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 
 use super::answer::Answer;
-use super::code::Points;
 use super::compile::{Compiler, Made};
 use super::define::Definition;
 use super::front::Front;
 use super::space::{Sample, Space};
+use super::thread::chunks_of;
 use super::variant::{Outcome, Output};
-use super::worker::{Block, Variants, Worker};
+use super::worker::{Block, Variants};
 use crate::diagnostic::Diagnostic;
 
 /// Points that a thread takes at a time.
-const CHUNK: u64 = 16_384;
+pub(super) const CHUNK: u64 = 16_384;
 /// How far threads may run ahead of what is taken in, in chunks.
-const AHEAD: u64 = 64;
+pub(super) const AHEAD: u64 = 64;
 
 /// A part of all points: the `index`-th of `count`, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,7 +105,7 @@ pub struct Ran {
 }
 
 /// What threads tell the main one.
-enum Message {
+pub(super) enum Message {
     /// Something is wrong with the sweep at every point alike; with the compiler that says so.
     Wrong(Vec<Diagnostic>, Box<Compiler>),
     /// A chunk is done.
@@ -116,33 +116,33 @@ enum Message {
 
 /// One combination of choices.
 #[derive(Default)]
-struct Family {
-    variants: Variants,
+pub(super) struct Family {
+    pub(super) variants: Variants,
     /// Held while a variant is made, so that no two threads make the same one.
     making: Mutex<()>,
 }
 
 /// What all threads share.
-struct Shared<'a> {
-    space: &'a Space,
-    definition: &'a Definition,
+pub(super) struct Shared<'a> {
+    pub(super) space: &'a Space,
+    pub(super) definition: &'a Definition,
     families: Mutex<FxHashMap<u64, Arc<Family>>>,
     /// What the outputs are, as soon as a point has results.
     known: Mutex<Vec<Output>>,
-    next: AtomicU64,
+    pub(super) next: AtomicU64,
     /// How many choices were looked at.
-    ready: AtomicU64,
-    taken: Mutex<u64>,
-    moved: Condvar,
+    pub(super) ready: AtomicU64,
+    pub(super) taken: Mutex<u64>,
+    pub(super) moved: Condvar,
     /// Points that beat many, as a first sieve.
-    best: RwLock<Arc<Front>>,
-    stop: AtomicBool,
-    from: u64,
-    to: u64,
-    sample: Option<Sample>,
-    top: Option<usize>,
-    cloud: usize,
-    outputs: usize,
+    pub(super) best: RwLock<Arc<Front>>,
+    pub(super) stop: AtomicBool,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) sample: Option<Sample>,
+    pub(super) top: Option<usize>,
+    pub(super) cloud: usize,
+    pub(super) outputs: usize,
 }
 
 /// Runs a sweep. `write` makes rows of points, `emit` gets them in order; a write that fails ends
@@ -315,13 +315,13 @@ impl Taking {
 }
 
 impl Shared<'_> {
-    fn family(&self, family: u64) -> Option<Arc<Family>> {
+    pub(super) fn family(&self, family: u64) -> Option<Arc<Family>> {
         Some(self.families.lock().ok()?.entry(family).or_default().clone())
     }
 
     /// Makes the variant of a point, if nobody else has made it; `seen` are those that were tried.
     /// False where the run ends.
-    fn make(
+    pub(super) fn make(
         &self,
         compiler: &mut Compiler,
         family: &Family,
@@ -346,162 +346,5 @@ impl Shared<'_> {
             known.clone_from(outputs);
         }
         Ok(family.variants.write().map(|mut list| list.push(Arc::new(variant))).is_ok())
-    }
-}
-
-/// One thread: chunk after chunk. What is wrong ends it.
-fn chunks_of(
-    shared: &Shared<'_>,
-    compiler: &mut Compiler,
-    sender: &Sender<Message>,
-    write: Option<Writer<'_>>,
-) -> Result<(), Vec<Diagnostic>> {
-    let mut thread = Thread::new(shared.space);
-    thread.get_ready(shared, compiler)?;
-    loop {
-        let chunk = shared.next.fetch_add(1, Ordering::Relaxed);
-        let from = shared.from + chunk * CHUNK;
-        if from >= shared.to || !may_start(shared, chunk) {
-            return Ok(());
-        }
-        let to = (from + CHUNK).min(shared.to);
-        let mut answer = Answer::new(shared.definition, shared.top, shared.cloud);
-        let mut rows = Vec::new();
-        let best = shared.best.read().map(|b| b.clone()).ok();
-        let numbers: Vec<u64> = match shared.sample {
-            None => (from..to).collect(),
-            Some(sample) => {
-                let drawn = (from..to).map(|i| shared.space.sampled(sample, i));
-                let mut drawn: Vec<u64> = drawn.collect();
-                drawn.sort_unstable();
-                drawn
-            }
-        };
-        let mut rest = numbers.as_slice();
-        while let Some(&first) = rest.first() {
-            let end = shared.space.family_end(first);
-            let (own, others) = rest.split_at(rest.partition_point(|n| *n < end));
-            rest = others;
-            if !thread.compute(shared, compiler, own, shared.sample.is_none())? {
-                return Ok(());
-            }
-            answer.add(shared.definition, &thread.block, own, best.as_deref());
-            if let Some(write) = write {
-                write(own, &thread.block, &mut rows);
-            }
-        }
-        let answer = Box::new(answer);
-        if sender.send(Message::Done { chunk, answer, rows }).is_err() {
-            return Ok(());
-        }
-    }
-}
-
-/// What a thread computes with.
-struct Thread {
-    worker: Worker,
-    block: Block,
-    columns: Vec<Vec<f64>>,
-    combinations: Vec<u32>,
-}
-
-/// So few choices are looked at before the rest, all at once on several threads.
-const FEW: u64 = 256;
-/// How many points of each.
-const LOOKS: u64 = 128;
-
-impl Thread {
-    fn new(space: &Space) -> Self {
-        Self {
-            worker: Worker::default(),
-            block: Block::default(),
-            columns: vec![Vec::new(); space.columns() - space.outer().columns],
-            combinations: Vec::new(),
-        }
-    }
-
-    /// Results of points of one combination of choices; false where the run ends.
-    fn compute(
-        &mut self,
-        shared: &Shared<'_>,
-        compiler: &mut Compiler,
-        points: &[u64],
-        follow: bool,
-    ) -> Result<bool, Vec<Diagnostic>> {
-        let Some(&first) = points.first() else { return Ok(true) };
-        let Some(family) = shared.family(shared.space.family(first)) else { return Ok(false) };
-        let Self { worker, block, columns, combinations } = self;
-        columns.iter_mut().for_each(Vec::clear);
-        combinations.clear();
-        let (space, count) = (shared.space, points.len());
-        match follow {
-            true => space.fill_split(first, count as u64, combinations, columns),
-            false => points.iter().for_each(|n| space.split(*n, combinations, columns)),
-        }
-        let outer = space.outer();
-        let outer = (outer.columns > 0).then_some((outer.as_ref(), combinations.as_slice()));
-        let mut wrong = None;
-        let mut missing = |at: usize, seen: usize| {
-            let point = points.get(at).copied().unwrap_or(first);
-            match shared.make(compiler, &family, seen, point) {
-                Ok(made) => made,
-                Err(found) => {
-                    wrong = Some(found);
-                    false
-                }
-            }
-        };
-        let points = Points { count, outer, columns };
-        let outputs = shared.outputs;
-        let whole = worker.evaluate(&family.variants, points, outputs, block, &mut missing);
-        wrong.map_or(Ok(whole), Err)
-    }
-
-    /// Makes the variants that many points need, each choice in a thread of its own.
-    fn get_ready(
-        &mut self,
-        shared: &Shared<'_>,
-        compiler: &mut Compiler,
-    ) -> Result<(), Vec<Diagnostic>> {
-        let families = shared.space.families();
-        let each = shared.space.points() / families.max(1);
-        if families > FEW || shared.to - shared.from < families * LOOKS * 8 {
-            return Ok(());
-        }
-        // The choices that are asked for at all.
-        let (first, last) = match shared.sample {
-            Some(_) => (0, families - 1),
-            None => (shared.space.family(shared.from), shared.space.family(shared.to - 1)),
-        };
-        loop {
-            let family = first + shared.ready.fetch_add(1, Ordering::Relaxed);
-            if family > last || shared.stop.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            // Steps that share no factor with the usual sizes of axes.
-            let step = (each / LOOKS).max(1) | 1;
-            let mut points: Vec<u64> =
-                (0..LOOKS).map(|i| family * each + i * step % each.max(1)).collect();
-            points.sort_unstable();
-            points.dedup();
-            self.compute(shared, compiler, &points, false)?;
-        }
-    }
-}
-
-/// Waits until a chunk is not too far ahead; false where the run ends.
-fn may_start(shared: &Shared<'_>, chunk: u64) -> bool {
-    let Ok(mut taken) = shared.taken.lock() else { return false };
-    loop {
-        if shared.stop.load(Ordering::Relaxed) {
-            return false;
-        }
-        if chunk < *taken + AHEAD {
-            return true;
-        }
-        match shared.moved.wait_timeout(taken, Duration::from_millis(100)) {
-            Ok((guard, _)) => taken = guard,
-            Err(_) => return false,
-        }
     }
 }

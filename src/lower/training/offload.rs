@@ -12,8 +12,9 @@ use crate::expr::{ExprId, Op};
 use crate::ir::{Kept as Shares, Role, TensorId};
 use crate::lower::frame::Frame;
 use crate::lower::memory::ByStage;
-use crate::lower::offload::{Held, InStore, OnStages};
+use crate::lower::offload::OnStages;
 use crate::lower::phase::Setting;
+use crate::lower::stores::{Held, InStore};
 use crate::quantity::Dimension;
 
 /// Bytes in one memory, on each kind of stage.
