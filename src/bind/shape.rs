@@ -135,9 +135,11 @@ pub(super) fn sides(model: &Model, id: TensorId) -> Option<Sides> {
         products += 1;
         let result = &model.tensors[op.result];
         let kept = |a: &&crate::ir::AxisId| shared(a) && result.axes.contains(a);
+        // Of a convolution the taps too, which are its own.
+        let input = |a: &&crate::ir::AxisId| op.sums.contains(a);
         let each = weight.axes.iter().take_while(kept).count();
-        let inputs = weight.axes.iter().skip(each).take_while(summed).count();
-        let total = weight.axes.iter().filter(summed).count();
+        let inputs = weight.axes.iter().skip(each).take_while(input).count();
+        let total = weight.axes.iter().filter(input).count();
         if inputs == total && best.is_none_or(|b| each < b.each) {
             best = Some(Sides { each, inputs });
         }

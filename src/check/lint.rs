@@ -234,9 +234,10 @@ fn names_in_stmt(stmt: &Stmt, out: &mut impl Names) {
             clauses.otherwise.iter().for_each(|t| names_in_text(t, out));
         }
         StmtKind::Fuse { body, .. } | StmtKind::Backward { body, .. } => names_in_body(body, out),
-        StmtKind::Repeat { count, carry, body, .. } => {
+        StmtKind::Repeat { count, carry, clauses, body, .. } => {
             names_in(count, out);
             out.extend(carry.iter().map(|i| i.name));
+            clauses.from.iter().for_each(|t| names_in_text(t, out));
             names_in_body(body, out);
         }
         StmtKind::If { arms, otherwise } => {

@@ -155,6 +155,8 @@ pub struct Rule {
     /// Of a list of numbers, that of the layers for which another list has a word
     /// (`layer_types=full_attention`); it must be one number.
     pub of: Option<String>,
+    /// Of a list, the element at this place.
+    pub element: Option<usize>,
     /// With `indices`: the positions of everything else.
     #[serde(default)]
     pub others: bool,
@@ -166,6 +168,9 @@ pub struct Rule {
     pub from_one: bool,
     /// `[first, distance]`: every so many layers, as arithmetic.
     pub every: Option<[String; 2]>,
+    /// With `every`: the last layer too.
+    #[serde(default)]
+    pub last: bool,
     /// A block with the parameters of this family.
     pub family: Option<String>,
     /// With `family`: parameters in place of those of the family.

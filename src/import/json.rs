@@ -100,6 +100,10 @@ impl Node {
         }
         found
     }
+    /// Whether it is a single value.
+    fn is_plain(&self) -> bool {
+        !matches!(self.kind, Kind::List(_) | Kind::Object(_))
+    }
     /// The value as it stands in a sentence.
     #[must_use]
     pub fn shown(&self) -> String {
@@ -110,6 +114,10 @@ impl Node {
             Kind::Number(n) if n.is_infinite() => "infinite".into(),
             Kind::Number(n) => crate::check::show_number(*n),
             Kind::Text(t) => format!("\"{}\"", t.chars().take(40).collect::<String>()),
+            Kind::List(items) if items.len() <= 4 && items.iter().all(Self::is_plain) => {
+                let items: Vec<String> = items.iter().map(Self::shown).collect();
+                format!("[{}]", items.join(", "))
+            }
             Kind::List(_) => "a list".into(),
             Kind::Object(_) => "an object".into(),
         }

@@ -183,7 +183,7 @@ impl Reader<'_> {
     }
 
     /// Every so many layers from a first one on.
-    pub(super) fn every(&mut self, from: &str, distance: &str, others: bool) -> Found {
+    pub(super) fn every(&mut self, from: &str, distance: &str, rule: &Rule) -> Found {
         let ty = Parameter { name: "", ty: "Number", default: None };
         let mut numbers = Vec::new();
         for text in [from, distance] {
@@ -204,7 +204,9 @@ impl Reader<'_> {
                 return Found::Wrong;
             }
         };
-        let every = |i: &f64| (*i >= first_layer && (*i - first_layer) % step == 0.0) != others;
+        let last = |i: f64| rule.last && i + 1.0 == layers;
+        let met = |i: f64| i >= first_layer && (i - first_layer) % step == 0.0;
+        let every = |i: &f64| (met(*i) || last(*i)) != rule.others;
         let found: Vec<f64> = (0..layers as u32).map(f64::from).filter(every).collect();
         list(&found, format!("config.json: every {distance} layers from {from}"), None)
     }

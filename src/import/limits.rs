@@ -82,8 +82,7 @@ impl Reader<'_> {
         }
         // Of a list, each element by itself.
         if let Kind::List(items) = &value.kind {
-            let inner = |item: &Node| !matches!(item.kind, Kind::List(_));
-            return items.iter().all(|item| inner(item) && self.allows(only, item));
+            return items.iter().all(|item| self.allows(only, item));
         }
         only.values.iter().any(|scalar| match (scalar, &value.kind) {
             (Scalar::Bool(a), Kind::Bool(b)) => a == b,

@@ -83,7 +83,7 @@ impl Reader<'_> {
             return Found::Value { text: value, number, why, span: None };
         }
         if let Some([first, distance]) = &rule.every {
-            return self.every(first, distance, rule.others);
+            return self.every(first, distance, rule);
         }
         if let Some(from) = &rule.from {
             return self.worked_out(parameter, from);
@@ -297,9 +297,10 @@ impl Reader<'_> {
         if let Some(word) = &rule.indices {
             return self.indices(key, member, word, rule);
         }
-        let kind = match rule.period {
-            None => one_of_all(&member.value),
-            Some(_) => &member.value.kind,
+        let kind = match (rule.period.is_some(), rule.element, &member.value.kind) {
+            (_, Some(at), Kind::List(items)) => items.get(at).map_or(&Kind::Null, |n| &n.kind),
+            (true, ..) => &member.value.kind,
+            (false, ..) => one_of_all(&member.value),
         };
         let result = match (kind, parameter.ty, &rule.period) {
             (Kind::List(items), _, Some(word)) => return self.period(key, member, items, word),

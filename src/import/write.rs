@@ -129,6 +129,7 @@ fn arguments(text: &mut String, all: &[Argument], model_type: &str, depth: usize
                 let _ = writeln!(text, "{indent}],");
             }
             None => _ = writeln!(text, "{indent}{name}: {value}, // {why}"),
+            Some(inner) if inner.is_empty() => _ = writeln!(text, "{indent}{name}: {value},"),
             Some(inner) => {
                 let _ = writeln!(text, "{indent}{name}: {value}(");
                 arguments(text, inner, model_type, depth + 1);

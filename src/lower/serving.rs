@@ -59,10 +59,17 @@ impl<'p> Checker<'p> {
             Some(Value::Num(id)) => id,
             _ => self.counted(0.0, "images", place, "the workload has no pictures"),
         };
-        // Pictures are counted over all requests that run together.
+        let sounds = match self.field_path(scenario, &["serve", "clips"]) {
+            Some(Value::Num(id)) => id,
+            _ => self.counted(0.0, "clips", place, "the workload has no clips of sound"),
+        };
+        // Pictures and clips are counted over all requests that run together.
         let all = self.graph.mul(share, pictures);
         let kept = self.graph.mul(batch, pictures);
-        let frame = |seq: ExprId, ctx: ExprId, batch: ExprId, images: ExprId, pictures: ExprId| {
+        let computed = [all, all, self.graph.mul(share, sounds)];
+        let kept_of = [kept, kept, self.graph.mul(batch, sounds)];
+        let frame = |seq: ExprId, ctx: ExprId, batch: ExprId, seen: [ExprId; 3]| {
+            let [images, pictures, clips] = seen;
             let mut phase = FxHashMap::default();
             phase.insert(Name::new("batch"), batch);
             phase.insert(Name::new("seq"), seq);
@@ -70,6 +77,7 @@ impl<'p> Checker<'p> {
             phase.insert(Name::new("positions"), one);
             phase.insert(Name::new("images"), images);
             phase.insert(Name::new("pictures"), pictures);
+            phase.insert(Name::new("clips"), clips);
             phase.insert(Name::new("drafts"), none);
             Frame::new(phase, setting.model.clone(), place)
         };
@@ -79,15 +87,15 @@ impl<'p> Checker<'p> {
                 &[("prompt", Value::Num(prompt)), ("output", Value::Num(output))],
             )
         };
-        let prefill = self.phase(setting, &frame(prompt, prompt, share, all, all));
+        let prefill = self.phase(setting, &frame(prompt, prompt, share, computed));
         self.phase_results("prefill", &prefill, setting, groups, cut, lowered)?;
         lowered.costs.push(("prefill", prefill));
-        let prefill = frame(prompt, prompt, share, all, all);
+        let prefill = frame(prompt, prompt, share, computed);
         if let Some(decode) = other {
             // What has been prefilled waits for nothing: the cache of the prompts, no more.
-            let stored = frame(one, prompt, batch, kept, kept);
+            let stored = frame(one, prompt, batch, kept_of);
             self.memory("memory.prefill", setting, &stored, &prefill, cut, &mut lowered.results)?;
-            self.handover(side, decode, whole, &frame(one, prompt, batch, kept, kept), lowered)?;
+            self.handover(side, decode, whole, &frame(one, prompt, batch, kept_of), lowered)?;
             self.set_runtime(decode.runtime.clone());
         }
         let [setting, apart] = [other.map_or(setting, |d| d.setting), setting];
@@ -111,7 +119,7 @@ impl<'p> Checker<'p> {
         }
         let from = self.graph.len();
         let first = *contexts.first()?;
-        let decode = self.phase(setting, &frame(one, first, share, none, all));
+        let decode = self.phase(setting, &frame(one, first, share, [none, all, none]));
         let names = ["decode.first", "decode.mid", "decode.last"];
         for (phase, ctx) in names.into_iter().zip(&contexts) {
             let cost = if *ctx == first {
@@ -128,9 +136,9 @@ impl<'p> Checker<'p> {
             lowered.costs.push((phase, cost));
         }
         let longest = context(self, "context_kept")?;
-        let stored = frame(one, longest, batch, kept, kept);
+        let stored = frame(one, longest, batch, kept_of);
         let widest = match other {
-            Some(_) => frame(one, longest, share, none, all),
+            Some(_) => frame(one, longest, share, [none, all, none]),
             None => prefill,
         };
         self.memory("memory", setting, &stored, &widest, cut, &mut lowered.results)?;
