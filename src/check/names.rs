@@ -41,7 +41,7 @@ impl<'p> Checker<'p> {
             match env.scope() {
                 Scope::Names(_) => {
                     if let Some(value) = env.own(name) {
-                        return Some(value);
+                        return Some(self.joined(value, name, place, env));
                     }
                 }
                 Scope::Fields { object, path } => {
@@ -80,6 +80,14 @@ impl<'p> Checker<'p> {
             current = env.parent();
         }
         None
+    }
+
+    /// A local name as it is read. What arms of an `if` left with different axes is said once.
+    fn joined(&mut self, value: Value<'p>, name: Name, place: Place, env: &Env<'p>) -> Value<'p> {
+        let Value::Parted(finding) = value else { return value };
+        self.report((*finding).clone().and(place, "read here"));
+        env.bind(name, Value::Error);
+        Value::Error
     }
 
     /// The item that a callee names, without instantiating it.
