@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "common/library.rs"]
+mod library;
 #[path = "common/maps.rs"]
 mod maps;
 
@@ -34,7 +36,7 @@ fn mesa(folder: &Path, args: &[&str]) -> Output {
 
 fn said(output: &Output) -> String {
     let text = [output.stderr.as_slice(), &output.stdout].concat();
-    String::from_utf8(text).unwrap()
+    library::without_lines_of_the_library(&String::from_utf8(text).unwrap())
 }
 
 /// The tensors of the model as Hugging Face stores them.
@@ -113,7 +115,7 @@ fn each_change_of_a_checkpoint_is_found() {
         change(&mut changed);
         let output = bound("changed", &changed);
         assert_eq!(output.status.code(), Some(1), "{what}: {}", said(&output));
-        all += &format!("--- {what}\n{}", String::from_utf8(output.stderr).unwrap());
+        all += &format!("--- {what}\n{}", said(&output));
     };
     case("a tensor removed", &|t| _ = t.remove(find(t, "model.layers.1.mlp.up_proj.weight")));
     case("a matrix of every layer removed", &|t| t.retain(|t| !t.0.contains("k_proj")));

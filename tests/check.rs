@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are tests
 
+#[path = "common/library.rs"]
+mod library;
+
 use std::path::{Path, PathBuf};
 
+use library::without_lines_of_the_library;
 use mesa::check::{Loader, Program};
 use mesa::diagnostic::render::{Format, Options, render};
 use mesa::diagnostic::{Diagnostic, Severity};
@@ -37,6 +41,7 @@ fn mistakes_of_every_kind() {
         let text = std::fs::read_to_string(path).unwrap();
         let (program, found) = check(name, &text);
         let shown = render(Format::Text, &program.sources, &found, &Options::default());
+        let shown = without_lines_of_the_library(&shown);
         insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => true }, {
             insta::assert_snapshot!(format!("SOURCE\n{text}\nFOUND {}\n{shown}", found.len()));
         });
@@ -89,5 +94,18 @@ fn the_library_and_the_examples_are_formatted() {
     for (name, text) in files {
         let formatted = format(&text, FileId(0));
         assert!(formatted.as_deref() == Ok(text.as_str()), "`mesa fmt` changes {name}");
+    }
+}
+
+/// A line more in the library must not change snapshots of other things.
+#[test]
+fn no_snapshot_hangs_on_a_line_of_the_library() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for folder in ["snapshots", "report/snapshots"] {
+        for entry in std::fs::read_dir(tests.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(without_lines_of_the_library(&text), text, "{}", path.display());
+        }
     }
 }

@@ -326,3 +326,28 @@ fn no_result_is_negative_or_beyond_the_machine() {
     }
     assert!(seen > 500);
 }
+
+#[test]
+fn what_an_amended_field_is_computed_from_follows_later_amendments() {
+    let text = "use std.models.Jamba_1_5_Mini
+use std.systems.DGX_H100
+model Picks = Jamba_1_5_Mini with { experts.top_k = layers / 16 } {
+  source = \"a what-if\"
+}
+scenario one {
+  model  = Picks
+  system = DGX_H100
+  precision { weights = fp8 }
+  serve { batch = 1, prompt = 64, output = 4 }
+}
+scenario wide = one with { serve.batch = 3, model.experts.top_k = serve.batch + 1 }
+scenario wider = wide with { serve.batch = 7 }
+";
+    let run = Run::of(text);
+    assert!(run.findings.iter().all(|f| !f.error), "{:#?}", run.findings);
+    // Experts of 3 matrices of 4096 by 14336, in every second of 32 layers.
+    let expert = product(&[16, 3, 4096, 14336]);
+    let active = |name: &str| run.scenarios[name].get("parameters.active");
+    assert_eq!(active("wide") - active("one"), 2.0 * expert);
+    assert_eq!(active("wider") - active("one"), 6.0 * expert);
+}

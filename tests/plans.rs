@@ -345,6 +345,24 @@ fn one_device_makes_every_collective_exactly_nothing() {
 }
 
 #[test]
+fn rules_are_held_against_the_model_even_where_a_size_of_the_mesh_is_wrong() {
+    let codes = |tp: &str| -> Vec<&'static str> {
+        let text = text("Llama3_8B", "DGX_H100", &format!("Wrong(tp: {tp}, dp: 3)"), 8, 512);
+        let plan = "plan Wrong(tp: Count, dp: Count) {
+  mesh dp, tp
+  shard heads over dp
+  shard kv_heads, headss over tp
+}
+scenario s";
+        let run = Run::of(&text.replace("scenario s", plan));
+        run.findings.iter().filter(|f| f.error).map(|f| f.code).collect()
+    };
+    // What is wrong with the size, that 32 heads are not cut into three, and the misspelt axis.
+    assert_eq!(codes("0"), ["E0306", "E0505", "E0501"]);
+    assert_eq!(codes("2.5"), ["E0303", "E0505", "E0501"]);
+}
+
+#[test]
 fn stages_with_layers_of_their_own_count_in_serving() {
     let plan = |ends: &str| {
         let text = text("Llama3_70B", "DGX_H100", "Ends(pp: 4)", 8, 512);

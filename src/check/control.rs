@@ -1,5 +1,7 @@
 //! `repeat` and `if` in a block: bodies that run in rounds, arms, and the names that leave them.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashSet;
 
 use super::value::{Env, Value};
@@ -82,7 +84,8 @@ impl<'p> Checker<'p> {
         self.builder.here.prefix = saved_prefix;
         let mut carried = Vec::new();
         for (ident, before, start) in starts {
-            let end = match inner.local(ident.name) {
+            let at = env.site().place(ident.span);
+            let end = match self.find_name(ident.name, at, &inner) {
                 Some(Value::Tensor(end)) => end,
                 _ => {
                     env.bind(ident.name, Value::Error);
@@ -264,7 +267,8 @@ impl<'p> Checker<'p> {
         self.join_arms(&results, env);
     }
 
-    /// Names that every arm binds (or has from before) to tensors of equal axes.
+    /// Names that every arm binds (or has from before) to tensors of equal axes. Those of different
+    /// axes are a mistake only where something reads them.
     pub(super) fn join_arms(&mut self, arms: &[(Option<&'p Body>, Env<'p>)], env: &Env<'p>) {
         let mut names: Vec<Name> = Vec::new();
         for (_, arm) in arms {
@@ -276,6 +280,11 @@ impl<'p> Checker<'p> {
             let bound: Vec<Value<'p>> = arms.iter().filter_map(|(_, e)| e.local(name)).collect();
             if bound.iter().any(|v| matches!(v, Value::Error)) {
                 env.bind(name, Value::Error);
+                continue;
+            }
+            let parted = bound.iter().find(|v| matches!(v, Value::Parted(_)));
+            if let Some(parted) = parted {
+                env.bind(name, parted.clone());
                 continue;
             }
             let tensors: Vec<TensorId> = bound
@@ -312,8 +321,7 @@ impl<'p> Checker<'p> {
                     format!("here it is [{}]", shown(first)),
                 )
                 .and(pb, format!("and here [{}]", shown(other_tensor)));
-                self.report(diagnostic);
-                env.bind(name, Value::Error);
+                env.bind(name, Value::Parted(Rc::new(diagnostic)));
                 continue;
             }
             let place = model.tensors[first].place;

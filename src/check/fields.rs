@@ -63,7 +63,7 @@ impl<'p> Checker<'p> {
         self.evaluating.push((key, place));
         let value = self.compute_field(root, path);
         self.evaluating.pop();
-        if matches!(value, Value::Object(_)) {
+        if matches!(value, Value::Object(_) | Value::On(_)) {
             self.owners.0.push(root.clone());
         }
         root.memo.borrow_mut().insert(path.clone(), value.clone());
@@ -83,6 +83,8 @@ impl<'p> Checker<'p> {
             .filter(|e| e.path.len() > path.len())
             .map(|e| Entry {
                 path: e.path.get(path.len()..).unwrap_or_default().into(),
+                // Amended here: what stands around the field is known inside of it too.
+                outer: e.outer.inner(Scope::Fields { object: root.clone(), path: path.clone() }),
                 ..(*e).clone()
             })
             .collect();

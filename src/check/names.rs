@@ -15,6 +15,11 @@ impl<'p> Checker<'p> {
     /// The value of a name; reports an unknown one.
     pub fn eval_name(&mut self, name: Name, place: Place, env: &Env<'p>) -> Value<'p> {
         match self.find_name(name, place, env) {
+            // `batch` is an axis everywhere, but hardly what `serve.batch = batch * 2` means.
+            Some(Value::Word(word)) if word == name && set_here(name, env).is_some() => {
+                self.report_unknown(name, place, env);
+                Value::Error
+            }
             Some(value) => value,
             None if name == AUTO && is_in_plan(env) => Value::Word(name),
             None => {
@@ -41,7 +46,7 @@ impl<'p> Checker<'p> {
             match env.scope() {
                 Scope::Names(_) => {
                     if let Some(value) = env.own(name) {
-                        return Some(value);
+                        return Some(self.joined(value, name, place, env));
                     }
                 }
                 Scope::Fields { object, path } => {
@@ -80,6 +85,14 @@ impl<'p> Checker<'p> {
             current = env.parent();
         }
         None
+    }
+
+    /// A local name as it is read. What arms of an `if` left with different axes is said once.
+    fn joined(&mut self, value: Value<'p>, name: Name, place: Place, env: &Env<'p>) -> Value<'p> {
+        let Value::Parted(finding) = value else { return value };
+        self.report((*finding).clone().and(place, "read here"));
+        env.bind(name, Value::Error);
+        Value::Error
     }
 
     /// The item that a callee names, without instantiating it.
@@ -169,6 +182,14 @@ impl<'p> Checker<'p> {
     }
 
     fn report_unknown(&mut self, name: Name, place: Place, env: &Env<'p>) {
+        if let Some(field) = set_here(name, env) {
+            let title = format!("`{field}` is set here, so it has no other value");
+            self.report(
+                Diagnostic::new(codes::CYCLE, title, place, "the same field")
+                    .note("write the value out, or set only a part of it by its path"),
+            );
+            return;
+        }
         if self.is_result_root(name, env.site().module) && is_among_fields(env) {
             let title = format!("`{name}` is a result, and only inputs are known here");
             self.report(
@@ -247,6 +268,21 @@ impl<'p> Checker<'p> {
         }
         names
     }
+}
+
+/// The field that is being set, if its last name is this one.
+fn set_here(name: Name, env: &Env<'_>) -> Option<String> {
+    let mut current = Some(env);
+    while let Some(env) = current {
+        if let Scope::Fields { path, .. } = env.scope()
+            && path.last() == Some(&name)
+        {
+            let parts: Vec<&str> = path.iter().map(|part| part.text()).collect();
+            return Some(parts.join("."));
+        }
+        current = env.parent();
+    }
+    None
 }
 
 /// Whether results are in scope.

@@ -216,7 +216,7 @@ impl<'p> Checker<'p> {
                 continue;
             }
             let size = self.mesh_size(axis, object, env);
-            good &= size.is_some();
+            plan.wrong_sizes |= size.is_none();
             let name = axis.name.name;
             sizes.push(size.or_else(|| {
                 Some(self.unknown_number(name, Dimension::NONE, place, "a size that is wrong"))

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::object::Object;
 use super::program::{ItemRef, ModuleId};
 use crate::arena::Ordered;
+use crate::diagnostic::Diagnostic;
 use crate::expr::{ExprId, OriginKind};
 use crate::ir::{AxisId, TensorId};
 use crate::name::Name;
@@ -31,6 +32,9 @@ pub enum Value<'p> {
     Word(Name),
     /// A tensor of the block being built.
     Tensor(TensorId),
+    /// A name that the arms of an `if` bind to tensors of different axes: what is said when it is
+    /// read.
+    Parted(Rc<Diagnostic>),
     /// An axis.
     Axis(AxisId),
     /// A set of axes.
@@ -87,7 +91,7 @@ impl Value<'_> {
             Self::Bool(_) | Self::Truth(_) => "a condition".into(),
             Self::Text(_) => "a text".into(),
             Self::Word(w) => format!("the word `{w}`"),
-            Self::Tensor(_) => "a tensor".into(),
+            Self::Tensor(_) | Self::Parted(_) => "a tensor".into(),
             Self::Axis(_) => "an axis".into(),
             Self::Axes(_) => "a set of axes".into(),
             Self::Object(o) => o.describe(),

@@ -130,6 +130,8 @@ pub struct Plan {
     pub mesh: Arena<MeshAxis>,
     /// Rules in order.
     pub rules: Vec<ShardRule>,
+    /// Whether a size of the mesh is wrong: the rules can still be held against a model.
+    pub wrong_sizes: bool,
     /// Devices of the whole mesh; none for a plan without mesh.
     pub devices: Option<ExprId>,
     /// In which order stages of a pipeline work; none: the default.

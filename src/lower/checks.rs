@@ -394,7 +394,8 @@ impl<'p> Checker<'p> {
         let shards = Op::Gcd.apply(n, m, 0.0);
         let copies = n / shards;
         self.copies_share(rule.place, divisor_parts, common, minors, model);
-        if copies <= 1.0 {
+        // Into how many pieces is not known where that is a mistake of its own.
+        if copies.is_nan() || copies <= 1.0 {
             return;
         }
         let rest: f64 = minors

@@ -167,16 +167,15 @@ impl<'p> Checker<'p> {
         let prepared = self.prepared(scenario, &scene.model, None)?;
         let built = &prepared.built;
         let mut laid: Vec<Laid> = Vec::new();
+        let mut sound = true;
         for phase in &phases {
             let own = lay_out(&built.model, &phase.plan, &mut self.graph);
-            let sound =
+            sound &= !phase.plan.wrong_sizes;
+            sound &=
                 self.check_plan(built, &phase.plan, &own, &phase.machine, place, &mut constraints);
-            if !sound {
-                return None;
-            }
             laid.push(own);
         }
-        if self.errors() > scene.errors {
+        if !sound || self.errors() > scene.errors {
             return None;
         }
         let [prefill, decode] = &phases;

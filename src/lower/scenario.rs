@@ -152,7 +152,7 @@ pub fn lower<'p>(
     let mut constraints = Vec::new();
     let sound = checker.check_plan(built, &plan, &laid, &machine, place, &mut constraints);
     let setting = prepared.setting(&plan, &machine, &laid, place);
-    if !sound || wrong_rules || checker.errors() > errors {
+    if !sound || plan.wrong_sizes || wrong_rules || checker.errors() > errors {
         let asked = (scenario, plan_object.as_ref());
         return checker.workload_beside(asked, &setting, (training, formats), misspelt);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{CHAT, mesa, spec};
+use super::{CHAT, mesa, spec, without_lines_of_the_library};
 
 fn results(args: &[&str]) -> Value {
     let run = mesa(&[&["eval"], args, &["--format", "json"]].concat());
@@ -137,7 +137,7 @@ fn an_override_outside_of_the_range_of_an_assumption_is_said() {
     let run = mesa(&args);
     assert_eq!(run.code, Some(0));
     assert!(run.out.trim().parse::<f64>().is_ok_and(|v| v > 0.0), "{}", run.out);
-    insta::assert_snapshot!(run.err);
+    insta::assert_snapshot!(without_lines_of_the_library(&run.err));
     let inside = mesa(&["eval", CHAT, "chat", "--override", "gemm_efficiency=0.9"]);
     assert_eq!((inside.code, inside.err.as_str()), (Some(0), ""));
 }
@@ -153,7 +153,7 @@ fn a_wrong_degree_labels_the_command_line_and_the_model() {
 fn everything_that_can_be_set_is_listed_and_can_be_set() {
     let run = mesa(&["eval", CHAT, "chat", "--settable"]);
     assert_eq!((run.code, run.err.as_str()), (Some(0), ""));
-    insta::assert_snapshot!(run.out);
+    insta::assert_snapshot!(without_lines_of_the_library(&run.out));
     let mut tried = 0;
     for line in run.out.lines().skip(2) {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -5,7 +5,7 @@ use mesa::evaluation::{Changes, evaluate};
 use mesa::reading::explain::{Derivation, Extent, explain};
 use serde_json::Value;
 
-use super::{CHAT, mesa};
+use super::{CHAT, mesa, without_lines_of_the_library};
 
 #[test]
 fn derivations_as_trees() {
@@ -47,7 +47,7 @@ fn a_derivation_as_json_has_the_value_of_the_report() {
     let json: Value = serde_json::from_str(&run.out).unwrap();
     let value = json["derivation"]["value"].as_f64().unwrap();
     assert_eq!(value, mesa(&["eval", CHAT, "--get", "chat.memory.reserve"]).number());
-    insta::assert_snapshot!(run.out);
+    insta::assert_snapshot!(without_lines_of_the_library(&run.out));
 }
 
 /// The ends of a derivation that are neither a line of a spec nor a figure with a reason.

@@ -4,11 +4,15 @@
 mod changes;
 mod derivations;
 mod formats;
+#[path = "../common/library.rs"]
+mod library;
 mod schema;
 mod tapes;
 
 use std::path::Path;
 use std::process::Command;
+
+use library::without_lines_of_the_library;
 
 /// The example that all of these look at, from the root of the repository.
 const CHAT: &str = "examples/chat-70b.mesa";
@@ -24,7 +28,8 @@ impl Run {
     /// What a person sees, in the order of a log.
     fn log(&self, args: &[&str]) -> String {
         let code = self.code.unwrap();
-        format!("$ mesa {}\n{}{}exit code {code}\n\n", args.join(" "), self.err, self.out)
+        let shown = without_lines_of_the_library(&format!("{}{}", self.err, self.out));
+        format!("$ mesa {}\n{shown}exit code {code}\n\n", args.join(" "))
     }
     /// The only line of output as a number.
     #[track_caller]
