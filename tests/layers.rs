@@ -142,10 +142,14 @@ fn a_step_of_a_scan_takes_as_long_as_its_state() {
 
 /// The results of a model with pictures.
 fn seen(model: &str, images: u64) -> common::Outcome {
+    heard(model, &format!("images = {images}"))
+}
+
+/// The results of a model with pictures or sounds.
+fn heard(model: &str, rest: &str) -> common::Outcome {
     let text = format!(
         "use std.models.{model}\nuse std.systems.H100_SXM_1\n\nscenario s {{\n  model = {model}\n  \
-         system = H100_SXM_1\n  serve {{ batch = 2, prompt = 2048, output = 8, images = {images} \
-         }}\n}}\n"
+         system = H100_SXM_1\n  serve {{ batch = 2, prompt = 2048, output = 8, {rest} }}\n}}\n"
     );
     Run::one(&text)
 }
@@ -168,6 +172,55 @@ fn pictures_cost_prefill_alone() {
     assert!((each / (tower + projector) - 1.0).abs() < 1e-9, "{each} {}", tower + projector);
     let first = (work(&one) - work(&none)) / 2.0;
     assert!((first / each - 1.0).abs() < 1e-9, "{first} {each}");
+}
+
+#[test]
+fn convolutions_count_as_the_reference_implementation_counts_them() {
+    let model = "Gemma3n_E2B";
+    let (none, one) = (seen(model, 0), seen(model, 1));
+    // MobileNetV5-300M of timm does 435.7 GMAC for a picture of 768 by 768, counted op by op.
+    // Convolutions of each channel by itself are no work for matrix units: over a map of 192 by 192
+    // places of 128 channels and nine taps, and so on, and of keys and values in 14 layers.
+    let each = |side: f64, channels: f64, taps: f64| 2.0 * side * side * channels * taps;
+    let near = each(192.0, 128.0, 9.0)
+        + 2.0 * (each(96.0, 256.0, 9.0) + each(96.0, 256.0, 25.0))
+        + each(96.0, 256.0, 25.0)
+        + 7.0 * each(48.0, 640.0, 25.0)
+        + each(48.0, 640.0, 25.0)
+        + each(96.0, 768.0, 25.0)
+        + each(48.0, 1536.0, 25.0)
+        + each(24.0, 3840.0, 25.0)
+        + 14.0 * 2.0 * each(24.0, 640.0, 9.0);
+    // 256 tokens and the word behind them are projected.
+    let joined = 2.0 * 257.0 * 2048.0 * 2048.0;
+    let more = one.get("prefill.flops.matrix") - none.get("prefill.flops.matrix");
+    assert_eq!(more, 2.0 * (871_482_949_632.0 - near + joined));
+    assert_eq!(one.get("decode.mid.time"), none.get("decode.mid.time"));
+    let half_minute = heard(model, "clips = 1");
+    // Transformers' encoder: 983,672,856,576 for half a minute. It fills the last chunk of 12 of 750
+    // steps up with 6 more, which see 24 keys and 13 distances in 12 layers.
+    let filled = 12.0 * 6.0 * 2.0 * 1536.0 * (24.0 + 24.0 + 13.0);
+    let near = 12.0 * 2.0 * 750.0 * 1536.0 * 5.0;
+    let joined = 2.0 * 189.0 * 1536.0 * 2048.0;
+    let more = half_minute.get("prefill.flops.matrix") - none.get("prefill.flops.matrix");
+    // What 13 distances are is worked out once for all clips.
+    let distances = 12.0 * 2.0 * 13.0 * 1536.0 * 1536.0;
+    assert_eq!(more, 2.0 * (983_672_856_576.0 - filled - near + joined) - distances);
+    assert_eq!(half_minute.get("memory.cache"), none.get("memory.cache"));
+}
+
+#[test]
+fn a_convolution_reads_its_map_once_however_many_places_see_a_value() {
+    let model = "Gemma3n_E2B";
+    let bytes_of = |side: f64, channels: f64| 2.0 * 2.0 * side * side * channels;
+    let out = seen(model, 1);
+    // Pictures of 768 by 768 in three colors become 384 by 384 places of 64 channels; two requests.
+    let stem = bytes_of(768.0, 3.0) + bytes_of(384.0, 64.0) + 2.0 * 27.0 * 64.0;
+    let moved = out.get("layers.vision.begun.prefill.memory_time") * 3.35e12
+        / out.get("layers.vision.begun.prefill.flops");
+    let per_flop = stem / (2.0 * 2.0 * 384.0 * 384.0 * 27.0 * 64.0);
+    // Less than all of the bandwidth is reached, and more than half of it.
+    assert!((1.0..2.0).contains(&(moved / per_flop)), "{moved} {per_flop}");
 }
 
 #[test]

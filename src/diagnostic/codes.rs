@@ -176,7 +176,7 @@ codes! {
     PADDED_AXIS = "W0503", "an axis is padded";
     DTYPE_OVERRIDDEN = "W0504", "a scenario overrides the number format that a model states";
     MIXED_CHIPS = "W0505", "a system holds different chips, and the first counts for all";
-    NO_EFFECT = "W0506", "something in a plan has no effect";
+    NO_EFFECT = "W0506", "something in a plan or a workload has no effect";
     NO_SOURCE = "W0601", "a hardware figure has no source";
     ASSUMPTION_STRETCHED = "W0602", "an assumption is set outside of its range";
     CONFIG_KEY_UNKNOWN = "W0801", "a key of a config is not understood";

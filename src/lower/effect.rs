@@ -1,4 +1,4 @@
-//! What of a plan has no effect: nothing that is written is silently without one.
+//! What of a plan or a workload has no effect: nothing that is written is silently without one.
 //!
 //! In: a plan that holds, and its workload. Out: findings at what changes nothing there.
 
@@ -7,11 +7,11 @@ use std::rc::Rc;
 use super::collective::CollectiveUse;
 use super::memory::stages;
 use super::phase::Setting;
-use crate::check::{Checker, Object, show_number};
+use crate::check::{Checker, Object, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::Op;
+use crate::expr::{ExprId, Op};
 use crate::graph::Kind;
-use crate::ir::{Kept, MeshId};
+use crate::ir::{AxisSize, Kept, MeshId};
 use crate::name::Name;
 use crate::source::Place;
 
@@ -106,6 +106,37 @@ impl<'p> Checker<'p> {
             None => finding.note("cut the layers: `shard layers over pp schedule …`"),
         });
         None
+    }
+
+    /// How many pictures, or clips, each request has; said where the model has no use for them.
+    pub(super) fn of_each_request(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        setting: &Setting<'_, 'p>,
+        [name, other, why]: [&'static str; 3],
+    ) -> ExprId {
+        let none = self.counted(0.0, name, setting.place, "the workload has none");
+        let Some(Value::Num(count)) = self.field_path(scenario, &["serve", name]) else {
+            return none;
+        };
+        let has = |axis: &str| {
+            let size = AxisSize::Phase(Name::new(axis));
+            setting.model.axes.iter().any(|(_, a)| a.size == size)
+        };
+        if !has(name) {
+            let any = self.graph.binary(Op::Lt, none, count);
+            let set = scenario.place_of(&["serve", name].map(Name::new));
+            if let (Some(true), Some(place)) = (self.notice(any), set) {
+                let title = format!("`serve.{name}` has no effect: the model {why}");
+                let finding = Diagnostic::new(codes::NO_EFFECT, title, place, "counted in nothing");
+                let finding = finding.and(setting.place, "in this scenario");
+                self.report(match has(other) {
+                    true => finding.note(format!("what it is given beside text are `{other}`")),
+                    false => finding,
+                });
+            }
+        }
+        count
     }
 
     /// Mesh axes that nothing is cut over: their devices all do the same.

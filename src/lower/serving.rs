@@ -55,14 +55,9 @@ impl<'p> Checker<'p> {
         }
         let Dealt { cut, groups, share } = self.dealt(side, batch, replicas);
         let none = self.counted(0.0, "images", place, "no pictures are computed in this step");
-        let pictures = match self.field_path(scenario, &["serve", "images"]) {
-            Some(Value::Num(id)) => id,
-            _ => self.counted(0.0, "images", place, "the workload has no pictures"),
-        };
-        let sounds = match self.field_path(scenario, &["serve", "clips"]) {
-            Some(Value::Num(id)) => id,
-            _ => self.counted(0.0, "clips", place, "the workload has no clips of sound"),
-        };
+        let pictures =
+            self.of_each_request(scenario, setting, ["images", "clips", "takes no pictures"]);
+        let sounds = self.of_each_request(scenario, setting, ["clips", "images", "takes no clips"]);
         // Pictures and clips are counted over all requests that run together.
         let all = self.graph.mul(share, pictures);
         let kept = self.graph.mul(batch, pictures);
