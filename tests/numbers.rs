@@ -351,3 +351,42 @@ scenario wider = wide with { serve.batch = 7 }
     assert_eq!(active("wide") - active("one"), 2.0 * expert);
     assert_eq!(active("wider") - active("one"), 6.0 * expert);
 }
+
+#[test]
+fn a_setting_that_a_part_of_the_machine_does_not_have_leaves_no_results() {
+    let of = |system: &str, line: &str| {
+        let run = Run::of(&format!(
+            "use std.chips.H100_SXM
+use std.links.NVLink4
+use std.models.Llama3_8B
+use std.systems.H100_SXM_1
+chip Slow = H100_SXM with {{ memory.hbm.bandwith = 1 TB/s }} {{ source = \"a what-if\" }}
+system Ours {{
+  source = \"a what-if\"
+  chip gpu = Slow
+  level alone = 1 of gpu via NVLink4
+}}
+scenario s {{
+  model  = Llama3_8B
+  system = {system}
+  {line}
+  serve {{ batch = 1, prompt = 64, output = 4 }}
+}}
+"
+        ));
+        let wrong = run.findings.iter().any(|f| f.error && f.code == "E0202");
+        (wrong, run.scenarios.get("s").map(|s| s.get("decode.mid.memory_time")))
+    };
+    let slower = "system.device.memory.hbm.bandwidth = 1 TB/s";
+    let (_, plain) = of("H100_SXM_1", "");
+    let (wrong, slow) = of("H100_SXM_1", slower);
+    assert!(!wrong && slow.unwrap() > 3.0 * plain.unwrap());
+    for (system, line) in [
+        ("Ours", ""),
+        ("H100_SXM_1", "system.gpu.memory.hbm.bandwidth = 1 TB/s"),
+        ("H100_SXM_1", "system.device.memory.hbm.bandwith = 1 TB/s"),
+        ("H100_SXM_1", "system.alon.bandwidth = 1 GB/s"),
+    ] {
+        assert_eq!(of(system, line), (true, None), "{system} {line}");
+    }
+}

@@ -88,7 +88,7 @@ pub use precision::{Computing, FormatRules, Precision};
 pub use prints::{Context, Key, Prints};
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
 pub use ranges::{Drawn, Setting, Values};
-pub use schema::{field_words, names_below, schema_fields, schema_type};
+pub use schema::{check_names, field_words, names_below, schema_fields, schema_type};
 pub use sweeps::{SweepAxis, SweepItem};
 pub use system::Machine;
 pub use twins::{Guard, check_scenarios};

@@ -7,8 +7,8 @@ use super::{Checker, codes};
 use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::name::Name;
 use crate::quantity::Dimension;
-use crate::source::Place;
-use crate::syntax::ast::ItemKind;
+use crate::source::{Place, Span};
+use crate::syntax::ast::{ItemKind, StmtKind};
 
 /// What a field holds.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -238,6 +238,12 @@ pub fn check_field<'p>(
     value: Value<'p>,
     place: Place,
 ) -> Value<'p> {
+    // A chip is checked where the system reads it; what is no part is told by its name.
+    if let (ItemKind::System, [name]) = (kind, path)
+        && !of_any_system(*name)
+    {
+        return value;
+    }
     let declared = field(kind, path);
     if let Some(Field::Is(ty)) = declared
         && ty != Ty::Count
@@ -307,20 +313,28 @@ pub fn wants_block(kind: ItemKind, path: &[Name]) -> bool {
 
 /// Reports settings for an object that its kind does not have.
 pub fn check_settings(checker: &mut Checker<'_>, object: &Object<'_>, entries: &[Entry<'_>]) {
+    for entry in unknown_settings(object, entries) {
+        let first = entry.path.first();
+        if object.kind == ItemKind::System && first.is_some_and(|n| !of_any_system(*n)) {
+            report_unknown_part(checker, object, entry);
+        } else {
+            report_unknown(checker, object, entry);
+        }
+    }
+}
+
+/// Settings for an object that its kind does not have; of an unknown section only the section.
+fn unknown_settings<'e, 'p>(object: &Object<'_>, entries: &'e [Entry<'p>]) -> Vec<&'e Entry<'p>> {
     // A block with values for its parameters has these and no other fields.
     let has_fields = fields(object.kind).is_some() || object.kind == ItemKind::Block;
-    if !has_fields || object.owner.is_some() {
-        return;
-    }
-    let mut unknown: Vec<&[Name]> = Vec::new();
-    for entry in entries {
-        let path = &*entry.path;
-        if unknown.iter().any(|u| path.starts_with(u)) || is_known(object, path) {
-            continue;
+    let mut unknown: Vec<&Entry<'p>> = Vec::new();
+    for entry in entries.iter().filter(|_| has_fields && object.owner.is_none()) {
+        let inside = |u: &&Entry<'p>| entry.path.starts_with(&u.path);
+        if !unknown.iter().any(inside) && !is_known(object, &entry.path) {
+            unknown.push(entry);
         }
-        unknown.push(path);
-        report_unknown(checker, object, entry);
     }
+    unknown
 }
 
 fn is_known(object: &Object<'_>, path: &[Name]) -> bool {
@@ -332,7 +346,50 @@ fn is_known(object: &Object<'_>, path: &[Name]) -> bool {
         phase || matches!(kind, Some(Field::Is(Ty::Kind(_))))
     };
     let slot = object.slots.iter().any(|s| s.param.name.name == *first);
+    if object.kind == ItemKind::System && !slot && !of_any_system(*first) {
+        return parts_of_system(object, path.len() == 1).contains(first);
+    }
     slot || field(object.kind, path).is_some() || (path.len() > 1 && other(*first))
+}
+
+/// Whether every system has a field of this name.
+fn of_any_system(name: Name) -> bool {
+    names_below(ItemKind::System, &[]).contains(&name)
+}
+
+/// The chips of a system and, unless these alone are meant, its levels.
+fn parts_of_system(system: &Object<'_>, chips_alone: bool) -> Vec<Name> {
+    let parts = system.stmts.iter().filter_map(|s| match &s.stmt.kind {
+        StmtKind::Chip { name, .. } => Some(name.name),
+        StmtKind::Level { name, .. } if !chips_alone => Some(name.name),
+        _ => None,
+    });
+    parts.collect()
+}
+
+/// A part that a system does not have: `gpu.memory.hbm.capacity`, `gpu = …`.
+fn report_unknown_part(checker: &mut Checker<'_>, system: &Object<'_>, entry: &Entry<'_>) {
+    let Some(first) = entry.path.first() else { return };
+    let alone = entry.path.len() == 1;
+    let parts = parts_of_system(system, alone);
+    let list: Vec<&str> = parts.iter().map(|n| n.text()).collect();
+    let note = format!("its {}: {}", if alone { "chips" } else { "parts" }, list.join(", "));
+    let others = if alone { names_below(ItemKind::System, &[]) } else { Vec::new() };
+    let best = closest(first.text(), parts.iter().chain(&others).map(|n| n.text()));
+    let title = format!("the system has no part `{first}`");
+    let mut diagnostic = Diagnostic::new(codes::UNKNOWN_FIELD, title, entry.place, "not a part");
+    // The same words wherever the parts are declared: a system and its copies are told once.
+    let declared = system.stmts.iter().find_map(|s| match &s.stmt.kind {
+        StmtKind::Chip { name, .. } => Some(s.outer.site().place(name.span)),
+        _ => None,
+    });
+    if let Some(place) = declared {
+        diagnostic = diagnostic.and(place, "a part that it has");
+    }
+    let span = entry.place.span;
+    let end = span.start + first.text().len() as u32;
+    let place = Place { span: Span::new(span.start, end.min(span.end)), ..entry.place };
+    checker.report(diagnostic.note(note).meant(best, place, ""));
 }
 
 fn report_unknown(checker: &mut Checker<'_>, object: &Object<'_>, entry: &Entry<'_>) {

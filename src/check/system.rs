@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::object::Object;
+use super::object::{Entry, Object};
 use super::offload::Store;
 use super::types::Ty;
-use super::value::{Env, Value};
+use super::value::{Env, Scope, Value};
 use super::{Checker, codes};
 use crate::diagnostic::{Diagnostic, closest, listed};
 use crate::expr::{ExprId, Origin, OriginKind};
@@ -169,7 +169,11 @@ impl<'p> Checker<'p> {
         parts.names_of_chips.push(name.name);
         // `with { gpu = … }` puts another chip in its place.
         let value = match object.entry(&[name.name]) {
-            Some(_) => self.field(object, name.name).unwrap_or(Value::Error),
+            Some(entry) => {
+                let place = entry.value.map_or(place, |v| entry.outer.site().place(v.span));
+                let other = self.field(object, name.name).unwrap_or(Value::Error);
+                self.expect_type(other, ty, place, &format!("`{}`", name.name))
+            }
             None => value,
         };
         match value {
@@ -283,8 +287,9 @@ impl<'p> Checker<'p> {
             .entries
             .iter()
             .filter(|e| e.path.len() > 1 && e.path.first() == Some(&name))
-            .map(|e| super::object::Entry {
+            .map(|e| Entry {
                 path: e.path.get(1..).unwrap_or_default().into(),
+                outer: e.outer.inner(Scope::Fields { object: system.clone(), path: [name].into() }),
                 ..e.clone()
             })
             .collect();

@@ -10,7 +10,9 @@ use super::phases::Scene;
 use super::pipeline::Pipeline;
 use super::results::Results;
 use super::serving::Side;
-use crate::check::{BuiltModel, Checker, ItemRef, Machine, Object, Value, show_number};
+use crate::check::{
+    BuiltModel, Checker, ItemRef, Machine, Object, Value, check_names, show_number,
+};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::graph::{Laid, lay_out};
@@ -129,6 +131,11 @@ pub fn lower<'p>(
     else {
         return checker.workload_alone(scenario, misspelt);
     };
+    // Results would not follow a setting that its item does not have, wherever that is declared.
+    let parts = [&model, &system, &machine.chip].into_iter().chain(&machine.links);
+    for part in parts.chain(plan_object.iter()) {
+        check_names(checker, part);
+    }
     if let Some(plan) = &plan_object
         && checker.has_phases(plan)
     {
