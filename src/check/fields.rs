@@ -202,6 +202,9 @@ impl<'p> Checker<'p> {
         let is_slot = matches!(&**path, [name] if root.slot(*name).is_some());
         let value = if is_slot {
             value
+        } else if super::schema::is_stray(root, &root.entries, entry) {
+            // Told by its name.
+            Value::Error
         } else {
             super::schema::check_field(self, root.kind, path, value, span)
         };

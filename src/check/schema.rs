@@ -317,6 +317,8 @@ pub fn check_settings(checker: &mut Checker<'_>, object: &Object<'_>, entries: &
         let first = entry.path.first();
         if object.kind == ItemKind::System && first.is_some_and(|n| !of_any_system(*n)) {
             report_unknown_part(checker, object, entry);
+        } else if is_known(object, &entry.path) {
+            report_stray(checker, object, entry);
         } else {
             report_unknown(checker, object, entry);
         }
@@ -330,7 +332,8 @@ fn unknown_settings<'e, 'p>(object: &Object<'_>, entries: &'e [Entry<'p>]) -> Ve
     let mut unknown: Vec<&Entry<'p>> = Vec::new();
     for entry in entries.iter().filter(|_| has_fields && object.owner.is_none()) {
         let inside = |u: &&Entry<'p>| entry.path.starts_with(&u.path);
-        if !unknown.iter().any(inside) && !is_known(object, &entry.path) {
+        let known = || is_known(object, &entry.path) && !is_stray(object, entries, entry);
+        if !unknown.iter().any(inside) && !known() {
             unknown.push(entry);
         }
     }
@@ -350,6 +353,51 @@ fn is_known(object: &Object<'_>, path: &[Name]) -> bool {
         return parts_of_system(object, path.len() == 1).contains(first);
     }
     slot || field(object.kind, path).is_some() || (path.len() > 1 && other(*first))
+}
+
+/// Whether a figure is amended in a memory or an engine that is not there: it would have no effect.
+/// A memory that is given both its figures is a new one.
+pub(super) fn is_stray(object: &Object<'_>, entries: &[Entry<'_>], entry: &Entry<'_>) -> bool {
+    let [section, name, ..] = &*entry.path else { return false };
+    let machine = matches!(object.kind, ItemKind::Chip | ItemKind::System);
+    if !machine || !entry.amends || names_in(object, *section).contains(name) {
+        return false;
+    }
+    if *section == "compute" {
+        return *name != "matrix" && *name != "vector";
+    }
+    let has = |figure: &str| {
+        let is = |e: &Entry<'_>| matches!(&*e.path, [s, n, f] if s == section && n == name && *f == figure);
+        entries.iter().any(is)
+    };
+    *section == "memory" && !(object.kind == ItemKind::Chip && has("capacity") && has("bandwidth"))
+}
+
+/// The memories or engines that an object was declared with.
+fn names_in(object: &Object<'_>, section: Name) -> Vec<Name> {
+    let declared = object.entries.iter().filter(|e| !e.amends);
+    let mut names: Vec<Name> = declared
+        .filter(|e| e.path.first() == Some(&section))
+        .filter_map(|e| e.path.get(1).copied())
+        .collect();
+    names.dedup();
+    names
+}
+
+fn report_stray(checker: &mut Checker<'_>, object: &Object<'_>, entry: &Entry<'_>) {
+    let [section, name, ..] = &*entry.path else { return };
+    let what = if *section == "memory" { "memory" } else { "engine" };
+    let title = format!("{} has no {what} `{name}`", super::value::with_article(object.kind));
+    let names = names_in(object, *section);
+    let names: Vec<&str> = names.iter().map(|n| n.text()).collect();
+    let best = closest(name.text(), names.iter().copied());
+    checker.report(
+        Diagnostic::new(codes::UNKNOWN_FIELD, title, entry.place, "would have no effect").meant(
+            best,
+            None,
+            listed("it has", &names),
+        ),
+    );
 }
 
 /// Whether every system has a field of this name.
