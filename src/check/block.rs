@@ -12,7 +12,7 @@ use super::precision::Precision;
 use super::program::ItemRef;
 use super::value::{Env, Value};
 use super::weights::join;
-use super::{Checker, codes};
+use super::{Checker, Guard, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::ExprId;
 use crate::ir::model::Instance;
@@ -49,6 +49,8 @@ pub(super) struct Builder<'p> {
     pub(super) indices: Rc<[(Name, ExprId)]>,
     /// The rounds of the innermost repeat that what is built belongs to, where not all.
     pub(super) only: Option<Rc<[u32]>>,
+    /// The arm of an `if` by layer that is being built, if any.
+    pub(super) arm: Option<Arm>,
     pub(super) axes: FxHashMap<Name, AxisId>,
     pub(super) windowed: FxHashMap<(Name, Rc<[Name]>), AxisId>,
     pub(super) blocks: Vec<ItemRef<'p>>,
@@ -77,6 +79,15 @@ pub(super) struct Here {
     pub(super) carry: Vec<Name>,
     /// The index of the repeat around, with its rounds.
     pub(super) index: Option<(Name, ExprId)>,
+}
+
+/// An arm of an `if` that chooses by layer.
+#[derive(Clone)]
+pub(super) struct Arm {
+    /// How often what stands beside the `if` runs.
+    pub(super) beside: Option<ExprId>,
+    /// What the rounds of the arm hang on.
+    pub(super) guards: Rc<[Guard]>,
 }
 
 impl Here {
@@ -109,6 +120,7 @@ impl Builder<'_> {
             rounds: None,
             indices: Rc::new([]),
             only: None,
+            arm: None,
             axes: FxHashMap::default(),
             windowed: FxHashMap::default(),
             blocks: Vec::new(),

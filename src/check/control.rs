@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use rustc_hash::FxHashSet;
 
+use super::block::Arm;
 use super::value::{Env, Value};
 use super::weights::join;
 use super::{Checker, codes};
@@ -72,6 +73,7 @@ impl<'p> Checker<'p> {
         let indices = self.builder.indices.iter().copied().chain([(index.name, rounds)]).collect();
         let saved_indices = std::mem::replace(&mut self.builder.indices, indices);
         let saved_only = self.builder.only.take();
+        let saved_arm = self.builder.arm.take();
         self.builder.steps.push(Vec::new());
         let mut outputs = Vec::new();
         self.block_stmts(&body.stmts, &inner, &mut outputs);
@@ -79,6 +81,7 @@ impl<'p> Checker<'p> {
         self.builder.here.index = saved_index;
         self.builder.indices = saved_indices;
         self.builder.only = saved_only;
+        self.builder.arm = saved_arm;
         self.builder.rounds = saved_rounds;
         self.builder.here.carry = saved_carry;
         self.builder.here.prefix = saved_prefix;
@@ -232,9 +235,20 @@ impl<'p> Checker<'p> {
         let Some((index, rounds)) = self.builder.here.index else { return };
         let outer_rounds = self.builder.rounds;
         let conditions: Vec<&'p Expr> = arms.iter().map(|(c, _)| c).collect();
-        let Some(counts) = self.layer_counts(&conditions, index, rounds, env) else { return };
+        let Some(mut counts) = self.layer_counts(&conditions, index, rounds, env) else { return };
         let outer_only = self.builder.only.clone();
-        let which = self.arms_by_round(&conditions, index, rounds, env);
+        let outer_arm = self.builder.arm.clone();
+        let (which, mut guards) = self.arms_by_round(&conditions, index, rounds, env).unzip();
+        if let (Some(outer), Some(only), Some(which)) = (&outer_arm, &outer_only, &which) {
+            // In an arm of another `if` by layer: the rounds that are in both.
+            let own = guards.get_or_insert_default();
+            own.extend(outer.guards.iter().copied());
+            self.guards.extend(own.iter().copied());
+            self.rely(rounds);
+            counts = self.rounds_of_both(which, only, &conditions, env);
+        }
+        let beside = outer_arm.as_ref().map_or(outer_rounds, |arm| arm.beside);
+        self.builder.arm = Some(Arm { beside, guards: guards.unwrap_or_default().into() });
         let bodies = arms.iter().map(|(_, b)| Some(b)).chain([otherwise]);
         let mut results = Vec::new();
         let (choice, all) = (self.builder.built.model.ops.len(), arms.len() + 1);
@@ -246,12 +260,12 @@ impl<'p> Checker<'p> {
                 rounds.filter(|i| outer_only.as_ref().is_none_or(|o| o.contains(i))).collect()
             });
             self.builder.steps.push(Vec::new());
-            self.builder.rounds = match (outer_rounds, body) {
-                (Some(outer), Some(_)) => {
+            self.builder.rounds = match (beside, body) {
+                (Some(beside), Some(_)) => {
                     let share = self.graph.div(count, rounds);
-                    Some(self.graph.mul(outer, share))
+                    Some(self.graph.mul(beside, share))
                 }
-                (outer, _) => outer,
+                _ => outer_rounds,
             };
             if let Some(body) = body {
                 self.block_stmts(&body.stmts, &inner, outputs);
@@ -264,6 +278,7 @@ impl<'p> Checker<'p> {
         }
         self.builder.rounds = outer_rounds;
         self.builder.only = outer_only;
+        self.builder.arm = outer_arm;
         self.join_arms(&results, env);
     }
 

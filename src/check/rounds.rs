@@ -4,7 +4,7 @@
 //! form where there is one, and which rounds these are where all numbers are known.
 
 use super::value::{Env, Value};
-use super::{Checker, codes};
+use super::{Checker, Guard, codes};
 use crate::diagnostic::Diagnostic;
 use crate::expr::{ExprId, Op, Origin, OriginKind};
 use crate::name::Name;
@@ -43,7 +43,7 @@ impl<'p> Checker<'p> {
         }
         self.rely(rounds);
         let mut counts = vec![0.0; conditions.len() + 1];
-        for arm in self.arms_by_round(conditions, index, rounds, env)? {
+        for arm in self.arms_by_round(conditions, index, rounds, env)?.0 {
             if let Some(count) = counts.get_mut(arm) {
                 *count += 1.0;
             }
@@ -55,14 +55,14 @@ impl<'p> Checker<'p> {
     }
 
     /// For each round which condition is the first that holds (or their number where none does),
-    /// where all numbers are known.
+    /// where all numbers are known; and what that hangs on, where nothing has relied on it yet.
     pub(super) fn arms_by_round(
         &mut self,
         conditions: &[&'p Expr],
         index: Name,
         rounds: ExprId,
         env: &Env<'p>,
-    ) -> Option<Vec<usize>> {
+    ) -> Option<(Vec<usize>, Vec<Guard>)> {
         let total = self.graph.known(rounds)? as u64;
         let place = conditions.first().map(|c| env.site().place(c.span))?;
         // What a chain relies on it says itself; a closed form stays one.
@@ -87,10 +87,27 @@ impl<'p> Checker<'p> {
             }
             arms.push(which);
         }
-        if closed {
-            self.guards.truncate(guards);
-        }
-        Some(arms)
+        let unused = if closed { self.guards.split_off(guards) } else { Vec::new() };
+        Some((arms, unused))
+    }
+
+    /// In how many rounds each arm runs, of those that another `if` leaves.
+    pub(super) fn rounds_of_both(
+        &mut self,
+        which: &[usize],
+        only: &[u32],
+        conditions: &[&'p Expr],
+        env: &Env<'p>,
+    ) -> Vec<ExprId> {
+        let Some(last) = conditions.last() else { return Vec::new() };
+        let place = env.site().place(last.span);
+        let arms = 0..=conditions.len();
+        arms.map(|arm| {
+            let runs = |round: &&u32| which.get(**round as usize) == Some(&arm);
+            let count = only.iter().filter(runs).count() as f64;
+            self.counted(count, "layers_where", place, "rounds in which this arm runs")
+        })
+        .collect()
     }
 
     fn layer_count(
