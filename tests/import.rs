@@ -46,7 +46,8 @@ struct Weight {
 impl Weight {
     /// Its names in the checkpoint: one for each layer and expert that has it.
     fn names(&self) -> Vec<String> {
-        let mut names = vec![self.from.clone()];
+        // `^T`: it lies with its inputs first.
+        let mut names = vec![self.from.trim_end_matches("^T").to_owned()];
         while let Some((before, rest)) = names[0].clone().split_once('{') {
             let (hole, _) = rest.split_once('}').unwrap();
             // `{i + 1}`: names that count from one.
@@ -294,6 +295,8 @@ const KIN: &[(&str, f64, f64)] = &[
     ("gemma-3-270m", 268_098_176.0, 0.0),
     ("gemma-3-4b", 4_300_079_472.0, 0.0),
     ("gemma-3n-e4b", 7_849_978_192.0, 0.0),
+    // Of Transformers' 5,104,297,504 with a scalar for each of 35 layers, which it calls a buffer.
+    ("gemma-4-e2b", 5_104_297_539.0, 0.0),
     ("gemma-4-31b", 31.27e9, 0.06e9),
     ("glm-4-9b-chat", 9_399_951_360.0, 0.0),
     ("glm-4.7-flash", 29.9e9, 0.06e9),
@@ -362,6 +365,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("pixtral-12b", 12.68e9, 0.01e9),
     ("pythia-6.9b", 6_857_302_016.0, 0.0),
     ("qwen2-57b-a14b", 57.41e9, 0.06e9),
+    ("qwen2-audio-7b", 8_397_094_912.0, 0.0),
     ("qwen2-vl-2b", 2_208_985_600.0, 0.0),
     ("qwen2.5-vl-3b", 3_754_622_976.0, 0.0),
     ("qwen3-0.6b", 596_049_920.0, 0.0),
@@ -380,6 +384,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("starcoder2-7b", 7_173_923_840.0, 0.0),
     ("starcoderbase", 15_517_456_384.0, 0.0),
     ("t5-small", 60_506_624.0, 0.0),
+    ("voxtral-mini-3b", 4_676_271_104.0, 0.0),
     ("whisper-large-v3", 1_543_490_560.0, 0.0),
     ("zamba2-1.2b", 1_215_064_704.0, 0.0),
 ];

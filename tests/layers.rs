@@ -207,6 +207,19 @@ fn convolutions_count_as_the_reference_implementation_counts_them() {
     let distances = 12.0 * 2.0 * 13.0 * 1536.0 * 1536.0;
     assert_eq!(more, 2.0 * (983_672_856_576.0 - filled - near + joined) - distances);
     assert_eq!(half_minute.get("memory.cache"), none.get("memory.cache"));
+    // The tower of Gemma 4 keeps all steps: 441,585,942,528. Qwen2-Audio has Whisper's encoder.
+    let more = |model: &str| {
+        let work = |clips: &str| heard(model, clips).get("prefill.flops.matrix");
+        work("clips = 1") - work("clips = 0")
+    };
+    let filled = 12.0 * 6.0 * 2.0 * 1024.0 * (24.0 + 24.0 + 13.0);
+    let near = 12.0 * 2.0 * 750.0 * 1024.0 * 5.0;
+    let joined = 2.0 * 750.0 * 1536.0 * 1536.0;
+    let distances = 12.0 * 2.0 * 13.0 * 1024.0 * 1024.0;
+    let all = 2.0 * (441_585_942_528.0 - filled - near + joined) - distances;
+    assert_eq!(more("Gemma4_E2B"), all);
+    let joined = 2.0 * 750.0 * 1280.0 * 4096.0;
+    assert_eq!(more("Qwen2_Audio_7B"), 2.0 * (2_273_771_520_000.0 + joined));
 }
 
 #[test]
