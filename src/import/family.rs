@@ -165,6 +165,9 @@ pub struct Rule {
     /// With `indices`: the list may go on behind the last layer.
     #[serde(default)]
     pub longer: bool,
+    /// With `indices`: the list is gone through again and again, up to the last layer.
+    #[serde(default)]
+    pub cycled: bool,
     /// With `indices`: layers count from 1.
     #[serde(default)]
     pub from_one: bool,

@@ -176,6 +176,12 @@ impl Reader<'_> {
                 }
                 (layers.unwrap_or_default() as usize, numbers)
             }
+            Kind::List(items) if rule.cycled && !items.is_empty() => {
+                let all = (layers.unwrap_or_default().min(MOST_LAYERS)) as usize;
+                let places = (0u32..).zip(items.iter().cycle().take(all));
+                let places = places.filter(|(_, n)| is_word(n) != others);
+                (all, places.map(|(i, _)| f64::from(i)).collect())
+            }
             Kind::List(items) => {
                 let places = (0u32..).zip(items).filter(|(_, n)| is_word(n) != others);
                 (items.len(), places.map(|(i, _)| f64::from(i)).collect())
