@@ -138,6 +138,8 @@ pub struct Rule {
     pub default: Option<String>,
     /// Said where no key is there.
     pub assumed: Option<String>,
+    /// This where the key is there and null, as written in `.mesa`; empty for the block's default.
+    pub null: Option<String>,
     /// The block's own default where no key is there.
     #[serde(default)]
     pub optional: bool,
@@ -146,7 +148,7 @@ pub struct Rule {
     pub set: bool,
     /// The block's own default where the value is that of this parameter.
     pub unless: Option<String>,
-    /// The distance of this word in a list, or a number.
+    /// The distance of this word in a list, or a number; empty for a list of numbers of layers.
     pub period: Option<String>,
     /// The positions of this word in a list, or of this letter in a text.
     pub indices: Option<String>,
@@ -163,6 +165,9 @@ pub struct Rule {
     /// With `indices`: the list may go on behind the last layer.
     #[serde(default)]
     pub longer: bool,
+    /// With `indices`: the list is gone through again and again, up to the last layer.
+    #[serde(default)]
+    pub cycled: bool,
     /// With `indices`: layers count from 1.
     #[serde(default)]
     pub from_one: bool,

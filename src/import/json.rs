@@ -76,6 +76,13 @@ impl Node {
     /// The member at a dotted path.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Member> {
+        if let Some((objects, key)) = path.split_once(".*.") {
+            let each = &self.at(objects)?.value;
+            let mut values = each.members().iter().map(|m| m.value.at(key));
+            let first = values.next()??;
+            let same = |m: Option<&Member>| m.is_some_and(|m| m.value.kind == first.value.kind);
+            return values.all(same).then_some(first);
+        }
         let (mut node, mut found) = (self, None);
         for part in path.split('.') {
             let member = node.member(part)?;

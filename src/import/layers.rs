@@ -24,6 +24,9 @@ impl Reader<'_> {
         word: &str,
     ) -> Found {
         let at = member.value.span;
+        if word.is_empty() {
+            return self.distance(key, member, items);
+        }
         let is_word = |n: &Node| matches!(&n.kind, Kind::Text(t) if t == word);
         if let Some(layers) = self.numbers.get("layers")
             && *layers != items.len() as f64
@@ -51,6 +54,30 @@ impl Reader<'_> {
                 self.report(codes::CONFIG_UNSUPPORTED, title, at, "no period");
                 Found::Wrong
             }
+        }
+    }
+
+    /// At which distance layers come whose numbers stand in a list, the last of each so many.
+    fn distance(&mut self, key: &str, member: &Member, items: &[Node]) -> Found {
+        let first = items.first().map(|n| &n.kind);
+        let step = match first {
+            Some(Kind::Number(n)) if *n >= 0.0 && n.fract() == 0.0 => n + 1.0,
+            _ => 0.0,
+        };
+        let expected = (1u32..).map(|i| f64::from(i) * step - 1.0);
+        let follows = |(n, e): (&Node, f64)| matches!(n.kind, Kind::Number(n) if n == e);
+        let regular = items.iter().zip(expected).all(follows);
+        let whole = self.layers().is_none_or(|l| items.len() as f64 == (l / step).floor());
+        if step == 0.0 || !regular || !whole {
+            let title = format!("the layers of `{key}` do not come at one distance");
+            self.report(codes::CONFIG_UNSUPPORTED, title, member.value.span, "no period");
+            return Found::Wrong;
+        }
+        Found::Value {
+            text: format!("{step:.0}"),
+            number: Some(step),
+            why: format!("config.json: {key}"),
+            span: Some(member.span),
         }
     }
 
@@ -148,6 +175,12 @@ impl Reader<'_> {
                     return Found::Wrong;
                 }
                 (layers.unwrap_or_default() as usize, numbers)
+            }
+            Kind::List(items) if rule.cycled && !items.is_empty() => {
+                let all = (layers.unwrap_or_default().min(MOST_LAYERS)) as usize;
+                let places = (0u32..).zip(items.iter().cycle().take(all));
+                let places = places.filter(|(_, n)| is_word(n) != others);
+                (all, places.map(|(i, _)| f64::from(i)).collect())
             }
             Kind::List(items) => {
                 let places = (0u32..).zip(items).filter(|(_, n)| is_word(n) != others);

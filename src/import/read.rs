@@ -284,7 +284,7 @@ impl<'c> Reader<'c> {
         self.stated(key).or_else(|| self.default(key))
     }
     /// A key that is there, noted as used.
-    fn stated(&mut self, key: &str) -> Option<&'c Member> {
+    pub(super) fn stated(&mut self, key: &str) -> Option<&'c Member> {
         let path = |at: &String| if at.is_empty() { key.into() } else { format!("{at}.{key}") };
         let paths: Vec<String> = match key.strip_prefix('/') {
             Some(key) => vec![key.to_owned()],

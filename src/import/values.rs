@@ -90,8 +90,20 @@ impl Reader<'_> {
         }
         match self.first_of(&rule.key.0) {
             Some((key, member)) => self.converted(parameter, rule, &key, member),
-            None => self.absent(rule),
+            None => self.null(rule).unwrap_or_else(|| self.absent(rule)),
         }
+    }
+
+    /// What a key means that is there and null, for rules that say so.
+    fn null(&mut self, rule: &Rule) -> Option<Found> {
+        let null = rule.null.clone()?;
+        let (key, member) = rule.key.0.iter().find_map(|key| Some((key, self.stated(key)?)))?;
+        if null.is_empty() {
+            return Some(Found::Default);
+        }
+        let why = format!("config.json: {}", self.full_path(key));
+        let number = null.parse().ok();
+        Some(Found::Value { text: null, number, why, span: Some(member.span) })
     }
 
     /// A text with what its holes are worked out to: `"layers.{layers + 1}.norm"`.
@@ -178,6 +190,15 @@ impl Reader<'_> {
         Found::Block { block: family.block.clone(), inner }
     }
 
+    /// What the family is called whose part is read.
+    fn known_as(&self) -> &str {
+        let named = self.defaults.iter().find(|f| !f.model_types.is_empty());
+        match self.family.model_types.as_slice() {
+            [] => named.map_or(&self.family.name, |f| &f.name),
+            _ => &self.family.name,
+        }
+    }
+
     /// What a key that is not there means.
     fn absent(&mut self, rule: &Rule) -> Found {
         let key = rule.key.0.first().or(rule.within.as_ref()).cloned().unwrap_or_default();
@@ -188,14 +209,14 @@ impl Reader<'_> {
                 codes::CONFIG_DEFAULT,
                 format!("the config has no `{key}`"),
                 place,
-                format!("taken as usual for {}: {assumed}", self.family.name),
+                format!("taken as usual for {}: {assumed}", self.known_as()),
             ));
         }
         if let Some(default) = &rule.default {
             let known = |n: &str| self.numbers.get(n).copied();
             let worked_out = sum::value(default, &known);
             let default = worked_out.map_or(default.clone(), |v| v.to_string());
-            let why = format!("config.json: no {key}, as usual for {}", self.family.name);
+            let why = format!("config.json: no {key}, as usual for {}", self.known_as());
             return Found::Value { text: default, number: worked_out, why, span: None };
         }
         if !rule.optional {

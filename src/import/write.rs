@@ -171,6 +171,7 @@ fn name_of(title: &str, reading: &Reading) -> String {
         Some(c) => format!("{}{}", c.to_ascii_uppercase(), letters.as_str()),
     };
     let family = &reading.family;
-    let is_taken = name == family.block || family.imports.contains(&name);
+    let is_taken =
+        name == family.block || family.imports.contains(&name) || reading.blocks.contains(&name);
     if is_taken { format!("{name}_Model") } else { name }
 }

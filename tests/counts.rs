@@ -1,0 +1,89 @@
+//! Parameters as others count them: default configs of all model types that have a class in
+//! Transformers, as it writes them, with one key changed or left out, and real configs. The counts
+//! are those of the classes of Transformers 5.23, built on the meta device.
+//!
+//! A class keeps some weights as buffers (routing biases); a count here holds all of them or none.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests
+
+use serde_json::{Map, Value};
+
+#[path = "common/weights.rs"]
+mod common;
+
+use common::{corpus, imported, shared, total, weights};
+
+/// What the model here has, or why there is none.
+fn counted(name: &str, config: &Value) -> Result<f64, Vec<String>> {
+    let (imported, _) = imported(name, &config.to_string());
+    match imported.text {
+        Some(text) => Ok(total(&weights(&text))),
+        None => Err(imported.findings.iter().map(|d| d.title.clone()).collect()),
+    }
+}
+
+/// Compares what is here with what the class has.
+fn compare(name: &str, config: &Value, truth: &Value, wrong: &mut Vec<String>) {
+    let number = |key: &str| truth[key].as_f64().unwrap();
+    let (parameters, buffers) = (number("parameters"), number("buffers"));
+    match counted(name, config) {
+        Ok(n) if n == parameters || n == parameters + buffers => {}
+        other => wrong.push(format!("{name}: {other:?}, the class has {parameters} + {buffers}")),
+    }
+}
+
+#[test]
+fn default_configs_with_a_key_changed_have_the_counts_of_their_classes() {
+    let text = include_str!("counted/defaults.jsonl");
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for line in text.lines() {
+        let family: Value = serde_json::from_str(line).unwrap();
+        let name = family["model_type"].as_str().unwrap();
+        compare(name, &family["config"], &family, &mut wrong);
+        for change in family["changes"].as_array().unwrap() {
+            let key = change["key"].as_str().unwrap();
+            let mut config: Map<String, Value> = family["config"].as_object().unwrap().clone();
+            let what = match change.get("value") {
+                Some(value) => {
+                    config.insert(key.into(), value.clone());
+                    format!("{name} with {key} {value}")
+                }
+                None => {
+                    config.remove(key);
+                    format!("{name} without {key}")
+                }
+            };
+            compare(&what, &Value::Object(config), change, &mut wrong);
+            compared += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(compared > 400, "{compared} compared");
+}
+
+#[test]
+fn real_configs_have_the_counts_of_their_classes() {
+    let Some(shared) = shared() else { return };
+    let configs = corpus(&shared);
+    let rows = include_str!("counted/corpus.csv").lines().filter(|l| !l.starts_with('#')).skip(1);
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for row in rows {
+        let cells: Vec<&str> = row.split(',').collect();
+        let config: Value = match configs.get(cells[0]) {
+            Some(text) => match serde_json::from_str(text) {
+                Ok(config) => config,
+                // `Infinity` is no JSON, and is read all the same.
+                Err(_) => serde_json::from_str(&text.replace("Infinity", "1e9")).unwrap(),
+            },
+            None => continue,
+        };
+        let wanted: f64 = cells[1].parse().unwrap();
+        match counted(cells[0], &config) {
+            Ok(n) if n == wanted => {}
+            other => wrong.push(format!("{}: {other:?}, the class has {wanted}", cells[0])),
+        }
+        compared += 1;
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(compared > 80, "{compared} compared");
+}
