@@ -312,6 +312,46 @@ fn what_is_kept_of_scenarios_is_what_a_new_evaluation_says() {
     assert!(held > 0, "nothing was kept");
 }
 
+/// Whatever numbers are typed, a lens that follows from another scenario of the same shape says
+/// what an evaluation of its own scenario says.
+#[test]
+fn a_lens_says_what_its_own_scenario_comes_to() {
+    let mut corpus = files();
+    corpus.retain(|(_, text)| text.contains("\nscenario "));
+    let (mut compared, mut followed) = (0, 0);
+    for (number, (name, original)) in corpus.into_iter().enumerate() {
+        let mut dice = Dice(number as u64 + 17 + seed());
+        let mut workspace = fresh(&name, &original);
+        let mut shelf = Shelf::default();
+        let digits: Vec<usize> =
+            original.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(i, _)| i).collect();
+        for step in 0..edits() {
+            let mut text = original.clone();
+            for _ in 0..dice.below(3) {
+                let at = digits[dice.below(digits.len())];
+                let new = ["0", "1", "2", "3", "4", "6", "7", "8", "9"][dice.below(9)];
+                text.replace_range(at..=at, new);
+            }
+            workspace.change(&name, step as i32 + 2, &text);
+            let (program, module) = workspace.program(&name).unwrap();
+            shelf.renew(program, module);
+            let all = mesa::scenarios(program, module);
+            for _ in 0..4 {
+                let Some(one) = all.get(dice.below(all.len())) else { continue };
+                let scenario = one.item.name.name;
+                let told = shelf.lens(program, module, scenario.text());
+                followed += usize::from(!shelf.is_known(program, module, scenario));
+                let own = facts(program, module, scenario.text());
+                let own = own.as_ref().map(mesa::ide::evaluated::lens);
+                assert_eq!(told, own, "{scenario} of {name} after {step} edits:\n{text}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 100, "only {compared} were compared");
+    assert!(followed * 4 > compared, "only {followed} of {compared} followed from others");
+}
+
 /// Scenarios of one shape are looked at once, across edits too: whatever numbers come, nothing
 /// that an evaluation of a scenario by itself finds is missing.
 #[test]

@@ -70,6 +70,10 @@ impl<'a> Scenarios<'a> {
     pub(crate) fn of(&mut self, name: &str) -> Option<Arc<Facts>> {
         self.shelf.facts(self.program, self.module, name)
     }
+    /// What its lens says.
+    pub(crate) fn lens(&mut self, name: &str) -> Option<String> {
+        self.shelf.lens(self.program, self.module, name)
+    }
     /// How a result of a scenario came about, in Markdown.
     pub(crate) fn derivation(&mut self, scenario: &str, path: &str) -> Arc<str> {
         self.shelf.derivation(self.program, self.module, scenario, path)

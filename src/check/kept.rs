@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use super::cut::{Content, Part};
 use super::imports::Imported;
-use super::prints::{Key, Prints, hashed};
+use super::prints::{Key, Prints};
 use super::program::{ItemRef, ModuleId, Program};
 use super::shape::Shapes;
 use super::template::Templates;
@@ -102,10 +102,7 @@ pub fn check_again(
         module,
         shared: None,
         lead,
-        looks: Looks::new(
-            Shapes::new(Some((prints, hashed((context.world, context.metrics))))),
-            std::mem::take(&mut kept.templates),
-        ),
+        looks: Looks::new(Shapes::across(prints, &context), std::mem::take(&mut kept.templates)),
     };
     let mut seen: FxHashMap<(Name, bool), ItemRef<'_>> = FxHashMap::default();
     let mut fresh = FxHashMap::default();

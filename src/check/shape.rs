@@ -1,7 +1,8 @@
 //! What an item and everything of a user's files that it uses say, but for their numbers.
 //!
 //! In: items. Out: a [`Shape`] for each: a key, equal for two items when their texts and those of
-//! what they use differ in nothing but numbers and in what the things are called, and the numbers.
+//! what they use differ in nothing but numbers, what the things are called, and what only people
+//! read; and the numbers.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,8 +13,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Checker;
 use super::imports::Imported;
 use super::lint;
-use super::prints::Prints;
+use super::prints::{Context, Prints, hashed};
 use super::program::{ItemRef, Program};
+use super::said::said;
 use crate::name::Name;
 use crate::source::{Place, Span};
 use crate::syntax::ast::{ExprKind, ItemKind};
@@ -37,7 +39,7 @@ pub struct Shape {
 
 /// One item as it stands in a shape.
 struct Outline<'p> {
-    /// Its text without numbers and names of things of the user.
+    /// Its text without numbers, sources and names of things of the user.
     text: u64,
     /// What those names mean, in their order.
     means: Vec<ItemRef<'p>>,
@@ -55,7 +57,12 @@ pub struct Shapes<'p, 'k> {
 /// A part of an item's text that is not compared as it stands.
 enum Part {
     Name(Name),
-    Number { value: f64, end: u32 },
+    Number {
+        value: f64,
+        end: u32,
+    },
+    /// A text that only people read.
+    Said,
 }
 
 fn address(item: ItemRef<'_>) -> usize {
@@ -67,6 +74,13 @@ impl<'p, 'k> Shapes<'p, 'k> {
     #[must_use]
     pub fn new(across: Option<(&'k Prints, u64)>) -> Self {
         Self { outlines: FxHashMap::default(), across }
+    }
+
+    /// Shapes that are equal in all versions of a program only where everything else that matters
+    /// to the items is.
+    #[must_use]
+    pub fn across(prints: &'k Prints, context: &Context) -> Self {
+        Self::new(Some((prints, hashed((context.world, context.metrics)))))
     }
 
     /// The shape of an item.
@@ -148,12 +162,19 @@ fn outlined<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Outline<'p> {
         }
         _ => {}
     });
+    if !faulty {
+        parts.extend(said(item.item).into_iter().map(|span| (span, Part::Said)));
+    }
     let (mut means, mut numbers, mut called) = (Vec::new(), Vec::new(), Vec::new());
     let spelled = spelled(checker.program, item, parts, |span, part, out| match part {
         Part::Number { value, end } => {
             numbers.push(Literal { place: item.place(span), value });
             out.push('#');
             end
+        }
+        Part::Said => {
+            out.push_str("\"…\"");
+            span.end
         }
         Part::Name(name) => {
             match meaning(checker, item, name) {

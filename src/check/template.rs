@@ -29,16 +29,19 @@ pub struct Template {
     steps: Vec<Step>,
     /// What must stay as it was.
     guards: Vec<(Guard, u32)>,
+    /// The slots of what was asked for.
+    asked: Vec<u32>,
     scratch: Vec<f64>,
 }
 
 impl Template {
     /// A template of what `graph` holds after an item of this shape was lowered on it; `None`
-    /// where a number became something else than it says.
+    /// where a number became something else than it says. It also tells what becomes of `asked`.
     #[must_use]
-    pub fn new(graph: &Graph, guards: &[Guard], shape: &Shape) -> Option<Self> {
+    pub fn new(graph: &Graph, guards: &[Guard], shape: &Shape, asked: &[ExprId]) -> Option<Self> {
         let mut wanted = vec![false; graph.len()];
         let mut stack: Vec<ExprId> = guards.iter().map(|g| g.node()).collect();
+        stack.extend(asked);
         while let Some(id) = stack.pop() {
             match wanted.get_mut(id.index()) {
                 Some(flag) if !*flag => *flag = true,
@@ -53,6 +56,7 @@ impl Template {
             inputs: Vec::new(),
             steps: Vec::new(),
             guards: Vec::new(),
+            asked: Vec::new(),
             scratch: Vec::new(),
         };
         let mut slots: FxHashMap<ExprId, u32> = FxHashMap::default();
@@ -91,6 +95,7 @@ impl Template {
                 out.guards.push((*guard, slot));
             }
         }
+        out.asked = asked.iter().map(|id| out.slot(&mut slots, graph, *id)).collect();
         Some(out)
     }
 
@@ -105,6 +110,14 @@ impl Template {
     #[must_use]
     pub fn size(&self) -> usize {
         self.values.len() + self.guards.len()
+    }
+
+    /// What becomes of what was asked for, where an item with these numbers is as sound.
+    #[must_use]
+    pub fn read(&mut self, shape: &Shape) -> Option<Vec<f64>> {
+        let sound = self.accepts(shape);
+        let value = |slot: &u32| self.scratch.get(*slot as usize).copied();
+        sound.then(|| self.asked.iter().map(value).collect()).flatten()
     }
 
     /// Whether an item with these numbers is as sound as the template.

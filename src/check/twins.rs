@@ -190,6 +190,16 @@ impl<'p, 'k> Looks<'p, 'k> {
         if self.templates.accepts(&shape) {
             return;
         }
+        if let Some(base) = measured_of(checker, item)
+            && self.is_known(checker, base)
+        {
+            // What it adds is held against the results elsewhere.
+            let mut own = Checker::new(checker.program);
+            own.led_by(item.name_place(), |own| own.check_object(item));
+            if own.diagnostics.is_empty() {
+                return;
+            }
+        }
         let scenario = matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured);
         let look = |mut own: Checker<'p>, brief: bool| {
             own.brief = brief;
@@ -237,9 +247,22 @@ impl<'p, 'k> Looks<'p, 'k> {
 
     fn learn(&mut self, looked: &Looked<'p>, shape: &Shape) {
         let Looked { checker, whole } = looked;
-        if *whole && let Some(template) = Template::new(&checker.graph, &checker.guards, shape) {
+        if *whole && let Some(template) = Template::new(&checker.graph, &checker.guards, shape, &[])
+        {
             self.templates.learn(shape, template);
         }
+    }
+}
+
+/// The scenario that a measurement is of: it comes to the same.
+pub fn measured_of<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Option<ItemRef<'p>> {
+    let (ItemKind::Measured, Some(value)) = (item.item.kind, &item.item.value) else { return None };
+    let ExprKind::Name(name) = value.kind else { return None };
+    match checker.module_name(item.module, name)? {
+        Imported::Parsed(base) if base.item.kind == ItemKind::Scenario && !base.item.broken => {
+            Some(base)
+        }
+        _ => None,
     }
 }
 

@@ -90,8 +90,19 @@ pub fn evaluate_one<'p>(
     scenario: Name,
     changes: &Changes,
 ) -> Evaluation<'p> {
-    let mut checker = Checker::new(program);
-    checker.diagnostics = changes.syntax_diagnostics(program);
+    evaluate_on(Checker::new(program), module, scenario, changes)
+}
+
+/// The same with what a checker knows already.
+#[must_use]
+pub fn evaluate_on<'p>(
+    mut checker: Checker<'p>,
+    module: ModuleId,
+    scenario: Name,
+    changes: &Changes,
+) -> Evaluation<'p> {
+    let program = checker.program;
+    checker.diagnostics.extend(changes.syntax_diagnostics(program));
     let all = crate::scenarios(program, module);
     let item = all.into_iter().find(|i| i.item.name.name == scenario);
     let scenarios = item.into_iter().map(|item| opened(&mut checker, item)).collect();

@@ -439,11 +439,33 @@ fn margin(figure: &Figure, bound: &Figure) -> String {
     format!(", {:.0} % {word}", share.abs())
 }
 
+/// The results that a lens shows or is worded by.
+pub(super) const FIGURES: [&str; 11] = [
+    "ttft",
+    "tpot",
+    "throughput.device",
+    "step.time",
+    "mfu",
+    "run.time",
+    "memory.total",
+    "memory.headroom",
+    "memory.capacity",
+    "decode.mid.bound",
+    "step.bound",
+];
+
 /// The figures of a scenario on one line.
 #[must_use]
 pub fn lens(facts: &Facts) -> String {
-    let Some(report) = facts.report() else { return unfinished(facts) };
-    let figure = |path: &str| report.results.get(path).map(Figure::human);
+    match facts.report() {
+        Some(report) => lens_of(|path| report.results.get(path).cloned()),
+        None => unfinished(facts),
+    }
+}
+
+/// The same of its results by path.
+pub(super) fn lens_of(result: impl Fn(&str) -> Option<Figure>) -> String {
+    let figure = |path: &str| result(path).map(|figure| figure.human());
     let mut parts = Vec::new();
     let wanted = [
         ("ttft", "TTFT "),
@@ -458,8 +480,8 @@ pub fn lens(facts: &Facts) -> String {
         parts.extend(figure(path).map(|f| format!("{word}{f}{suffix}")));
     }
     if let Some(memory) = figure("memory.total") {
-        let headroom = report.results.get("memory.headroom");
-        let free = match (headroom.and_then(Figure::value), figure("memory.capacity")) {
+        let headroom = result("memory.headroom");
+        let free = match (headroom.as_ref().and_then(Figure::value), figure("memory.capacity")) {
             (Some(free), Some(capacity)) if free < 0.0 => format!(" of {capacity}: does not fit"),
             _ => headroom.map_or(String::new(), |h| format!(", {} free", h.human())),
         };

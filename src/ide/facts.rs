@@ -7,9 +7,9 @@ use rustc_hash::FxHashMap;
 use serde_json::Value;
 
 use super::resolve::View;
-use crate::check::{ItemRef, ModuleId, Prints, Program};
+use crate::check::{Checker, ItemRef, ModuleId, Prints, Program};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::evaluation::{Changes, Evaluation, evaluate_one, find};
+use crate::evaluation::{Changes, Evaluation, evaluate_on, find};
 use crate::expr::Graph;
 use crate::ir::AxisSize;
 use crate::lower::Lowered;
@@ -147,9 +147,18 @@ pub fn scenario<'p>(program: &'p Program, module: ModuleId, name: &str) -> Optio
 }
 
 fn evaluated<'p>(program: &'p Program, item: ItemRef<'p>) -> Evaluation<'p> {
+    let mut checker = Checker::new(program);
+    for (module, _) in program.modules().filter(|(_, m)| m.std_path.is_none()) {
+        let _ = checker.imports_of(module);
+    }
+    // What is wrong with imports matters to those who need them.
+    let imports = std::mem::take(&mut checker.diagnostics);
     let name = item.item.name.name;
-    let mut evaluation = evaluate_one(program, item.module, name, &Changes::default());
+    let mut evaluation = evaluate_on(checker, item.module, name, &Changes::default());
     evaluation.findings.append(&mut evaluation.checker.diagnostics);
+    if evaluation.scenarios.iter().all(|s| s.lowered.is_none()) {
+        evaluation.findings.extend(imports);
+    }
     crate::diagnostic::sort(&mut evaluation.findings);
     evaluation
 }
@@ -157,8 +166,19 @@ fn evaluated<'p>(program: &'p Program, item: ItemRef<'p>) -> Evaluation<'p> {
 /// What a scenario comes to; `None` where there is none of this name.
 #[must_use]
 pub fn facts(program: &Program, module: ModuleId, name: &str) -> Option<Facts> {
+    facts_and(program, module, name, |_, _| {})
+}
+
+/// The same; what it was evaluated on is shown before it is forgotten.
+pub(super) fn facts_and<'p>(
+    program: &'p Program,
+    module: ModuleId,
+    name: &str,
+    look: impl FnOnce(&Evaluation<'p>, ItemRef<'p>),
+) -> Option<Facts> {
     let item = scenario(program, module, name)?;
     let mut evaluation = evaluated(program, item);
+    look(&evaluation, item);
     let whole = report::build(&mut evaluation);
     let mut facts = Facts { name: name.to_owned(), whole, ..Facts::default() };
     values(&evaluation, &mut facts);

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::evaluated::derivation;
-use super::facts::{Facts, explain, facts, scenarios_using};
+use super::evaluated::{derivation, lens};
+use super::facts::{Facts, explain, facts_and, scenario, scenarios_using};
+use super::lenses::{Lenses, alike, shape_of};
 use super::resolve::View;
-use crate::check::{Content, Context, Key, ModuleId, Prints, Program};
+use crate::check::{Content, Context, Key, ModuleId, Prints, Program, Shapes};
 use crate::name::Name;
 use crate::source::{FileId, Origin, Place, Span, Spot};
 
@@ -24,6 +25,7 @@ const MOST: usize = 128;
 pub struct Shelf {
     now: Option<Now>,
     kept: FxHashMap<Name, Kept>,
+    lenses: Lenses,
     /// Counts questions, to know what was asked for last.
     clock: u64,
 }
@@ -104,6 +106,31 @@ impl Shelf {
         found
     }
 
+    /// What the lens of a scenario says: the same as of its facts, from those of another that
+    /// differs in numbers alone where there is one.
+    pub fn lens(&mut self, program: &Program, module: ModuleId, name: &str) -> Option<String> {
+        let item = scenario(program, module, name)?;
+        if self.now.is_none() {
+            self.renew(program, module);
+        }
+        if !self.is_known(program, module, Name::new(name)) {
+            let now = self.now.as_ref()?;
+            let mut shapes = Shapes::across(&now.prints, &now.context);
+            let base = alike(program, item);
+            let shape = shape_of(program, &mut shapes, base);
+            if let Some(lens) = shape.and_then(|shape| self.lenses.of(&shape)) {
+                return Some(lens);
+            }
+            if base != item && base.module == module {
+                let facts = self.facts(program, module, base.item.name.name.text())?;
+                if facts.report().is_some() {
+                    return Some(lens(&facts));
+                }
+            }
+        }
+        self.facts(program, module, name).map(|facts| lens(&facts))
+    }
+
     /// How a result of a scenario came about, in Markdown.
     pub fn derivation(
         &mut self,
@@ -143,9 +170,16 @@ impl Shelf {
             .filter(|kept| kept.key == wanted(kept.facts.as_deref(), key))
             .and_then(|kept| now.moved(program, kept));
         let kept = held.unwrap_or_else(|| {
-            let facts = facts(program, module, name.text()).map(Arc::new);
+            let lenses = &mut self.lenses;
+            let facts = facts_and(program, module, name.text(), |evaluation, item| {
+                let mut shapes = Shapes::across(&now.prints, &now.context);
+                if let Some(shape) = shape_of(program, &mut shapes, item) {
+                    lenses.learn(evaluation, &shape);
+                }
+            });
+            let facts = facts.map(Arc::new);
             let key = wanted(facts.as_deref(), key);
-            let own = super::facts::scenario(program, module, name.text()).map(|i| i.name_place());
+            let own = scenario(program, module, name.text()).map(|i| i.name_place());
             let anchors = facts.as_ref().map_or_else(Vec::new, |f| now.anchors(program, f, own));
             Kept { key, facts, anchors, derivations: FxHashMap::default(), asked }
         });

@@ -4,6 +4,7 @@
 //! the expression graph. No efficiency, bandwidth or collective algorithm is known here: they are
 //! formulas in `stdlib/cost/`.
 
+mod bound;
 mod checks;
 mod collective;
 mod effect;
@@ -31,6 +32,7 @@ mod training;
 mod training_memory;
 mod workload;
 
+pub use bound::Bound;
 pub use collective::{CollectiveUse, Group};
 pub use expect::{MEMORY_PARTS, STORED_PARTS, check_model_expectations};
 pub use formats::Formats;

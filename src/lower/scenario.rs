@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::bound::Bound;
 use super::collective::CollectiveUse;
 use super::formats::Formats;
 use super::frame::Frame;
@@ -63,6 +64,8 @@ pub struct Lowered {
     pub laid: Rc<Laid>,
     /// What every step of each pass costs, once.
     pub costs: Vec<(&'static str, PhaseCost)>,
+    /// What takes most of each phase, for any values.
+    pub bounds: Vec<(&'static str, Bound)>,
     /// How passes go through the stages of a pipeline: of a step of training, or of each phase.
     pub pipelines: Vec<(&'static str, Pipeline)>,
     /// The plan that laid it out.
@@ -91,6 +94,7 @@ impl Lowered {
             ir: Rc::default(),
             laid: Rc::default(),
             costs: Vec::new(),
+            bounds: Vec::new(),
             pipelines: Vec::new(),
             mapping: Plan::default(),
             mapped: None,

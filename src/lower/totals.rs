@@ -3,6 +3,7 @@
 //! In: the kernels and collectives of a phase, each costed once. Out: sums over all rounds, by view
 //! (useful, even, local) and by layer, and the time of the pass through its pipeline.
 
+use super::bound::Bound;
 use super::phase::{PhaseCost, Setting, Stage};
 use super::pipeline::Pipeline;
 use super::results::Leaf;
@@ -283,8 +284,10 @@ impl<'p> Checker<'p> {
                 put(self, "mbu", mbu, "bytes of a device over what its memory could move");
             }
         }
-        let bound = self.bound(cost, waiting, comm);
-        lowered.results.leaves.insert(format!("{phase}.bound"), Leaf::Text(bound));
+        let bound = Bound::of(cost, waiting, comm);
+        let most = bound.most(|id| self.graph.value(id)).to_owned();
+        lowered.results.leaves.insert(format!("{phase}.bound"), Leaf::Text(most));
+        lowered.bounds.push((phase, bound));
         if !self.brief {
             self.layer_results(phase, cost, groups, place, lowered);
         }
@@ -320,30 +323,6 @@ impl<'p> Checker<'p> {
             most = self.graph.binary(Op::Max, most, size);
         }
         Some(peak)
-    }
-
-    /// What takes most of a phase: kernels bound by compute or by memory, collectives, overhead.
-    fn bound(&self, cost: &PhaseCost, waiting: Option<ExprId>, comm: Option<ExprId>) -> String {
-        let value = |id: Option<ExprId>| id.map_or(0.0, |id| self.graph.value(id));
-        let (mut compute, mut memory) = (0.0, 0.0);
-        for kernel in &cost.kernels {
-            let rounds = kernel.rounds.map_or(1.0, |r| self.graph.value(r));
-            let time = self.graph.value(kernel.time) * rounds;
-            if value(kernel.compute) >= value(kernel.memory) {
-                compute += time;
-            } else {
-                memory += time;
-            }
-        }
-        let parts = [
-            ("compute", compute),
-            ("memory", memory),
-            ("communication", value(comm)),
-            ("overhead", value(cost.overhead)),
-            ("offload", value(waiting)),
-        ];
-        let most = parts.iter().max_by(|a, b| a.1.total_cmp(&b.1));
-        most.map_or("", |(name, _)| name).to_owned()
     }
 
     /// `layers.NAME.…`: the same for each kind of layer and each op in it.

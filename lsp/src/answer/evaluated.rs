@@ -165,10 +165,7 @@ pub(super) fn lens(session: &mut Session, lens: &Value) -> Answer {
         &params,
         Box::new(move |scenarios| {
             let name = data.get("scenario").and_then(Value::as_str).unwrap_or("");
-            let title = match scenarios.of(name) {
-                Some(facts) => ide::lens(&facts),
-                None => "no longer here".to_owned(),
-            };
+            let title = scenarios.lens(name).unwrap_or_else(|| "no longer here".to_owned());
             let command = if shows { "mesa.showReport" } else { "" };
             let mut lens = lens;
             if let Value::Object(map) = &mut lens {
