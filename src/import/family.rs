@@ -19,6 +19,8 @@ pub struct Table {
     pub ignored: Vec<String>,
     /// Keys that, when set, mean layers which the library does not have.
     pub refused: BTreeMap<String, String>,
+    /// Keys over which the objects of a config should not differ.
+    pub agreeing: Vec<String>,
     /// Activations of configs by the ops of the library.
     pub activations: BTreeMap<String, String>,
     /// `torch_dtype` by the formats of the library.

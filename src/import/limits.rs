@@ -8,7 +8,7 @@ use super::family::{Only, Scalar};
 use super::first;
 use super::json::{Kind, Member, Node};
 use super::read::{Reader, is_set};
-use crate::diagnostic::codes;
+use crate::diagnostic::{Diagnostic, codes};
 
 impl Reader<'_> {
     /// Keys that may have certain values only, and keys that mean layers which do not exist.
@@ -29,6 +29,26 @@ impl Reader<'_> {
             let title = format!("`{key}` has no part in the model");
             let label = format!("assumed: {meaning}");
             self.report(codes::CONFIG_ASSUMED, title, member.span, label);
+        }
+        for key in &self.table.agreeing {
+            self.agreement(key);
+        }
+    }
+
+    /// Says where the objects in which keys are looked up differ over one.
+    fn agreement(&mut self, key: &str) {
+        let path = |at: &String| if at.is_empty() { key.into() } else { format!("{at}.{key}") };
+        let root = self.root;
+        let members = self.within.iter().filter_map(|at| root.at(&path(at)));
+        let mut said = members.filter(|m| m.value.kind != Kind::Null);
+        let Some(first) = said.next() else { return };
+        if let Some(other) = said.find(|m| m.value.kind != first.value.kind) {
+            let title = format!("`{key}` is said twice, and differently");
+            let label = format!("this one counts: {}", first.value.shown());
+            let finding =
+                Diagnostic::new(codes::CONFIG_ASSUMED, title, self.place(first.span), label);
+            let other = (self.place(other.span), format!("not this one: {}", other.value.shown()));
+            self.findings.push(finding.and(other.0, other.1));
         }
     }
 
@@ -78,7 +98,12 @@ impl Reader<'_> {
             };
         }
         if let Some(other) = &only.same {
-            return self.key(other).is_none_or(|m| m.value.kind == value.kind);
+            return match (self.key(other), self.numbers.get(other), &value.kind) {
+                (Some(member), ..) => member.value.kind == value.kind,
+                // A parameter of this block, or of one around it.
+                (None, Some(number), Kind::Number(n)) => number == n,
+                _ => true,
+            };
         }
         // Of a list, each element by itself.
         if let Kind::List(items) = &value.kind {

@@ -86,7 +86,13 @@ impl Reader<'_> {
             return self.every(first, distance, rule);
         }
         if let Some(from) = &rule.from {
-            return self.worked_out(parameter, from);
+            let found = self.worked_out(parameter, from);
+            return match (found, rule.comment.clone()) {
+                (Found::Value { text, number, span, .. }, Some(why)) => {
+                    Found::Value { text, number, why, span }
+                }
+                (found, _) => found,
+            };
         }
         match self.first_of(&rule.key.0) {
             Some((key, member)) => self.converted(parameter, rule, &key, member),
@@ -376,7 +382,8 @@ fn one_of_all(node: &Node) -> &Kind {
     }
 }
 
-/// Whether conditions hold of what keys say: `key`, `!key` or `key=value`, joined by `&`.
+/// Whether conditions hold of what keys say: `key`, `!key`, `key=value` or `key=[]` (a list),
+/// joined by `&`.
 pub(super) fn all_hold<'n>(when: &str, mut value_of: impl FnMut(&str) -> Option<&'n Node>) -> bool {
     when.split('&').map(str::trim).all(|when| {
         let (negated, when) = match when.strip_prefix('!') {
@@ -389,6 +396,7 @@ pub(super) fn all_hold<'n>(when: &str, mut value_of: impl FnMut(&str) -> Option<
         };
         let value = value_of(key);
         let holds = match wanted {
+            Some("[]") => value.is_some_and(|v| matches!(v.kind, Kind::List(_))),
             Some(wanted) => value.is_some_and(|v| match &v.kind {
                 Kind::List(items) => items.iter().any(|item| is_like(&plain(item), wanted)),
                 _ => is_like(&plain(v), wanted),
