@@ -193,18 +193,23 @@ impl<'p> Checker<'p> {
             return false;
         }
         let mut rest: Vec<AxisId> = axes.clone();
-        let mut position = 0;
-        for part in pattern.iter().filter(|p| !p.spread) {
-            // A name that is an argument of the op means that axis; otherwise the next one.
+        // A name that is an argument of the op means that axis; otherwise the next one: from the
+        // front, behind `..E` from the back.
+        let (front, back) = match pattern.iter().position(|p| p.spread) {
+            Some(at) => pattern.split_at(at),
+            None => (pattern, [].as_slice()),
+        };
+        let mut first = written.iter();
+        for part in front.iter().chain(back.iter().rev()).filter(|p| !p.spread) {
             if let Some(bound) = bindings.axes(part.name.name) {
                 rest.retain(|a| !bound.contains(a));
                 continue;
             }
-            if let Some(axis) = written.get(position) {
+            let behind = back.iter().any(|p| std::ptr::eq(p, part));
+            if let Some(axis) = if behind { first.next_back() } else { first.next() } {
                 let atoms = self.atoms(&[*axis]);
                 rest.retain(|a| !atoms.contains(a));
                 bindings.axes.push((part.name.name, atoms.into()));
-                position += 1;
             }
         }
         if let Some(spread) = pattern.iter().find(|p| p.spread) {
