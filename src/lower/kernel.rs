@@ -285,7 +285,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Bytes that an op moves: what its declaration says, but inside of a fused kernel only what
-    /// enters it (once) and leaves it.
+    /// enters it (once) and leaves it. What is kept between steps lies in memory: it enters too.
     fn op_bytes(
         &mut self,
         setting: &Setting<'_, 'p>,
@@ -297,7 +297,8 @@ impl<'p> Checker<'p> {
         let instance = &setting.model.ops[op];
         let made_here = |tensor: TensorId| {
             let producer = setting.model.tensors[tensor].producer;
-            producer.is_some_and(|p| ops.iter().any(|o| o.op == p))
+            let kept = |p: OpId| setting.model.ops[p].stores.is_some();
+            producer.is_some_and(|p| !kept(p) && ops.iter().any(|o| o.op == p))
         };
         let new = |t: &TensorId| !made_here(*t) && !moved.entered.contains(t);
         let mut entering: Vec<TensorId> = Vec::new();
@@ -321,7 +322,10 @@ impl<'p> Checker<'p> {
         };
         let writes = if leaves { self.formula(setting, op, "writes", env) } else { None };
         let all = self.plus(reads, writes);
-        moved.entered.extend(&entering);
+        // What is only kept for later steps is not read by that.
+        if instance.stores.is_none() {
+            moved.entered.extend(&entering);
+        }
         if moved.view == View::Whole {
             let mut weights = None;
             for tensor in &entering {
