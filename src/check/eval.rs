@@ -172,6 +172,11 @@ impl<'p> Checker<'p> {
             place,
             "not a unit",
         );
+        if crate::syntax::THOUSANDS.contains(&ident.name.text()) {
+            let note = "a number has no suffix for thousands: write `32_000`, or `32 * 1024`";
+            self.report(diagnostic.note(note));
+            return;
+        }
         let names = self.program.unit_names();
         let same = names.iter().find(|n| n.text().eq_ignore_ascii_case(ident.name.text()));
         let best = super::units::meant_by(ident.name.text())

@@ -11,6 +11,7 @@ mod arms;
 mod axes;
 mod backward;
 mod block;
+mod bounds;
 mod builtins;
 mod call;
 mod constants;

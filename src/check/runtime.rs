@@ -79,14 +79,22 @@ impl<'p> Checker<'p> {
         entry: &Entry<'p>,
         place: Place,
     ) {
-        if entry.clauses.is_some_and(|c| c.range.is_some()) {
-            return;
-        }
         let Some(range) = &assumed.item.clauses.range else { return };
         let env = self.item_env(assumed);
         let Value::Num(value) = *value else { return };
         let Value::Range(low, high) = self.eval(range, &env) else { return };
         if self.graph.dimension(value) != self.graph.dimension(low) {
+            return;
+        }
+        // Where the range leaves out 0, or all below it, that is no doubt but a mistake.
+        let least = self.graph.value(low);
+        if least >= 0.0 {
+            let name = assumed.item.name.name.text();
+            if self.above_zero(value, least > 0.0, name, place).is_none() {
+                return;
+            }
+        }
+        if entry.clauses.is_some_and(|c| c.range.is_some()) {
             return;
         }
         let mut inside = |low: ExprId, high: ExprId| {
@@ -97,6 +105,8 @@ impl<'p> Checker<'p> {
             return;
         }
         let name = assumed.item.name.name;
+        let [x, from, to] = [value, low, high].map(|id| self.graph.value(id));
+        let percent = from <= x / 100.0 && x / 100.0 <= to;
         let [value, low, high] = [value, low, high].map(|id| self.show_quantity(id));
         let mut diagnostic = Diagnostic::new(
             codes::ASSUMPTION_STRETCHED,
@@ -105,6 +115,9 @@ impl<'p> Checker<'p> {
             "outside of the range",
         )
         .and(assumed.place(range.span), "the range that the assumption states");
+        if percent {
+            diagnostic = diagnostic.note(format!("in percent it is `{value}%`"));
+        }
         if let Some(because) = &assumed.item.clauses.because {
             diagnostic = diagnostic.note(format!("it says: {}", self.eval_text(because, &env)));
         }

@@ -257,6 +257,24 @@ impl Unit {
 /// The unit that a spelling of other places means.
 #[must_use]
 pub fn meant_by(spelling: &str) -> Option<&'static str> {
+    // A small b is a bit, an eighth of a byte.
+    let bits = match spelling {
+        "b" | "bits" => Some("bit"),
+        "kb" | "Kb" | "Kbit" => Some("kbit"),
+        "Mb" | "mbit" => Some("Mbit"),
+        "Gb" | "gbit" => Some("Gbit"),
+        "Tb" | "tbit" => Some("Tbit"),
+        "bps" => Some("bit/s"),
+        "kbps" | "Kbps" => Some("kbit/s"),
+        "Mbps" | "mbps" => Some("Mbit/s"),
+        "Gbps" | "gbps" => Some("Gbit/s"),
+        "Tbps" | "tbps" => Some("Tbit/s"),
+        _ => None,
+    };
+    bits.or_else(|| meant_by_word(spelling))
+}
+
+fn meant_by_word(spelling: &str) -> Option<&'static str> {
     Some(match spelling.to_lowercase().as_str() {
         "sec" | "secs" | "second" | "seconds" => "s",
         "msec" | "millisecond" | "milliseconds" => "ms",

@@ -13,3 +13,5 @@ pub mod pieces;
 mod recover;
 pub(crate) mod token;
 mod words;
+
+pub use lower::THOUSANDS;

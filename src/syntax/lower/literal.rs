@@ -14,6 +14,9 @@ use crate::syntax::depth;
 use crate::syntax::grammar::Grammar;
 use crate::syntax::recover;
 
+/// What stands for thousands elsewhere: no unit, so that a blank before it would not help.
+pub const THOUSANDS: [&str; 5] = ["k", "K", "M", "G", "T"];
+
 impl Lower<'_> {
     /// `3.35 TB/s`, `70_553_706_496`, `10%`, and the foreign `.5`, `1.`, `80GB`, `1,000`.
     pub(super) fn number(&mut self, pair: &Pair<'_, Rule>) -> ExprKind {
@@ -57,7 +60,7 @@ impl Lower<'_> {
             let name = Ident { name: Name::new("%"), span };
             return Some(UnitExpr { span, parts: vec![(name, 1)] });
         }
-        if text.len() == rest.len() {
+        if text.len() == rest.len() && !THOUSANDS.contains(&text) {
             let title = "a blank stands between a number and its unit";
             let gap = self.place(Span::new(span.start, span.start));
             let diagnostic = Diagnostic::new(

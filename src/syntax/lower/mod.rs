@@ -8,6 +8,8 @@ mod item;
 mod literal;
 mod stmt;
 
+pub use literal::THOUSANDS;
+
 use std::sync::Arc;
 
 use pest::iterators::{Pair, Pairs};
