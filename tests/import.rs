@@ -306,7 +306,10 @@ const NOT_COUNTED: &[(&str, &str)] = &[
         "the class ties the output layer where the config is silent; the checkpoint stores one",
     ),
     ("flan-t5-small", "the class ties the output layer, the config says that it is not"),
-    ("gemma-3n-e4b", "the class ties tables of lent layers that the checkpoint stores (published: 7.85 billion)"),
+    (
+        "gemma-3n-e4b",
+        "the class ties tables of lent layers that the checkpoint stores (published: 7.85 billion)",
+    ),
     ("glm-4-9b-chat", "no class"),
     (
         "granite-4.0-micro",
