@@ -302,7 +302,10 @@ const NOT_COUNTED: &[(&str, &str)] = &[
         "the class ties the output layer where the config is silent; the checkpoint stores one",
     ),
     ("flan-t5-small", "the class ties the output layer, the config says that it is not"),
-    ("gemma-3n-e4b", "the class ties tables of lent layers that the checkpoint stores (published: 7.85 billion)"),
+    (
+        "gemma-3n-e4b",
+        "the class leaves out keys and values of layers that take them from another; the checkpoint has them",
+    ),
     ("glm-4-9b-chat", "no class"),
     (
         "granite-4.0-micro",
@@ -798,4 +801,35 @@ fn quantized_checkpoints_have_the_size_that_the_model_says() {
         println!("{name}: {ours:.4e} bytes, published {bytes:.4e}, {:+.4}", ours / bytes - 1.0);
         assert!((ours / bytes - 1.0).abs() < 0.01, "{name}: {ours} against {bytes}");
     }
+}
+
+#[test]
+fn the_layer_that_predicts_keeps_the_format_that_a_config_leaves_it() {
+    let config = |left_out: &str| {
+        format!(
+            r#"{{ "model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"],
+              "num_hidden_layers": 4, "hidden_size": 256, "num_attention_heads": 4,
+              "vocab_size": 1000, "q_lora_rank": 64, "kv_lora_rank": 64, "qk_nope_head_dim": 32,
+              "qk_rope_head_dim": 16, "v_head_dim": 32, "intermediate_size": 512,
+              "moe_intermediate_size": 128, "n_routed_experts": 8, "num_experts_per_tok": 2,
+              "n_shared_experts": 1, "first_k_dense_replace": 1, "num_nextn_predict_layers": 1,
+              "torch_dtype": "bfloat16",
+              "quantization_config": {{ "quant_method": "fp8", "fmt": "e4m3",
+                "modules_to_not_convert": ["{left_out}"] }} }}"#
+        )
+    };
+    let width = |left_out: &str| {
+        let text = imported("tiny", &config(left_out)).0.text.unwrap();
+        let held = text.replace("drafters: 0", "drafters: 1");
+        assert_ne!(text, held);
+        let of = |name: &str| {
+            let all = weights(&held);
+            all.iter().find(|w| w.from.contains(name)).unwrap().width
+        };
+        (of("{i}.self_attn.o_proj"), of("{j + 4}.self_attn.o_proj"))
+    };
+    assert_eq!(width("lm_head"), (1.0, 1.0));
+    // Layers behind the last, by their number or by what they are called.
+    assert_eq!(width("model.layers.4*"), (1.0, 2.0));
+    assert_eq!(width("mtp*"), (1.0, 2.0));
 }
