@@ -226,6 +226,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("internvl3-8b-hf", 7.94e9, 0.01e9),
     ("jamba-1.5-large", 398_555_145_696.0, 0.0),
     ("jamba-3b", 3_029_337_472.0, 0.0),
+    ("jetmoe-8b", 8_522_237_952.0, 0.0),
     ("kimi-k2-thinking", 1_026_408_232_448.0, 0.0),
     ("kimi-linear-48b", 49_122_681_728.0, 0.0),
     ("kimi-vl-a3b", 16.4e9, 0.05e9),
@@ -258,6 +259,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("nemotron-3-nano-30b", 31_577_940_288.0, 0.0),
     ("nemotron-h-8b", 8_100_852_736.0, 0.0),
     ("nemotron-minitron-4b", 4_190_509_056.0, 0.0),
+    ("nemotron-nas-six-layers", 4_769_013_760.0, 0.0),
     ("nemotron-nano-9b-v2", 8_888_227_328.0, 0.0),
     ("oasst-rm-pythia-1.4b", 1_311_594_497.0, 0.0),
     ("olmo-1b", 1_176_764_416.0, 0.0),
@@ -282,6 +284,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("qwen3.5-18b-reap-a3b", 18_543_997_568.0, 0.0),
     ("qwen3.5-9b-mlx-8bit", 9_409_813_744.0, 0.0),
     ("qwen3.6-35b-a3b", 35_107_181_936.0, 0.0),
+    ("recurrentgemma-2b", 2_682_862_080.0, 0.0),
     ("rwkv6-world-7b", 7_635_746_816.0, 0.0),
     ("seed-oss-36b", 36_151_104_512.0, 0.0),
     ("skywork-reward-8b", 7_504_928_768.0, 0.0),
@@ -308,7 +311,7 @@ const NOT_COUNTED: &[(&str, &str)] = &[
     ("flan-t5-small", "the class ties the output layer, the config says that it is not"),
     (
         "gemma-3n-e4b",
-        "the class ties tables of lent layers that the checkpoint stores (published: 7.85 billion)",
+        "the class leaves out keys and values of layers that take them from another; the checkpoint has them",
     ),
     ("glm-4-9b-chat", "no class"),
     (
@@ -341,6 +344,7 @@ const NOT_COUNTED: &[(&str, &str)] = &[
     ),
     ("molmo-72b", "no class"),
     ("molmo-7b-o", "no class"),
+    ("nemotron-nas-six-layers", "no class; made up, and counted by hand"),
     ("oasst-rm-pythia-1.4b", "no class"),
     ("rwkv6-world-7b", "no class"),
 ];
@@ -805,4 +809,35 @@ fn quantized_checkpoints_have_the_size_that_the_model_says() {
         println!("{name}: {ours:.4e} bytes, published {bytes:.4e}, {:+.4}", ours / bytes - 1.0);
         assert!((ours / bytes - 1.0).abs() < 0.01, "{name}: {ours} against {bytes}");
     }
+}
+
+#[test]
+fn the_layer_that_predicts_keeps_the_format_that_a_config_leaves_it() {
+    let config = |left_out: &str| {
+        format!(
+            r#"{{ "model_type": "deepseek_v3", "architectures": ["DeepseekV3ForCausalLM"],
+              "num_hidden_layers": 4, "hidden_size": 256, "num_attention_heads": 4,
+              "vocab_size": 1000, "q_lora_rank": 64, "kv_lora_rank": 64, "qk_nope_head_dim": 32,
+              "qk_rope_head_dim": 16, "v_head_dim": 32, "intermediate_size": 512,
+              "moe_intermediate_size": 128, "n_routed_experts": 8, "num_experts_per_tok": 2,
+              "n_shared_experts": 1, "first_k_dense_replace": 1, "num_nextn_predict_layers": 1,
+              "torch_dtype": "bfloat16",
+              "quantization_config": {{ "quant_method": "fp8", "fmt": "e4m3",
+                "modules_to_not_convert": ["{left_out}"] }} }}"#
+        )
+    };
+    let width = |left_out: &str| {
+        let text = imported("tiny", &config(left_out)).0.text.unwrap();
+        let held = text.replace("drafters: 0", "drafters: 1");
+        assert_ne!(text, held);
+        let of = |name: &str| {
+            let all = weights(&held);
+            all.iter().find(|w| w.from.contains(name)).unwrap().width
+        };
+        (of("{i}.self_attn.o_proj"), of("{j + 4}.self_attn.o_proj"))
+    };
+    assert_eq!(width("lm_head"), (1.0, 1.0));
+    // Layers behind the last, by their number or by what they are called.
+    assert_eq!(width("model.layers.4*"), (1.0, 2.0));
+    assert_eq!(width("mtp*"), (1.0, 2.0));
 }

@@ -179,6 +179,12 @@ impl<'p> Checker<'p> {
         if !certain {
             possible.push(otherwise);
         }
+        for body in arms.iter().map(|(_, b)| b).chain(otherwise) {
+            if !possible.iter().flatten().any(|p| std::ptr::eq(*p, body)) {
+                let names = body.stmts.iter().filter_map(bound);
+                self.builder.built.model.left_out.extend(names);
+            }
+        }
         if let [only] = &*possible {
             if let Some(body) = only {
                 self.block_stmts(&body.stmts, env, outputs);
@@ -391,4 +397,15 @@ pub(super) fn binding_span(stmts: &[Stmt], wanted: Name) -> Option<crate::source
         StmtKind::Fuse { body, .. } => binding_span(&body.stmts, wanted),
         _ => None,
     })
+}
+
+/// The name that a statement gives to a value.
+fn bound(stmt: &Stmt) -> Option<Name> {
+    match &stmt.kind {
+        StmtKind::Set { path, .. } => match path.as_slice() {
+            [one] => Some(one.name),
+            _ => None,
+        },
+        _ => None,
+    }
 }

@@ -12,6 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::op_matches;
 use crate::ir::{Model, Plan, Step};
 use crate::name::Name;
+use crate::syntax::ast::Ident;
 
 /// Settings that may hold for a kernel, or for what one op makes.
 const OF_KERNELS: [&str; 3] = ["recompute", "compute", "saved"];
@@ -27,6 +28,15 @@ impl<'p> Checker<'p> {
         if rules.is_empty() {
             return Some(());
         }
+        // A model may say what a part of it has that its own arguments leave out: `drafters: 0`.
+        let left_out = |entry: &Entry<'p>| {
+            let is_out = |path: &Vec<Ident>| match path.as_slice() {
+                [one] => model.left_out.contains(&one.name),
+                _ => false,
+            };
+            object.block.is_some() && entry.within.iter().any(is_out)
+        };
+        let rules = rules.into_iter().filter(|e| !left_out(e)).collect();
         self.check_scopes(model, rules)
     }
 

@@ -161,6 +161,12 @@ pub struct Rule {
     pub of: Option<String>,
     /// Of a list, the element at this place.
     pub element: Option<usize>,
+    /// Of a list of objects: what stands at this path in each.
+    pub of_each: Option<String>,
+    /// With `of_each`: which of the different numbers, in the order in which they occur.
+    pub nth: Option<usize>,
+    /// With `nth`: as many different numbers as there may be.
+    pub most: Option<usize>,
     /// With `indices`: the positions of everything else.
     #[serde(default)]
     pub others: bool,

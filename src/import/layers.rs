@@ -125,6 +125,70 @@ impl Reader<'_> {
         Found::Value { text, number, why: format!("config.json: {key}, {word}"), span }
     }
 
+    /// Of a list with one object for each layer: the layers with a word there, or the numbers that
+    /// occur there and the layers that have them.
+    pub(super) fn of_each(&mut self, parameter: &Parameter<'_>, rule: &Rule, path: &str) -> Found {
+        let Some((key, member)) = self.first_of(&rule.key.0) else { return self.absent(rule) };
+        let (at, span) = (member.value.span, Some(member.span));
+        let Kind::List(items) = &member.value.kind else {
+            let title = format!("`{key}` is {}", member.value.shown());
+            self.report(
+                codes::CONFIG_KEY_WRONG,
+                title,
+                at,
+                "a list with one object for each layer",
+            );
+            return Found::Wrong;
+        };
+        if self.layers().is_some_and(|layers| layers != items.len() as f64) {
+            let layers = crate::check::show_number(self.layers().unwrap_or_default());
+            let title = format!("`{key}` has {} elements for {layers} layers", items.len());
+            self.report(codes::CONFIG_CONTRADICTS, title, at, "one for each layer is wanted");
+            return Found::Wrong;
+        }
+        let words: Vec<String> = items
+            .iter()
+            .map(|item| item.at(path).map(|m| plain(&m.value)).unwrap_or_default())
+            .collect();
+        let places = |word: &str| {
+            let all = (0u32..).zip(&words).filter(|(_, w)| *w == word);
+            all.map(|(i, _)| f64::from(i)).collect::<Vec<f64>>()
+        };
+        let Some(nth) = rule.nth else {
+            let word = rule.indices.as_deref().unwrap_or_default();
+            return list(&places(word), format!("config.json: {key}"), span);
+        };
+        let mut different: Vec<&str> = Vec::new();
+        for word in &words {
+            if word.parse::<f64>().is_ok() && !different.contains(&word.as_str()) {
+                different.push(word);
+            }
+        }
+        if let Some(most) = rule.most.filter(|most| different.len() > *most && nth == 1) {
+            let title = format!("`{path}` has {} values in `{key}`", different.len());
+            let label = format!("the library tells {most} kinds of layers apart");
+            self.report(codes::CONFIG_UNSUPPORTED, title, at, label);
+            return Found::Wrong;
+        }
+        let Some(word) = nth.checked_sub(1).and_then(|n| different.get(n)) else {
+            return Found::Default;
+        };
+        if rule.indices.is_some() {
+            return list(&places(word), format!("config.json: {key}, {path} {word}"), span);
+        }
+        let (from, value) = (rule.from.as_deref().unwrap_or("value"), word.parse().ok());
+        self.numbers.extend(value.map(|v| ("value".to_owned(), v)));
+        let found = self.worked_out(parameter, from);
+        self.numbers.remove("value");
+        match found {
+            Found::Value { text, number, .. } => {
+                let why = format!("config.json: {key}, {path} {word}");
+                Found::Value { text, number, why, span }
+            }
+            other => other,
+        }
+    }
+
     /// How many elements at the start of a list are a word that does not come again.
     pub(super) fn leading(
         &mut self,

@@ -153,6 +153,10 @@ fn names_of_weights(text: &str) -> BTreeMap<String, f64> {
             *layers = layers.max(rounds);
         }
     }
+    // A layer that predicts is there with `drafters: 1`, in the format that the config says for it.
+    for name in built.model.left_out.iter().filter(|n| **n == "draft") {
+        names.entry(name.text().to_owned()).or_insert(1.0);
+    }
     names
 }
 

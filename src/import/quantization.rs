@@ -320,6 +320,13 @@ impl Reader<'_> {
             for item in items {
                 let Kind::Text(pattern) = &item.kind else { continue };
                 let (names, layer) = self.meant(pattern);
+                // Layers behind the last are those that predict further tokens.
+                let behind =
+                    layer.is_some_and(|l| self.layers().is_some_and(|n| f64::from(l) >= n));
+                if behind {
+                    whole.insert("draft".to_owned());
+                    continue;
+                }
                 match layer {
                     _ if names.is_empty() => unknown.push(pattern.chars().take(40).collect()),
                     Some(layer) => {

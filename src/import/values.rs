@@ -85,6 +85,9 @@ impl Reader<'_> {
         if let Some([first, distance]) = &rule.every {
             return self.every(first, distance, rule);
         }
+        if let Some(path) = &rule.of_each {
+            return self.of_each(parameter, rule, path);
+        }
         if let Some(from) = &rule.from {
             let found = self.worked_out(parameter, from);
             return match (found, rule.comment.clone()) {
@@ -206,7 +209,7 @@ impl Reader<'_> {
     }
 
     /// What a key that is not there means.
-    fn absent(&mut self, rule: &Rule) -> Found {
+    pub(super) fn absent(&mut self, rule: &Rule) -> Found {
         let key = rule.key.0.first().or(rule.within.as_ref()).cloned().unwrap_or_default();
         let whole = first(self.root.span);
         if let Some(assumed) = &rule.assumed {

@@ -341,6 +341,8 @@ pub struct Model {
     pub weights: Vec<(TensorId, Option<ExprId>)>,
     /// Caches and states in order, with how many rounds each exists in.
     pub stored: Vec<(TensorId, Option<ExprId>)>,
+    /// Names in arms of an `if` that these arguments leave out: other ones would have them.
+    pub left_out: Vec<Name>,
     /// Inputs of the root block.
     pub inputs: Vec<TensorId>,
     /// Outputs of the root block.

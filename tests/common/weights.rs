@@ -75,7 +75,8 @@ pub fn weights(text: &str) -> Vec<Weight> {
     let weights = built.model.weights.iter().map(|(id, rounds)| {
         let tensor = &built.model.tensors[*id];
         Weight {
-            from: tensor.from.clone().unwrap(),
+            // `^T`: stored the other way round.
+            from: tensor.from.clone().unwrap().trim_end_matches("^T").to_owned(),
             elements: tensor.axes.iter().map(|a| size(*a)).product(),
             layers: rounds.map(|r| checker.graph.value(r)),
             only: tensor.only.as_ref().map(|o| o.to_vec()),
