@@ -17,6 +17,8 @@ use crate::source::Span;
 pub struct Table {
     /// Keys that say nothing about cost, in every family.
     pub ignored: Vec<String>,
+    /// How the names of keys end that say which token means something: they cost nothing.
+    pub token_ends: Vec<String>,
     /// Keys that, when set, mean layers which the library does not have.
     pub refused: BTreeMap<String, String>,
     /// Keys over which the objects of a config should not differ.

@@ -132,7 +132,9 @@ impl Reader<'_> {
             for member in members {
                 let key = &member.key;
                 let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let is_token = self.table.token_ends.iter().any(|end| key.ends_with(end.as_str()));
                 let is_known = self.looked_into(&full)
+                    || is_token
                     || self.table.ignored.contains(key)
                     || opened.iter().any(|(p, ignored)| p == path && ignored.contains(key));
                 if is_known || !is_set(&member.value) || !said.insert(full.clone()) {
