@@ -91,20 +91,15 @@ impl<'a> Scenarios<'a> {
     pub(crate) fn names_using(&self, byte: u32) -> Vec<Name> {
         self.shelf.using(&self.view(), byte)
     }
-    /// What scenarios come to. A client that asks again when it is told to gets those that are
-    /// known in time, and the others when it asks again.
-    pub(crate) fn soon(&mut self, names: &[Name]) -> Vec<Arc<Facts>> {
-        let again = self.copy.peer.refresh_hints;
-        let mut all = Vec::new();
-        for name in names {
-            let wait = !again || Instant::now() < self.deadline;
-            if wait || self.shelf.is_known(self.program, self.module, *name) {
-                all.extend(self.of(name.text()));
-            } else {
-                self.late.push(*name);
-            }
+    /// What a scenario comes to. A client that asks again when it is told to does not get one that
+    /// is not known in time, and gets it when it asks again.
+    pub(crate) fn soon(&mut self, name: Name) -> Option<Arc<Facts>> {
+        let wait = !self.copy.peer.refresh_hints || Instant::now() < self.deadline;
+        if wait || self.shelf.is_known(self.program, self.module, name) {
+            return self.of(name.text());
         }
-        all
+        self.late.push(name);
+        None
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use mesa::ide::Workspace;
-use mesa::ide::evaluated::Wanted;
+use mesa::ide::hints::Wanted;
 use serde_json::Value;
 
 use crate::capabilities::Peer;

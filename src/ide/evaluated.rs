@@ -1,8 +1,8 @@
-//! What evaluated scenarios say in the text itself: values in hovers, hints, lenses.
+//! What evaluated scenarios say in the text itself: values in hovers, and lenses.
 //!
-//! In: a view and the [`Facts`] of scenarios. Out: Markdown, [`Hint`]s, the titles of lenses.
+//! In: a view and the [`Facts`] of scenarios. Out: Markdown, and the titles of lenses.
 
-use super::facts::{CollectiveFact, Facts, TensorFact};
+use super::facts::{Facts, TensorFact};
 use super::hover::Hover;
 use super::resolve::{Target, View};
 use crate::check::show_number;
@@ -13,33 +13,6 @@ use crate::quantity::figure::Figure;
 use crate::reading::explain::Derivation;
 use crate::source::{Place, Span};
 use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
-
-/// Which hints are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Wanted {
-    pub shapes: bool,
-    pub shards: bool,
-    pub collectives: bool,
-    pub expectations: bool,
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Self { shapes: true, shards: true, collectives: true, expectations: true }
-    }
-}
-
-/// Something shown between the characters of a line.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hint {
-    /// Before which byte.
-    pub at: u32,
-    /// What is shown.
-    pub label: String,
-    /// More about it, in Markdown.
-    pub more: String,
-}
 
 /// The values of what a hover is about, one line for each scenario.
 #[must_use]
@@ -162,7 +135,7 @@ fn value_at(view: &View<'_>, hover: &Hover, facts: &Facts) -> Option<String> {
     None
 }
 
-fn tensor_at(facts: &Facts, place: Place) -> Option<&TensorFact> {
+pub(super) fn tensor_at(facts: &Facts, place: Place) -> Option<&TensorFact> {
     facts.tensors.iter().find_map(|(at, tensor)| {
         let same = at.file == place.file && at.span.start == place.span.start;
         same.then_some(tensor)
@@ -216,7 +189,10 @@ fn whole_setting(view: &View<'_>, place: Place) -> Place {
     found
 }
 
-fn each_stmt<'a>(stmts: impl Iterator<Item = &'a Stmt>, visit: &mut dyn FnMut(&'a Stmt)) {
+pub(super) fn each_stmt<'a>(
+    stmts: impl Iterator<Item = &'a Stmt>,
+    visit: &mut dyn FnMut(&'a Stmt),
+) {
     for stmt in stmts {
         visit(stmt);
         match &stmt.kind {
@@ -235,7 +211,7 @@ fn each_stmt<'a>(stmts: impl Iterator<Item = &'a Stmt>, visit: &mut dyn FnMut(&'
 }
 
 /// `[batch, seq, hidden 4096]`.
-fn shape(axes: &[(Name, Option<f64>)]) -> String {
+pub(super) fn shape(axes: &[(Name, Option<f64>)]) -> String {
     let axes = axes.iter().map(|(name, size)| match size {
         Some(size) => format!("{name} {}", show_number(*size)),
         None => name.to_string(),
@@ -243,200 +219,12 @@ fn shape(axes: &[(Name, Option<f64>)]) -> String {
     format!("[{}]", axes.collect::<Vec<_>>().join(", "))
 }
 
-fn local(tensor: &TensorFact) -> String {
+pub(super) fn local(tensor: &TensorFact) -> String {
     tensor.local.as_ref().map_or(String::new(), |axes| format!(", on one device {}", shape(axes)))
 }
 
-fn bytes(value: f64) -> String {
+pub(super) fn bytes(value: f64) -> String {
     Figure::number("", value, Dimension::BYTES).human()
-}
-
-/// The hints of a range of bytes.
-#[must_use]
-pub fn hints(view: &View<'_>, range: Span, facts: &[&Facts], wanted: Wanted) -> Vec<Hint> {
-    let mut out = Vec::new();
-    let cut = view.program.module(view.module).cut();
-    let first = cut.piece_at(range.start).unwrap_or(0);
-    let last = cut.piece_at(range.end).map_or(0, |i| i + 1);
-    for piece in first..last {
-        for item in view.program.items_of_piece(view.module, piece) {
-            if item.item.kind == ItemKind::Block && (wanted.shapes || wanted.shards) {
-                block_hints(item, facts, wanted, &mut out);
-            }
-        }
-    }
-    if wanted.collectives {
-        collective_hints(view, facts, &mut out);
-    }
-    if wanted.expectations {
-        expect_hints(view, facts, &mut out);
-    }
-    out.retain(|hint| range.start <= hint.at && hint.at <= range.end);
-    out.sort_by(|a, b| (a.at, &a.label).cmp(&(b.at, &b.label)));
-    out.dedup();
-    out
-}
-
-/// Shapes that definitions do not write, sizes of weights, and what one device holds.
-fn block_hints(
-    item: crate::check::ItemRef<'_>,
-    facts: &[&Facts],
-    wanted: Wanted,
-    out: &mut Vec<Hint>,
-) {
-    let text = |stmt: &Stmt| match &stmt.kind {
-        StmtKind::Set { axes, path, .. } => path.first().map(|p| (*p, axes.is_some(), false)),
-        StmtKind::Weight { name, .. } => Some((*name, true, true)),
-        _ => None,
-    };
-    let mut stmts = Vec::new();
-    each_stmt(item.item.body.iter().flat_map(|b| &b.stmts), &mut |stmt| stmts.push(stmt));
-    for stmt in stmts {
-        let Some((name, written, weight)) = text(stmt) else { continue };
-        let place = item.place(name.span);
-        let Some((scenario, tensor)) = facts.iter().find_map(|f| {
-            tensor_at(f, place).or_else(|| tensor_at(f, item.place(stmt.span))).map(|t| (f, t))
-        }) else {
-            continue;
-        };
-        let more = format!("in `{}`: {}{}", scenario.name, shape(&tensor.axes), local(tensor));
-        if wanted.shapes && !written {
-            let names: Vec<&str> = tensor.axes.iter().map(|(n, _)| n.text()).collect();
-            let label = format!("[{}]", names.join(", "));
-            out.push(Hint { at: place.span.end, label, more: more.clone() });
-        }
-        let end = item.place(stmt.span).span.end;
-        if weight
-            && wanted.shapes
-            && let Some(size) = tensor.bytes
-        {
-            let mut label = format!("{} {}", bytes(size), tensor.dtype);
-            if let Some(local) = tensor.local_bytes.filter(|_| wanted.shards) {
-                label += &format!(", {} a device", bytes(local));
-            }
-            out.push(Hint { at: end, label, more });
-        } else if wanted.shards
-            && let Some(local) = &tensor.local
-        {
-            let label = format!("a device: {}", shape(local));
-            out.push(Hint { at: end, label, more });
-        }
-    }
-}
-
-fn line_end(view: &View<'_>, byte: u32) -> u32 {
-    let rest = view.text.get(byte as usize..).unwrap_or("");
-    let line = rest.split('\n').next().unwrap_or("");
-    byte + line.trim_end().len() as u32
-}
-
-/// Collectives at the lines of the model and of the plan that cause them, phases together.
-fn collective_hints(view: &View<'_>, facts: &[&Facts], out: &mut Vec<Hint>) {
-    let Some(scenario) = facts.iter().find(|f| !f.collectives.is_empty()) else { return };
-    let mut lines: Vec<(u32, Vec<&CollectiveFact>)> = Vec::new();
-    for collective in &scenario.collectives {
-        for place in [collective.model, collective.plan] {
-            if place.file != view.file {
-                continue;
-            }
-            let at = line_end(view, place.span.start);
-            match lines.iter_mut().find(|(line, _)| *line == at) {
-                Some((_, all)) => all.push(collective),
-                None => lines.push((at, vec![collective])),
-            }
-        }
-    }
-    for (at, all) in lines {
-        // One phase is enough on the line; the others stand in what is shown on request.
-        let phase = all.iter().map(|c| c.phase.as_str()).find(|p| *p == "decode.mid");
-        let phase = phase.or(all.first().map(|c| c.phase.as_str())).unwrap_or("");
-        let shown: Vec<&&CollectiveFact> = all.iter().filter(|c| c.phase == phase).collect();
-        let mut kinds: Vec<(&str, f64, f64, String)> = Vec::new();
-        for c in &shown {
-            let total = c.total.value().unwrap_or(0.0);
-            match kinds.iter_mut().find(|k| k.0 == c.kind && k.3 == c.message.human()) {
-                Some(kind) => {
-                    kind.1 += c.count;
-                    kind.2 += total;
-                }
-                None => kinds.push((&c.kind, c.count, total, c.message.human())),
-            }
-        }
-        let parts = kinds.iter().map(|(kind, count, total, message)| {
-            let time = Figure::number("", *total, Dimension::TIME).human();
-            format!("{} × {kind} {message}, {time}", show_number(*count))
-        });
-        let label = format!("{} ({phase})", parts.collect::<Vec<_>>().join(" · "));
-        let rows = all.iter().map(|c| {
-            format!(
-                "| {} | {} over {} | {} | {} × {} | {} | {} |",
-                c.phase,
-                c.kind,
-                c.axis,
-                c.tensor,
-                show_number(c.count),
-                c.message.human(),
-                c.time.human(),
-                c.total.human(),
-            )
-        });
-        let head =
-            "| phase | collective | tensor | messages | one | all |\n|---|---|---|---|---|---|";
-        let more =
-            format!("`{}`\n\n{head}\n{}", scenario.name, rows.collect::<Vec<_>>().join("\n"));
-        out.push(Hint { at, label, more });
-    }
-}
-
-/// The figure and the margin of every `expect`.
-fn expect_hints(view: &View<'_>, facts: &[&Facts], out: &mut Vec<Hint>) {
-    let mut lines: Vec<(u32, Vec<(String, String)>)> = Vec::new();
-    for scenario in facts {
-        for expect in scenario.expectations.iter().filter(|e| e.place.file == view.file) {
-            let at = line_end(view, expect.place.span.start);
-            let mark = if expect.holds { "✓" } else { "✗" };
-            let label = match (&expect.figure, &expect.bound) {
-                (Some(figure), Some(bound)) => {
-                    format!("{mark} {}{}", figure.human(), margin(figure, bound))
-                }
-                _ => mark.to_owned(),
-            };
-            match lines.iter_mut().find(|(line, _)| *line == at) {
-                Some((_, all)) => all.push((scenario.name.clone(), label)),
-                None => lines.push((at, vec![(scenario.name.clone(), label)])),
-            }
-        }
-    }
-    for (at, all) in lines {
-        let more: Vec<String> =
-            all.iter().map(|(name, label)| format!("- `{name}`: {label}")).collect();
-        // An expectation that is inherited holds in several scenarios: the worst is shown.
-        let worst = all.iter().find(|(_, label)| label.starts_with('✗'));
-        if let Some((_, label)) = worst.or(all.first()) {
-            out.push(Hint { at, label: label.clone(), more: more.join("\n") });
-        }
-    }
-}
-
-fn margin(figure: &Figure, bound: &Figure) -> String {
-    let percent = figure.human().ends_with('%');
-    let (Some(figure), Some(bound)) = (figure.value(), bound.value()) else { return String::new() };
-    if bound == 0.0 || figure == bound {
-        return String::new();
-    }
-    if percent {
-        // A share of a share would be read as the share itself.
-        let points = (figure - bound) * 100.0;
-        let word = if points < 0.0 { "below" } else { "above" };
-        return format!(", {:.1} points {word}", points.abs());
-    }
-    let times = figure / bound;
-    if times >= 10.0 {
-        return format!(", {times:.0} times the bound");
-    }
-    let share = (figure - bound) / bound.abs() * 100.0;
-    let word = if share < 0.0 { "below" } else { "above" };
-    format!(", {:.0} % {word}", share.abs())
 }
 
 /// The results that a lens shows or is worded by.

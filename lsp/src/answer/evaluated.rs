@@ -1,10 +1,11 @@
 //! What needs scenarios evaluated: values in hovers, hints, lenses, reports, derivations.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use mesa::ide::evaluated as ide;
 use mesa::ide::facts::{Facts, explain as derive, no_scenario, scenario};
-use mesa::ide::{Target, actions, hover as names};
+use mesa::ide::{Target, actions, hints as shown_hints, hover as names};
 use mesa::name::Name;
 use mesa::quantity::figure::Figure;
 use mesa::reading::explain::Derivation;
@@ -91,9 +92,16 @@ pub(super) fn hints(session: &mut Session, params: &Value) -> Answer {
             let whole = Span::new(0, file.text.len() as u32);
             let range = params_too.get("range").map_or(whole, |r| span(file, r, encoding));
             let wanted = scenarios.copy.settings.hints;
-            let facts = in_range(scenarios, range);
-            let facts: Vec<&Facts> = facts.iter().map(Arc::as_ref).collect();
-            let hints = ide::hints(&view, range, &facts, wanted).into_iter().map(|hint| {
+            let names = in_range(scenarios, range);
+            let aside = std::cell::RefCell::new(scenarios);
+            let using = |byte: u32| aside.borrow().names_using(byte);
+            let mut known: HashMap<Name, Option<Arc<Facts>>> = HashMap::new();
+            let mut evaluate = |name: Name| {
+                let facts = known.entry(name).or_insert_with(|| aside.borrow_mut().soon(name));
+                facts.clone()
+            };
+            let hints = shown_hints::hints(&view, range, &names, &using, &mut evaluate, wanted);
+            let hints = hints.into_iter().map(|hint| {
                 json!({
                     "position": at.writer.at(file, hint.at),
                     "label": hint.label,
@@ -106,28 +114,25 @@ pub(super) fn hints(session: &mut Session, params: &Value) -> Answer {
     )
 }
 
-/// The scenarios that the items of a range matter to.
-fn in_range(scenarios: &mut Scenarios<'_>, range: Span) -> Vec<Arc<Facts>> {
+/// The scenarios that the items of a range matter to, in the order of the text.
+fn in_range(scenarios: &Scenarios<'_>, range: Span) -> Vec<Name> {
     let view = scenarios.view();
-    let cut = view.program.module(view.module).cut();
-    let starts: Vec<u32> = cut
-        .pieces
-        .iter()
-        .map(|part| (part.piece.start, part.piece.end))
-        .filter(|(start, end)| *end >= range.start && *start <= range.end)
-        .map(|(start, _)| start)
-        .collect();
+    let pieces = view.program.module(view.module).cut().pieces.iter();
+    let pieces = pieces.map(|part| (part.piece.start, part.piece.end));
+    let inside = pieces.filter(|(start, end)| *end >= range.start && *start <= range.end);
     let mut names: Vec<Name> = Vec::new();
-    for start in starts {
+    for (start, _) in inside {
         for name in scenarios.names_using(start).into_iter().take(MOST_HINTS) {
             if names.len() < MOST_HINTS && !names.contains(&name) {
                 names.push(name);
             }
         }
+        if names.len() == MOST_HINTS {
+            break;
+        }
     }
-    let mut out = scenarios.soon(&names);
-    out.sort_by_key(|f| scenario(view.program, view.module, &f.name).map(|i| i.offset));
-    out
+    names.sort_by_key(|name| scenario(view.program, view.module, name.text()).map(|i| i.offset));
+    names
 }
 
 pub(super) fn lenses(session: &mut Session, params: &Value) -> Result<Value> {
@@ -256,7 +261,7 @@ fn existing(scenarios: &mut Scenarios<'_>, name: &str) -> Result<Arc<Facts>> {
     scenarios.of(name).ok_or_else(|| refused(no_scenario(program, module, name)))
 }
 
-fn step(d: &Derivation, uris: &std::collections::HashMap<String, String>) -> Value {
+fn step(d: &Derivation, uris: &HashMap<String, String>) -> Value {
     let mut out = json!({ "name": d.name, "human": d.figure.human() });
     let Value::Object(map) = &mut out else { return out };
     if let Value::Object(figure) = leaf(&d.figure) {
