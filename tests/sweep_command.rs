@@ -163,13 +163,12 @@ fn plans_are_ranked_with_what_they_lost_on_and_sizes_say_what_is_in_the_way() {
 #[test]
 fn lines_for_people_have_room_for_the_first_results_and_name_the_others() {
     let dir = Dir::new("wide");
-    std::fs::write(dir.0.join("a.mesa"), example("chat-70b") + SMALL).unwrap();
+    let small = "\nsweep small of chat {\n  vary serve.batch in [1, 16]\n  minimize tpot\n}\n";
+    std::fs::write(dir.0.join("a.mesa"), example("chat-70b") + small).unwrap();
     let (code, out, err) = dir.run(&["sweep", "a.mesa", "small"]);
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.lines().skip(1).all(|l| l.chars().count() <= 100), "{out}");
-    let goals = ["tpot", "ttft", "memory.total", "throughput.device"];
-    let heads = out.lines().nth(1).unwrap();
-    assert!(goals.iter().all(|g| heads.contains(g)), "{heads}");
+    assert!(out.lines().all(|l| l.chars().count() <= 100), "{out}");
+    assert!(out.lines().nth(1).unwrap().contains("serve.batch      tpot"), "{out}");
     let (_, csv, _) = dir.run(&["sweep", "a.mesa", "small", "--format", "csv"]);
     let columns = csv.lines().next().unwrap().split(',').skip(1);
     for column in columns.filter(|c| *c != "equal") {
