@@ -129,6 +129,8 @@ impl FromStr for Shard {
 
 /// Points of a picture beside the best ones.
 const CLOUD: usize = 3000;
+/// Characters of a line where nobody says which results to show.
+const WIDTH: usize = 100;
 /// Points that are listed where nothing is best.
 const FIRST: usize = 20;
 
@@ -222,7 +224,8 @@ fn go(
     if args.all {
         let look = Look { color: screen.err_color, ascii: screen.ascii };
         if io::stderr().is_terminal() {
-            screen.complain(&written::text(&Summary { rows: Vec::new(), ..summary.clone() }, look));
+            let summary = Summary { rows: Vec::new(), ..summary.clone() };
+            screen.complain(&written::text(&summary, look, WIDTH));
         }
     } else {
         put(args, screen, &drawn(args, screen, &summary))?;
@@ -270,7 +273,10 @@ fn drawn(args: &Args, screen: &Screen, summary: &Summary) -> Vec<u8> {
     let look = Look { color: screen.out_color && !file, ascii: screen.ascii };
     let list = |kind| summary_rows(kind, &summary.axes, &summary.outputs, &summary.rows);
     match args.format {
-        Format::Text => written::text(summary, look).into_bytes(),
+        Format::Text => {
+            let most = if args.columns.is_empty() { WIDTH } else { usize::MAX };
+            written::text(summary, look, most).into_bytes()
+        }
         Format::Csv => list(Rows::Csv).into_bytes(),
         Format::Jsonl => list(Rows::JsonLines).into_bytes(),
         Format::Json => summary.json().into_bytes(),

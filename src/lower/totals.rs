@@ -224,14 +224,20 @@ impl<'p> Checker<'p> {
             self,
             "compute_time",
             c,
-            "time on the engines of the fullest device, if nothing else bound",
+            match groups {
+                Some(_) => "time on the engines, stage by stage and group by group",
+                None => "time on the engines of the fullest device, if nothing else bound",
+            },
         );
         let m = whole(self, memory, Dimension::TIME);
         put(
             self,
             "memory_time",
             m,
-            "time at the main memory of the fullest device, if nothing else bound",
+            match groups {
+                Some(_) => "time at the main memory, stage by stage and group by group",
+                None => "time at the main memory of the fullest device, if nothing else bound",
+            },
         );
         let o = whole(self, cost.overhead, Dimension::TIME);
         put(self, "overhead", o, "launches and gaps of the layers");

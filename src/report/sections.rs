@@ -194,7 +194,11 @@ fn phases(scenario: &Scenario) -> Table {
         ">MFU",
         ">MBU",
     ];
-    Table { title: "Phases".into(), heads, rows: rows.collect(), ..Table::default() }
+    let remark = match stages_work_together(scenario) {
+        true => "parts are sums over all stages, which work at the same time",
+        false => "",
+    };
+    Table { title: "Phases".into(), remark: remark.into(), heads, rows: rows.collect() }
 }
 
 fn memory(scenario: &Scenario) -> Table {
@@ -288,30 +292,13 @@ fn layers(scenario: &Scenario) -> Table {
         let name = path.strip_prefix("layers.").and_then(|r| r.split('.').next());
         names.extend(name.filter(|n| !names.contains(n)));
     }
-    let mut rows: Vec<Vec<Cell>> = Vec::new();
     let both = |parts: [String; 2]| match parts.map(|p| value(scenario, &p)) {
         [None, None] => None,
         [a, b] => Some((a.unwrap_or(0.0) + b.unwrap_or(0.0), b)),
     };
-    let mut add = |name: &str, figure: &dyn Fn(&str) -> Option<TimeAndComm>| {
-        let mut row: Vec<Cell> = vec![name.into()];
-        let mut any = false;
-        for (phase, _) in DETAILED {
-            let Some((time, comm)) = figure(phase) else {
-                row.extend([const { "" }; 3].map(Cell::from));
-                continue;
-            };
-            any |= time != 0.0;
-            let whole = value(scenario, &format!("{phase}.time")).unwrap_or(f64::NAN);
-            row.push(human(time, HumanUnit::Seconds).into());
-            row.push(share(time / whole).into());
-            let comm = comm.filter(|c| *c != 0.0);
-            let comm = comm.map_or(String::new(), |c| human(c, HumanUnit::Seconds));
-            row.push(Cell::tinted(comm, Tint::Dim));
-        }
-        if any {
-            rows.push(row);
-        }
+    let mut rows: Vec<(&str, Vec<Option<TimeAndComm>>)> = Vec::new();
+    let mut add = |name, figure: &dyn Fn(&str) -> Option<TimeAndComm>| {
+        rows.push((name, DETAILED.iter().map(|(phase, _)| figure(phase)).collect()));
     };
     for name in names {
         add(name, &|phase| {
@@ -325,10 +312,53 @@ fn layers(scenario: &Scenario) -> Table {
         });
         add("overhead", &|phase| value(scenario, &format!("{phase}.overhead")).map(|v| (v, None)));
     }
+    rows.retain(|(_, figures)| figures.iter().flatten().any(|(time, _)| *time != 0.0));
+    let whole = |at: usize, phase: &str| {
+        let each = rows.iter().filter_map(|(_, figures)| figures.get(at).copied().flatten());
+        let sum: f64 = each.map(|(time, _)| time).sum();
+        let time = value(scenario, &format!("{phase}.time")).unwrap_or(f64::NAN);
+        if together(sum, time) { sum } else { time }
+    };
+    let wholes: Vec<f64> = (0..).zip(DETAILED).map(|(at, (phase, _))| whole(at, phase)).collect();
+    let cells = rows.iter().map(|(name, figures)| {
+        let mut row: Vec<Cell> = vec![(*name).into()];
+        for (figure, whole) in figures.iter().zip(&wholes) {
+            let Some((time, comm)) = *figure else {
+                row.extend([const { "" }; 3].map(Cell::from));
+                continue;
+            };
+            row.push(human(time, HumanUnit::Seconds).into());
+            row.push(share(time / whole).into());
+            let comm = comm.filter(|c| *c != 0.0);
+            let comm = comm.map_or(String::new(), |c| human(c, HumanUnit::Seconds));
+            row.push(Cell::tinted(comm, Tint::Dim));
+        }
+        row
+    });
     let heads =
         vec!["", ">prefill", ">share", ">of it comm", ">decode, middle", ">share", ">of it comm"];
-    let remark = "all rounds, collectives included".into();
-    Table { title: "Layers".into(), remark, heads, rows }
+    let remark = match stages_work_together(scenario) {
+        true => "all rounds of all stages, collectives included; shares of their sum",
+        false => "all rounds, collectives included",
+    };
+    Table { title: "Layers".into(), remark: remark.into(), heads, rows: cells.collect() }
+}
+
+/// Whether parts that take `sum` one after another run side by side, as the stages of a pipeline do.
+fn together(sum: f64, time: f64) -> bool {
+    sum > time * (1.0 + 1e-6)
+}
+
+/// Whether the stages of a pipeline work at the same time in some phase: each part of it is then a
+/// sum over all of them.
+fn stages_work_together(scenario: &Scenario) -> bool {
+    PHASES.iter().any(|(phase, _)| {
+        let part = |name: &str| value(scenario, &format!("{phase}.{name}")).unwrap_or(0.0);
+        let parts = ["compute_time", "memory_time"].map(|name| part(name)).into_iter();
+        let kernels = parts.fold(0.0, f64::max);
+        let sum = kernels + part("communication.exposed") + part("overhead");
+        together(sum, part("time"))
+    })
 }
 
 fn rows_are_empty(scenario: &Scenario) -> bool {
@@ -349,7 +379,15 @@ fn collectives(scenario: &Scenario, phase: &str, word: &str) -> Table {
     }
     let heads = vec![">", "", "tensor", "over", ">message", "link, algorithm", ">time", "from"];
     let title = format!("Collectives in {word}");
-    Table { title, remark: human(total, HumanUnit::Seconds), heads, rows }
+    let mut remark = human(total, HumanUnit::Seconds);
+    // The stages of a pipeline send once for each group of requests that goes through them.
+    let once: f64 = all.iter().map(|c| c.count).sum();
+    let groups = value(scenario, &format!("{phase}.communication.count")).map(|n| n / once);
+    if let Some(groups) = groups.filter(|g| *g > 1.0) {
+        let groups = human(groups, HumanUnit::Plain);
+        remark += &format!("  for each of {groups} groups of requests");
+    }
+    Table { title, remark, heads, rows }
 }
 
 fn collective(c: &Collective) -> Vec<Cell> {

@@ -103,6 +103,37 @@ impl Table {
         out
     }
 
+    /// Without the columns that would make lines longer than `most`, of those at `optional`; and the
+    /// names of these, in order.
+    #[must_use]
+    pub fn narrowed(
+        mut self,
+        optional: std::ops::Range<usize>,
+        most: usize,
+    ) -> (Self, Vec<&'static str>) {
+        let width = |table: &Self, at| table.width(at) + 2;
+        let fixed = (0..self.heads.len()).filter(|at| !optional.contains(at));
+        let mut total: usize = fixed.map(|at| width(&self, at)).sum();
+        let mut dropped = Vec::new();
+        for at in optional {
+            total = total.saturating_add(width(&self, at));
+            if total > most {
+                dropped.push(at);
+            }
+        }
+        let names = dropped.iter().filter_map(|at| self.heads.get(*at)).map(|h| head(h).0);
+        let names = names.collect();
+        for at in dropped.into_iter().rev() {
+            if at < self.heads.len() {
+                self.heads.remove(at);
+            }
+            for row in self.rows.iter_mut().filter(|row| at < row.len()) {
+                row.remove(at);
+            }
+        }
+        (self, names)
+    }
+
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|r| r.get(column)).map(|c| c.text.width());
         let own = self.heads.get(column).map_or(0, |h| head(h).0.width());

@@ -1,18 +1,18 @@
 //! Places in the library as snapshots keep them: the file without the line, so that a line more in
 //! the library changes no snapshot but those that show it.
 
-/// The text with `#` for each digit of a line or column of the library.
+/// The text with `#` for lines and columns of the library.
 pub fn without_lines_of_the_library(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut shown, mut listed) = (false, false);
     for line in text.split_inclusive('\n') {
         if let Some((_, file)) = line.split_once("┌─ ") {
-            shown = file.starts_with("std/");
+            shown = is_library(file.split(':').next().unwrap_or_default());
         }
-        // A line of the file: its number stands before the bar.
+        // A line of the file: its number stands before the bar, and all bars in a row.
         let numbered = line.trim_start().starts_with(|c: char| c.is_ascii_digit());
         if let Some((gutter, rest)) = line.split_once('│').filter(|_| shown && numbered) {
-            out += &masked(gutter);
+            out.extend(gutter.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }));
             out.push('│');
             out += rest;
             continue;
@@ -28,12 +28,19 @@ pub fn without_lines_of_the_library(text: &str) -> String {
         }
         let mut rest = line;
         while let Some((before, after)) = rest.split_once(".mesa:") {
-            out += before;
-            out += ".mesa:";
             let end = after.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(after.len());
             let (numbers, more) = after.split_at(end);
-            let file = before.rsplit([' ', '(', '`']).next().unwrap_or_default();
-            out += &if file.starts_with("std/") { masked(numbers) } else { numbers.to_owned() };
+            let start = before.rfind([' ', '(', '`']).map_or(0, |at| at + 1);
+            let (before, file) = before.split_at(start);
+            if is_library(&format!("{file}.mesa")) {
+                let masked = masked(numbers);
+                // At the right edge of a page it ends there, however long its number.
+                let edge = line.trim_end().chars().count() == 100;
+                let pad = if edge { numbers.len() - masked.len() } else { 0 };
+                out += &format!("{before}{}{file}.mesa:{masked}", " ".repeat(pad));
+            } else {
+                out += &format!("{before}{file}.mesa:{numbers}");
+            }
             rest = more;
         }
         out += rest;
@@ -41,6 +48,22 @@ pub fn without_lines_of_the_library(text: &str) -> String {
     out
 }
 
+/// Whether a file is one of the library, by its path or by its name alone.
+fn is_library(file: &str) -> bool {
+    let name = file.trim_end_matches(".mesa");
+    let last = |path: &str| path.rsplit('/').next() == Some(name);
+    file.starts_with("std/") || mesa::check::library::FILES.iter().any(|(path, _)| last(path))
+}
+
+/// One `#` for each number.
 fn masked(text: &str) -> String {
-    text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect()
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            c if !c.is_ascii_digit() => out.push(c),
+            _ if out.ends_with('#') => {}
+            _ => out.push('#'),
+        }
+    }
+    out
 }

@@ -14,12 +14,13 @@ fn the_text_report() {
         assert!(line.chars().count() <= 100, "{line}");
         assert_eq!(line, line.trim_end());
     }
-    insta::assert_snapshot!(run.out);
+    insta::assert_snapshot!(without_lines_of_the_library(&run.out));
 }
 
 #[test]
 fn the_markdown_report() {
-    insta::assert_snapshot!(mesa(&["eval", CHAT, "chat", "--format", "markdown"]).out);
+    let out = mesa(&["eval", CHAT, "chat", "--format", "markdown"]).out;
+    insta::assert_snapshot!(without_lines_of_the_library(&out));
 }
 
 #[test]
@@ -236,4 +237,38 @@ fn a_metric_named_like_a_group_shares_its_place() {
     let decode = &json["scenarios"]["chat"]["results"]["decode"];
     assert_eq!(decode["value"], decode["mid"]["time"]["value"]);
     super::schema::check(&json);
+}
+
+/// Stages work at the same time: shares are of their work, and what runs for each group says so.
+#[test]
+fn shares_of_a_pipeline_are_of_the_work_of_all_stages() {
+    let text = "use std.models.Llama3_70B
+use std.systems.DGX_H100
+plan Stages(pp: Count) {
+  mesh pp
+  shard layers over pp
+}
+scenario s {
+  model  = Llama3_70B
+  system = DGX_H100
+  plan   = Stages(pp: 4)
+  precision.weights = fp8
+  serve { batch = 16, prompt = 512, output = 64 }
+}
+";
+    let file = spec("pipeline", text);
+    let out = mesa(&["eval", &file, "s"]).out;
+    let table = out.split("Layers").nth(1).unwrap().split("\n\n").next().unwrap();
+    let percents = |at: usize| -> f64 {
+        let shares = table.lines().skip(2).map(|line| {
+            let shares: Vec<&str> = line.split_whitespace().filter(|w| w.ends_with('%')).collect();
+            shares[at].trim_start_matches('<').trim_end_matches('%').parse::<f64>().unwrap()
+        });
+        shares.sum()
+    };
+    for at in [0, 1] {
+        assert!((percents(at) - 100.0).abs() < 0.2, "{}: {out}", percents(at));
+    }
+    assert!(out.contains("for each of 4 groups of requests"), "{out}");
+    assert!(out.contains("sums over all stages, which work at the same time"), "{out}");
 }

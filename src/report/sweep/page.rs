@@ -26,7 +26,7 @@ pub fn page(summary: &Summary) -> String {
     // Nothing in a script may end it.
     let data = data.to_string().replace("</", "<\\/");
     let title = escaped(&format!("{}: sweep of {}", summary.sweep, summary.scenario));
-    let text = crate::report::sweep::text(summary, crate::report::Look::default());
+    let text = crate::report::sweep::text(summary, crate::report::Look::default(), usize::MAX);
     PAGE.replace("{{title}}", &title)
         .replace("{{summary}}", &escaped(&text))
         .replace("{{data}}", &data)

@@ -2,15 +2,29 @@
 
 use super::Summary;
 use crate::name::Name;
+use crate::report::derivation::wrapped;
 use crate::report::{Cell, Look, Table, Tint};
 
 /// Rows that are shown at most.
 const ROWS: usize = 40;
 
-/// The summary as text.
+/// The summary as text. Results that are no goals are shown as far as lines of `most` characters
+/// have room for them.
 #[must_use]
-pub fn text(summary: &Summary, look: Look) -> String {
-    let mut out = table(summary).text(look.color);
+pub fn text(summary: &Summary, look: Look, most: usize) -> String {
+    let first = summary.axes.len() + summary.goals.len();
+    let last = summary.axes.len() + summary.outputs.len();
+    let table = table(summary);
+    let shown = if table.heads.is_empty() { 0..0 } else { first..last };
+    let (table, left) = table.narrowed(shown, most);
+    let mut out = table.text(look.color);
+    if !left.is_empty() {
+        let names = left.join(", ");
+        let line = format!("more with --columns, all with --format csv: {names}");
+        for line in wrapped(&line, most.saturating_sub(2)) {
+            out += &format!("  {}\n", Tint::Dim.paint(&line, look.color));
+        }
+    }
     if summary.rows.len() > ROWS {
         let more = summary.rows.len() - ROWS;
         out += &format!("  … and {}; --format csv lists all\n", counted(more as u64, "more"));
