@@ -248,6 +248,7 @@ const KIN: &[(&str, f64, f64)] = &[
     ("lfm2-350m", 354_483_968.0, 0.0),
     ("lfm2-8b-a1b", 8_339_930_560.0, 0.0),
     ("lfm2.5-vl-1.6b", 1_596_625_904.0, 0.0),
+    ("ling-mini-2.0", 16.26e9, 0.01e9),
     ("llama-3.2-90b-vision", 88_593_355_323.0, 0.0),
     ("llama-4-maverick", 401_583_781_376.0, 0.0),
     ("llama3.1-8b-w8a8", 8_030_261_248.0, 0.0),
@@ -349,6 +350,7 @@ const NOT_COUNTED: &[(&str, &str)] = &[
         "the class ties the output layer where the config is silent; the checkpoint stores one",
     ),
     ("kimi-vl-a3b", "no class"),
+    ("ling-mini-2.0", "no class"),
     ("llava-v1.6-mistral-7b", "no class"),
     (
         "longcat-flash",

@@ -154,6 +154,12 @@ pub struct Rule {
     pub unless: Option<String>,
     /// The distance of this word in a list, or a number; empty for a list of numbers of layers.
     pub period: Option<String>,
+    /// With `period`: nothing, where the word comes at no one distance.
+    #[serde(default)]
+    pub if_regular: bool,
+    /// With `indices`: nothing, where the word comes at one distance.
+    #[serde(default)]
+    pub if_irregular: bool,
     /// The positions of this word in a list, or of this letter in a text.
     pub indices: Option<String>,
     /// How many elements at the start of a list are this word; no other may be.

@@ -21,9 +21,10 @@ impl Reader<'_> {
         key: &str,
         member: &Member,
         items: &[Node],
-        word: &str,
+        rule: &Rule,
     ) -> Found {
         let at = member.value.span;
+        let word = rule.period.as_deref().unwrap_or_default();
         if word.is_empty() {
             return self.distance(key, member, items);
         }
@@ -39,10 +40,8 @@ impl Reader<'_> {
             self.report(codes::CONFIG_CONTRADICTS, title, at, "one for each layer is wanted");
             return Found::Wrong;
         }
-        let period = items.iter().position(is_word).map(|p| p + 1);
-        let periodic =
-            |p: usize| items.iter().enumerate().all(|(i, n)| is_word(n) == ((i + 1) % p == 0));
-        match period.filter(|p| periodic(*p)) {
+        match distance_of(items, is_word) {
+            None if rule.if_regular => Found::Default,
             Some(period) => Found::Value {
                 text: period.to_string(),
                 number: Some(period as f64),
@@ -240,6 +239,9 @@ impl Reader<'_> {
                 }
                 (layers.unwrap_or_default() as usize, numbers)
             }
+            Kind::List(items) if rule.if_irregular && distance_of(items, is_word).is_some() => {
+                return Found::Default;
+            }
             Kind::List(items) if rule.cycled && !items.is_empty() => {
                 let all = (layers.unwrap_or_default().min(MOST_LAYERS)) as usize;
                 let places = (0u32..).zip(items.iter().cycle().take(all));
@@ -307,6 +309,13 @@ impl Reader<'_> {
         let found: Vec<f64> = (0..layers as u32).map(f64::from).filter(every).collect();
         list(&found, format!("config.json: every {distance} layers from {from}"), None)
     }
+}
+
+/// At which distance elements of a list come, the last of each so many.
+fn distance_of(items: &[Node], is_it: impl Fn(&Node) -> bool) -> Option<usize> {
+    let first = items.iter().position(&is_it).map(|p| p + 1);
+    let all = |p: &usize| items.iter().enumerate().all(|(i, n)| is_it(n) == ((i + 1) % p == 0));
+    first.filter(all)
 }
 
 /// A list of layers as a value.

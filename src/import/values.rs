@@ -333,7 +333,7 @@ impl Reader<'_> {
             (false, ..) => one_of_all(&member.value),
         };
         let result = match (kind, parameter.ty, &rule.period) {
-            (Kind::List(items), _, Some(word)) => return self.period(key, member, items, word),
+            (Kind::List(items), _, Some(_)) => return self.period(key, member, items, rule),
             (Kind::Number(n), "Count" | "Number", _) => {
                 number_text(*n, parameter.ty).map(|text| (text, Some(*n)))
             }
