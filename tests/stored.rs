@@ -1,7 +1,8 @@
 //! Imported models held against the tensors that frameworks store: names and shapes counted from the
 //! classes of Transformers 5.23 and timm 1.0.31, under the names of published checkpoints.
 //!
-//! A line of `stored/*.tsv` is a name, a shape, and the numbers that stand for `{}`: `0-8,10-36/2`.
+//! A line of `stored/*.tsv` is a name, a shape, and for each `{}` the numbers that stand for it:
+//! `0-8,10-36/2`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests
 
@@ -41,11 +42,14 @@ fn stored(name: &str) -> Vec<Stored> {
         let bytes = 2 * shape.iter().product::<u64>();
         let about = About { dtype: "BF16", bits: 16, shape, bytes };
         let tensor = |name| Stored { name, shard: 0, about: Some(about.clone()), lost: false };
-        match fields.next() {
-            Some(of) => all
-                .extend(numbers(of).iter().map(|n| tensor(name.replacen("{}", &n.to_string(), 1)))),
-            None => all.push(tensor(name.to_owned())),
-        }
+        // One field of numbers for each `{}`.
+        let filled = fields.fold(vec![name.to_owned()], |names, of| {
+            let each = |name: &String| -> Vec<String> {
+                numbers(of).iter().map(|n| name.replacen("{}", &n.to_string(), 1)).collect()
+            };
+            names.iter().flat_map(each).collect()
+        });
+        all.extend(filled.into_iter().map(tensor));
     }
     all
 }
