@@ -360,6 +360,7 @@ const NOT_COUNTED: &[(&str, &str)] = &[
         "the class makes room for experts that do nothing; the checkpoint holds none",
     ),
     ("minicpm-moe-8x2b", "no class"),
+    ("minicpm-v-2.6", "no class"),
     ("minimax-m1", "the class reads layer_types, which the config calls attn_type_list"),
     (
         "ministral-3-8b",
