@@ -157,6 +157,10 @@ fn same_start<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     };
     let length = name.chars().count();
     let needed = (length * 3).div_ceil(5).max(4.min(length.max(3)));
-    let likely = candidates.iter().filter(|c| common(c) >= needed);
+    // `MI300X_Platform` is one of those whose first word is `MI300X`.
+    let first = |name: &str| name.split('_').next().map(str::to_lowercase);
+    let (word, words) = (first(name), name.contains('_'));
+    let begins = |c: &str| words && word.as_ref().is_some_and(|w| w.len() > 3) && first(c) == word;
+    let likely = candidates.iter().filter(|c| common(c) >= needed || begins(c));
     likely.max_by_key(|c| (common(c), std::cmp::Reverse((c.len(), **c)))).copied()
 }

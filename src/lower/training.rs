@@ -305,17 +305,32 @@ impl<'p> Checker<'p> {
             (all, dealt) = (self.graph.unary(Op::Floor, own), work.chunks);
         }
         let zero = self.counted(0.0, "0", schedule.place, "no remainder");
-        for (whole, parts, what) in [
-            (all, dealt, "layers in chunks: stages * chunks"),
-            (work.micro_batches, work.stages, "micro-batches in rounds of the stages"),
+        // Layers that the stages themselves cannot share are told where the plan cuts them.
+        let rest = self.graph.binary(Op::Mod, *layers, work.stages);
+        let shared = self.graph.binary(Op::Eq, rest, zero);
+        if setting.plan.ends == [None, None] && self.decide(shared) == Some(false) {
+            return None;
+        }
+        for (whole, parts, [what, pieces], how) in [
+            (all, dealt, ["layers", "chunks"], "each stage has several, all of one size"),
+            (
+                work.micro_batches,
+                work.stages,
+                ["micro-batches", "stages"],
+                "they go round in turns",
+            ),
         ] {
             let rest = self.graph.binary(Op::Mod, whole, parts);
             let even = self.graph.binary(Op::Eq, rest, zero);
             if self.decide(even) == Some(false) {
                 let show = |id| show_number(self.graph.value(id));
-                let title = format!("{} cannot be dealt out over {}", show(whole), show(parts));
-                let label = format!("`interleaved` deals {what}");
-                self.report(Diagnostic::new(codes::BAD_SCHEDULE, title, schedule.place, label));
+                let (whole, parts) = (show(whole), show(parts));
+                let title = format!("{whole} {what} cannot be dealt out over {parts} {pieces}");
+                let label = format!("`interleaved`: {how}");
+                self.report(
+                    Diagnostic::new(codes::BAD_SCHEDULE, title, schedule.place, label)
+                        .and(setting.place, "in this scenario"),
+                );
                 return None;
             }
         }

@@ -354,7 +354,7 @@ fn together(sum: f64, time: f64) -> bool {
 fn stages_work_together(scenario: &Scenario) -> bool {
     PHASES.iter().any(|(phase, _)| {
         let part = |name: &str| value(scenario, &format!("{phase}.{name}")).unwrap_or(0.0);
-        let parts = ["compute_time", "memory_time"].map(|name| part(name)).into_iter();
+        let parts = ["compute_time", "memory_time"].map(&part).into_iter();
         let kernels = parts.fold(0.0, f64::max);
         let sum = kernels + part("communication.exposed") + part("overhead");
         together(sum, part("time"))
