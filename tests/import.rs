@@ -620,15 +620,27 @@ fn each_problem_of_a_config_is_said_at_its_key() {
             )]),
         ),
         ("a list for other layers", seen("tiny", &GEMMA.replace("layers\": 4", "layers\": 5"))),
-        (
-            "no period",
-            seen("tiny", &GEMMA.replace("\"sliding_attention\"]", "\"full_attention\"]")),
-        ),
     ];
     for (what, text) in cases {
         write!(all, "--- {what}\n{text}").unwrap();
     }
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn layers_that_see_everything_come_at_any_distances() {
+    let at = |last: &str| {
+        let config = GEMMA.replace("\"sliding_attention\"]", last);
+        let text = imported("tiny", &config).0.text.unwrap();
+        let line = |name: &str| {
+            let found = text.lines().find(|l| l.trim_start().starts_with(name));
+            found.map(|l| l.split(" //").next().unwrap().trim().to_owned())
+        };
+        (line("global_every"), line("global_layers"))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(at("\"sliding_attention\"]"), (some("global_every: 3,"), None));
+    assert_eq!(at("\"full_attention\"]"), (None, some("global_layers: [2, 3],")));
 }
 
 #[test]

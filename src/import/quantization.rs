@@ -104,10 +104,10 @@ impl Format {
 }
 
 /// Weights of products, which all of these tools mean by `Linear`.
-const LINEAR: [&str; 29] = [
+const LINEAR: [&str; 31] = [
     "wq", "wk", "wv", "wo", "wg", "w_gate", "w_up", "w_down", "w_in", "w_out", "w_x", "w_z", "w_b",
     "w_c", "w_dt", "w_step", "w_q", "w_k", "w_v", "w_a", "w_q_a", "w_q_pe", "w_kv_a", "w_k_pe",
-    "w_uk", "w_uv", "wq_a", "w_kv", "wo_a",
+    "w_uk", "w_uv", "wq_a", "w_kv", "wo_a", "w_linear", "w_y",
 ];
 
 /// The same as texts.
