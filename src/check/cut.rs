@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::library;
 use crate::diagnostic::Diagnostic;
 use crate::name::Name;
-use crate::source::{FileId, unchanged};
+use crate::source::FileId;
 use crate::syntax::ast::{Item, ItemKind};
 use crate::syntax::packed::{Names, library as packed};
 use crate::syntax::parse::{Piece, after_comments, parse_piece, split};
@@ -46,9 +46,9 @@ pub struct Cut {
     /// The pieces, which together are the text.
     pub pieces: Vec<Part>,
     /// Name to piece, first declaration wins.
-    pub names: FxHashMap<Name, usize>,
+    pub names: Arc<FxHashMap<Name, usize>>,
     /// The same for units, which have names of their own.
-    pub units: FxHashMap<Name, usize>,
+    pub units: Arc<FxHashMap<Name, usize>>,
 }
 
 impl Part {
@@ -117,10 +117,10 @@ impl Cut {
     }
 
     /// Cuts a text that was `old` before, cut into `self`: pieces before and after what changed
-    /// keep their content, and are not looked at.
+    /// keep their content, and are not looked at. `alike` is what is [`unchanged`](crate::source::unchanged).
     #[must_use]
-    pub fn again(&self, old: &str, text: &str) -> Self {
-        let (front, back) = self.untouched(old, text);
+    pub fn again(&self, old: &str, text: &str, alike: (usize, usize)) -> Self {
+        let (front, back) = self.untouched(old, alike);
         let at = |i: usize| self.pieces.get(i).map_or(old.len(), |part| part.piece.start as usize);
         // What is before `start` and after `end` is the same, and cut at the same lines.
         let (start, end) = (at(front), text.len() + at(back) - old.len());
@@ -130,6 +130,9 @@ impl Cut {
         };
         let pieces = split(text.get(start..end).unwrap_or_default()).into_iter();
         let pieces: Vec<Piece> = pieces.map(|piece| shift(piece, 0, start)).collect();
+        let heads = |piece: &Piece| (piece.kind, piece.name);
+        let were = self.pieces.get(front..back).unwrap_or_default().iter();
+        let named_alike = were.map(|part| heads(&part.piece)).eq(pieces.iter().map(heads));
         let before = self.pieces.get(front..back).unwrap_or_default();
         let same = |a: &Part, b: &Piece| a.piece.text(old) == b.text(text);
         let first = before.iter().zip(&pieces).take_while(|(a, b)| same(a, b)).count();
@@ -151,14 +154,18 @@ impl Cut {
         let middle = pieces.into_iter().enumerate().map(part);
         let ends = self.pieces.iter().skip(back);
         let backs = ends.map(|p| again(p, shift(p.piece, old.len(), text.len())));
-        Self::of(fronts.chain(middle).chain(backs).collect())
+        let all: Vec<Part> = fronts.chain(middle).chain(backs).collect();
+        if named_alike {
+            // Everything is called as it was, and where it was.
+            return Self { pieces: all, names: self.names.clone(), units: self.units.clone() };
+        }
+        Self::of(all)
     }
 
     /// How many pieces of `old` at its start are cut the same in `text`, and from which piece on
     /// those at its end are. Where a piece ends is decided by its own lines and by the first line of
     /// the next one, so the pieces next to what changed are cut again.
-    fn untouched(&self, old: &str, text: &str) -> (usize, usize) {
-        let (start, end) = unchanged(old, text);
+    fn untouched(&self, old: &str, (start, end): (usize, usize)) -> (usize, usize) {
         let front = self.pieces.partition_point(|part| part.piece.end as usize <= start);
         let changed = old.len() - end;
         // The line break before it must be the same as well.
@@ -175,7 +182,7 @@ impl Cut {
                 _ => continue,
             };
         }
-        Self { pieces, names, units }
+        Self { pieces, names: Arc::new(names), units: Arc::new(units) }
     }
 
     /// The piece that holds a byte of the text; the last one at its end.
@@ -189,6 +196,7 @@ impl Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::unchanged;
 
     const TEXT: &str = "//! of\n\nuse std.a.B\n\n/// doc\nchip A {\n  x = 1\n}\n\n// c\nunit u\n\
         axis a\n/// \u{e9}\nblock B {\n  y = 2 // z\n\n}\nnonsense here\nconst c = 3\n\n// end\n";
@@ -232,7 +240,8 @@ mod tests {
                     text.replace_range(from..to, SNIPPETS[below(SNIPPETS.len())]);
                 }
             }
-            let (again, new) = (cut.again(&old, &text), Cut::new(&text));
+            let alike = unchanged(&old, &text);
+            let (again, new) = (cut.again(&old, &text, alike), Cut::new(&text));
             let pieces = |cut: &Cut| cut.pieces.iter().map(|p| p.piece).collect::<Vec<_>>();
             assert_eq!(pieces(&again), pieces(&new), "step {step}: {old:?} became {text:?}");
             assert_eq!(again.names, new.names);
@@ -251,7 +260,7 @@ mod tests {
         let at = text.rfind("x = 1").unwrap();
         let mut new = text.clone();
         new.replace_range(at..=at, "long");
-        let again = cut.again(&text, &new);
+        let again = cut.again(&text, &new, unchanged(&text, &new));
         let pairs = cut.pieces.iter().zip(&again.pieces);
         let kept = pairs.filter(|(a, b)| Arc::ptr_eq(&a.content, &b.content)).count();
         assert_eq!(kept, cut.pieces.len() - 1);

@@ -40,7 +40,7 @@ pub struct Prints {
     /// Pieces that use each other, after those that they use.
     groups: Arc<Vec<Vec<usize>>>,
     /// For each piece, those that use it.
-    users: OnceLock<Vec<Vec<usize>>>,
+    users: OnceLock<Arc<Vec<Vec<usize>>>>,
 }
 
 /// The kind and the name of a piece.
@@ -165,6 +165,12 @@ impl Prints {
                 }
                 if moved {
                     out.group();
+                } else {
+                    if let Some(users) = old.users.get() {
+                        let _ = out.users.set(users.clone());
+                    }
+                    out.join_again(old);
+                    return out;
                 }
             }
             None => {
@@ -257,27 +263,56 @@ impl Prints {
 
     /// Pieces that use each other have one print; it holds those of all that they use.
     fn join(&mut self) {
-        let own = |at: usize| self.own.get(at).copied();
         let mut prints = vec![0; self.pieces.len()];
         let mut parts: Vec<u64> = Vec::new();
         for group in &*self.groups {
-            parts.clear();
-            for node in group {
-                parts.extend(own(*node));
-                let uses = self.uses.get(*node).into_iter().flatten();
-                // Of the group itself only the texts count.
-                let outside = uses.filter(|to| !group.contains(to));
-                parts.extend(outside.filter_map(|to| prints.get(*to)));
+            self.join_group(group, &mut prints, &mut parts);
+        }
+        self.prints = prints;
+    }
+
+    /// The same where pieces use what they used before: only what hangs on what was edited has
+    /// another print.
+    fn join_again(&mut self, old: &Self) {
+        let mut prints = old.prints.clone();
+        let owns = self.own.iter().zip(&old.own);
+        let mut changed: Vec<bool> = owns.map(|(now, was)| now != was).collect();
+        let mut parts: Vec<u64> = Vec::new();
+        for group in &*self.groups {
+            let is_changed = |at: &usize| changed.get(*at) == Some(&true);
+            let uses = |node: &usize| self.uses.get(*node).into_iter().flatten();
+            if !group.iter().any(|node| is_changed(node) || uses(node).any(is_changed)) {
+                continue;
             }
-            parts.sort_unstable();
-            let all = hashed(&parts);
+            self.join_group(group, &mut prints, &mut parts);
             for node in group {
-                if let Some(slot) = prints.get_mut(*node) {
-                    *slot = hashed((own(*node), all));
+                let same = prints.get(*node) == old.prints.get(*node);
+                if let Some(flag) = changed.get_mut(*node) {
+                    *flag = !same;
                 }
             }
         }
         self.prints = prints;
+    }
+
+    /// The prints of one group, from those of what it uses.
+    fn join_group(&self, group: &[usize], prints: &mut [u64], parts: &mut Vec<u64>) {
+        let own = |at: usize| self.own.get(at).copied();
+        parts.clear();
+        for node in group {
+            parts.extend(own(*node));
+            let uses = self.uses.get(*node).into_iter().flatten();
+            // Of the group itself only the texts count.
+            let outside = uses.filter(|to| !group.contains(to));
+            parts.extend(outside.filter_map(|to| prints.get(*to)));
+        }
+        parts.sort_unstable();
+        let all = hashed(&*parts);
+        for node in group {
+            if let Some(slot) = prints.get_mut(*node) {
+                *slot = hashed((own(*node), all));
+            }
+        }
     }
 
     /// The positions of what the piece at a position uses.
@@ -308,7 +343,7 @@ impl Prints {
                     }
                 }
             }
-            back
+            Arc::new(back)
         });
         let mut seen = FxHashSet::default();
         let mut stack = vec![start];

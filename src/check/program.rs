@@ -426,7 +426,7 @@ impl Program {
         let index = self.prelude.get_or_init(|| {
             let mut index = FxHashMap::default();
             for module in library::PRELUDE.iter().filter_map(|path| self.std_module(path)) {
-                for (&name, &piece) in &self.module(module).cut().names {
+                for (&name, &piece) in self.module(module).cut().names.iter() {
                     index.entry(name).or_insert((module, piece));
                 }
             }

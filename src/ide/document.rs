@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::check::Cut;
-use crate::source::{Origin, SourceFile, Span};
+use crate::source::{Origin, SourceFile, Span, unchanged};
 
 /// How a client counts columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -103,8 +103,9 @@ impl Text {
     /// The next version of it.
     #[must_use]
     pub fn with(&self, text: &str) -> Self {
-        let cut = Arc::new(self.cut.again(&self.file.text, text));
-        Self { file: self.file.edited(text), cut }
+        let alike = unchanged(&self.file.text, text);
+        let cut = Arc::new(self.cut.again(&self.file.text, text, alike));
+        Self { file: self.file.edited_beside(text, alike), cut }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::check::{Checker, ItemRef, ModuleId};
 use crate::diagnostic::{Edit, Severity};
 use crate::name::Name;
 use crate::quantity::Dimension;
-use crate::source::{Origin, Place, SourceFile, Span};
+use crate::source::{Origin, Place, SourceFile, Span, unchanged};
 use crate::syntax::ast::ItemKind;
 
 /// What the name at a byte means, with where it stands.
@@ -357,7 +357,8 @@ fn checked(view: &View<'_>, edits: &[Edit]) -> Result<(), String> {
         let own = edits.iter().filter(|e| e.place.file == module.file);
         let text = edited(&file.text, own);
         // Pieces without an edit are not read again.
-        let cut = Arc::new(module.cut().again(&file.text, &text));
+        let alike = unchanged(&file.text, &text);
+        let cut = Arc::new(module.cut().again(&file.text, &text, alike));
         let file = SourceFile::new(&file.name, &text, Origin::User);
         texts.put(Text { file, cut });
     }

@@ -124,9 +124,15 @@ impl SourceFile {
     /// is the same.
     #[must_use]
     pub fn edited(&self, text: &str) -> Self {
+        let known = self.line_starts.get().is_some();
+        let alike = if known { unchanged(&self.text, text) } else { (0, 0) };
+        self.edited_beside(text, alike)
+    }
+    /// The same, where it is known how much at the start and at the end is [`unchanged`].
+    #[must_use]
+    pub fn edited_beside(&self, text: &str, (front, back): (usize, usize)) -> Self {
         let file = Self::of(self.name.clone(), Shared::Counted(text.into()), self.origin);
         if let Some(before) = self.line_starts.get() {
-            let (front, back) = unchanged(&self.text, text);
             let changed = front..text.len() - back;
             let inside = text.get(changed).unwrap_or_default().match_indices('\n');
             let kept = before.iter().take_while(|at| **at as usize <= front);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use mesa::ide::evaluated as ide;
 use mesa::ide::facts::{Facts, explain as derive, no_scenario, scenario};
-use mesa::ide::{Target, actions, hints as shown_hints, hover as names};
+use mesa::ide::{Target, View, actions, hints as shown_hints, hover as names};
 use mesa::name::Name;
 use mesa::quantity::figure::Figure;
 use mesa::reading::explain::Derivation;
 use mesa::report::leaf;
 use mesa::source::Span;
+use mesa::syntax::ast::ItemKind;
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
@@ -37,8 +38,7 @@ pub(super) fn hover(session: &mut Session, params: &Value) -> Answer {
         let hover = names::hover(&at.view, at.byte);
         found = hover.is_some();
         let user = at.view.program.sources.file(at.view.file).origin == mesa::source::Origin::User;
-        let scenarios = user && !mesa::scenarios(at.view.program, at.view.module).is_empty();
-        found &= scenarios;
+        found &= user && has_scenarios(&at.view);
         Ok(hover.map_or(Value::Null, |h| shown(at, h.span, &h.text)))
     });
     if !found {
@@ -70,6 +70,13 @@ pub(super) fn hover(session: &mut Session, params: &Value) -> Answer {
             Ok(shown(&at, hover.span, &text))
         }),
     )
+}
+
+/// Whether there is anything to evaluate.
+fn has_scenarios(view: &View<'_>) -> bool {
+    let kinds = [Some(ItemKind::Scenario), Some(ItemKind::Measured)];
+    let mut pieces = view.program.module(view.module).cut().pieces.iter();
+    pieces.any(|part| kinds.contains(&part.piece.kind))
 }
 
 /// Markdown without its marks.
