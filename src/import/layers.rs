@@ -28,7 +28,7 @@ impl Reader<'_> {
         if word.is_empty() {
             return self.distance(key, member, items);
         }
-        let is_word = |n: &Node| matches!(&n.kind, Kind::Text(t) if t == word);
+        let is_word = |n: &Node| plain(n) == word;
         if let Some(layers) = self.numbers.get("layers")
             && *layers != items.len() as f64
         {
