@@ -275,7 +275,8 @@ pub struct Only {
     pub same: Option<String>,
     /// The number that is worked out from other keys and parameters.
     pub from: Option<String>,
-    /// The positions at which a list has a word: `layer_types=full_attention`.
+    /// The positions at which a list has a word (`layer_types=full_attention`), or a number of no
+    /// more than those.
     pub positions: Option<String>,
     /// Anything but these.
     #[serde(default)]

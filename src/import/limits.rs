@@ -145,12 +145,17 @@ impl Reader<'_> {
         sum::value(from, &|name| numbers.get(name).copied())
     }
 
-    /// Whether a value lists the positions of a word in a list, where there is such a list.
+    /// Whether a value lists the positions of a word in a list, or is no more than there are of
+    /// them, where there is such a list.
     fn stands_at(&mut self, list: &str, word: &str, value: &Node) -> bool {
         let Some(Kind::List(items)) = self.key(list).map(|m| &m.value.kind) else { return true };
         let is_word = |node: &Node| matches!(&node.kind, Kind::Text(text) if text == word);
         let places = items.iter().enumerate().filter(|(_, n)| is_word(n)).map(|(at, _)| at as f64);
-        let Kind::List(said) = &value.kind else { return false };
+        let said = match &value.kind {
+            Kind::List(said) => said,
+            Kind::Number(n) => return *n <= places.count() as f64,
+            _ => return false,
+        };
         let said = said.iter().map(|n| match n.kind {
             Kind::Number(n) => n,
             _ => -1.0,
