@@ -62,6 +62,29 @@ fn default_configs_with_a_key_changed_have_the_counts_of_their_classes() {
 }
 
 #[test]
+fn configs_that_contradict_themselves_are_refused() {
+    let text = include_str!("counted/defaults.jsonl");
+    let (mut wrong, mut tried) = (Vec::new(), 0);
+    for line in text.lines() {
+        let family: Value = serde_json::from_str(line).unwrap();
+        let name = family["model_type"].as_str().unwrap();
+        for change in family["refused"].as_array().into_iter().flatten() {
+            let key = change["key"].as_str().unwrap();
+            let mut config: Map<String, Value> = family["config"].as_object().unwrap().clone();
+            config.insert(key.into(), change["value"].clone());
+            tried += 1;
+            let (imported, _) = imported(name, &Value::Object(config).to_string());
+            let reasons: Vec<_> = imported.findings.iter().map(|d| d.code.id()).collect();
+            if imported.text.is_some() || reasons.iter().all(|code| *code != "E0806") {
+                wrong.push(format!("{name} with {key} {}: {reasons:?}", change["value"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(tried > 10, "{tried} tried");
+}
+
+#[test]
 fn real_configs_have_the_counts_of_their_classes() {
     let Some(shared) = shared() else { return };
     let configs = corpus(&shared);

@@ -273,6 +273,14 @@ pub struct Only {
     pub uniform: bool,
     /// The value of this other key.
     pub same: Option<String>,
+    /// The number that is worked out from other keys and parameters.
+    pub from: Option<String>,
+    /// The positions at which a list has a word (`layer_types=full_attention`), or a number of no
+    /// more than those.
+    pub positions: Option<String>,
+    /// Anything but these.
+    #[serde(default)]
+    pub except: Vec<Scalar>,
     /// Whether it must be there.
     #[serde(default)]
     pub required: bool,

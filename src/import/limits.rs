@@ -2,12 +2,13 @@
 //!
 //! In: a config whose parameters have been read. Out: findings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::family::{Only, Scalar};
 use super::first;
 use super::json::{Kind, Member, Node};
 use super::read::{Reader, is_set};
+use super::sum;
 use crate::diagnostic::{Diagnostic, codes};
 
 impl Reader<'_> {
@@ -105,16 +106,61 @@ impl Reader<'_> {
                 _ => true,
             };
         }
+        if let Some(from) = &only.from {
+            let Kind::Number(n) = value.kind else { return false };
+            return self.known(from).is_none_or(|wanted| wanted == n);
+        }
+        if let Some((list, word)) = only.positions.as_deref().and_then(|p| p.split_once('=')) {
+            return self.stands_at(list, word, value);
+        }
         // Of a list, each element by itself.
         if let Kind::List(items) = &value.kind {
             return items.iter().all(|item| self.allows(only, item));
         }
-        only.values.iter().any(|scalar| match (scalar, &value.kind) {
+        let is_it = |scalar: &Scalar| match (scalar, &value.kind) {
             (Scalar::Bool(a), Kind::Bool(b)) => a == b,
             (Scalar::Number(a), Kind::Number(b)) => a == b,
             (Scalar::Text(a), Kind::Text(b)) => a == b,
             _ => false,
-        })
+        };
+        if !only.except.is_empty() {
+            return !only.except.iter().any(is_it);
+        }
+        only.values.iter().any(is_it)
+    }
+
+    /// Arithmetic over parameters and keys, where all of them are there.
+    fn known(&mut self, from: &str) -> Option<f64> {
+        let mut numbers = BTreeMap::new();
+        for name in sum::names(from) {
+            let number = match self.numbers.get(&name) {
+                Some(number) => *number,
+                None => match self.key(&name)?.value.kind {
+                    Kind::Number(n) => n,
+                    _ => return None,
+                },
+            };
+            numbers.insert(name, number);
+        }
+        sum::value(from, &|name| numbers.get(name).copied())
+    }
+
+    /// Whether a value lists the positions of a word in a list, or is no more than there are of
+    /// them, where there is such a list.
+    fn stands_at(&mut self, list: &str, word: &str, value: &Node) -> bool {
+        let Some(Kind::List(items)) = self.key(list).map(|m| &m.value.kind) else { return true };
+        let is_word = |node: &Node| matches!(&node.kind, Kind::Text(text) if text == word);
+        let places = items.iter().enumerate().filter(|(_, n)| is_word(n)).map(|(at, _)| at as f64);
+        let said = match &value.kind {
+            Kind::List(said) => said,
+            Kind::Number(n) => return *n <= places.count() as f64,
+            _ => return false,
+        };
+        let said = said.iter().map(|n| match n.kind {
+            Kind::Number(n) => n,
+            _ => -1.0,
+        });
+        places.eq(said)
     }
 
     /// Keys that nothing looked at, in the config and in the objects that were read.
