@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use mesa::check::library;
-use mesa::diagnostic::Diagnostic;
+use mesa::diagnostic::{Diagnostic, Label};
 use mesa::ide::facts::{Facts, facts};
 use mesa::ide::shelf::Shelf;
 use mesa::ide::workspace::Found;
@@ -245,11 +245,13 @@ fn typed_into(number: usize, name: &str, original: &str) {
         if asks < 2
             && let Some(Found::Part(found)) = workspace.findings_unless(name, &stop)
         {
-            // Where several scenarios find the same, whichever was looked at first says it.
+            // Where several items find the same, whichever was looked at first says it: one of the
+            // places is that which they share.
             let all = other.findings(name);
             let same = |a: &Diagnostic, b: &Diagnostic| {
-                (a.code, a.severity, a.place(), &a.title)
-                    == (b.code, b.severity, b.place(), &b.title)
+                let place = |l: &Label| b.labels.iter().any(|m| m.place == l.place);
+                (a.code, a.severity, &a.title) == (b.code, b.severity, &b.title)
+                    && a.labels.iter().any(place)
             };
             let wrong = found.iter().find(|found| !all.iter().any(|d| same(d, found)));
             assert!(wrong.is_none(), "{wrong:?} of {name} after {step} edits:\n{text}");
