@@ -60,7 +60,15 @@ impl Lower<'_> {
             let name = Ident { name: Name::new("%"), span };
             return Some(UnitExpr { span, parts: vec![(name, 1)] });
         }
-        if text.len() == rest.len() && !THOUSANDS.contains(&text) {
+        if text.len() == rest.len() && THOUSANDS.contains(&text) {
+            let title = "a number has no suffix for thousands";
+            let place = self.place(span);
+            let finding =
+                Diagnostic::new(codes::BAD_NUMBER, title, place, "neither digit nor unit");
+            self.report(finding.note("write the digits (`32_000`), or a product (`32 * 1024`)"));
+            return None;
+        }
+        if text.len() == rest.len() {
             let title = "a blank stands between a number and its unit";
             let gap = self.place(Span::new(span.start, span.start));
             let diagnostic = Diagnostic::new(
