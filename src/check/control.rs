@@ -251,7 +251,7 @@ impl<'p> Checker<'p> {
             own.extend(outer.guards.iter().copied());
             self.guards.extend(own.iter().copied());
             self.rely(rounds);
-            counts = self.rounds_of_both(which, only, &conditions, env);
+            counts = self.rounds_of_arms(which, only, &conditions, env);
         }
         let beside = outer_arm.as_ref().map_or(outer_rounds, |arm| arm.beside);
         self.builder.arm = Some(Arm { beside, guards: guards.unwrap_or_default().into() });

@@ -42,16 +42,9 @@ impl<'p> Checker<'p> {
             return Some(vec![unknown; conditions.len() + 1]);
         }
         self.rely(rounds);
-        let mut counts = vec![0.0; conditions.len() + 1];
-        for arm in self.arms_by_round(conditions, index, rounds, env)?.0 {
-            if let Some(count) = counts.get_mut(arm) {
-                *count += 1.0;
-            }
-        }
-        let last = conditions.last()?;
-        let place = env.site().place(last.span);
-        let rule = "rounds in which this arm runs";
-        Some(counts.into_iter().map(|c| self.counted(c, "layers_where", place, rule)).collect())
+        let which = self.arms_by_round(conditions, index, rounds, env)?.0;
+        let all: Vec<u32> = (0u32..).zip(&which).map(|(round, _)| round).collect();
+        Some(self.rounds_of_arms(&which, &all, conditions, env))
     }
 
     /// For each round which condition is the first that holds (or their number where none does),
@@ -91,8 +84,8 @@ impl<'p> Checker<'p> {
         Some((arms, unused))
     }
 
-    /// In how many rounds each arm runs, of those that another `if` leaves.
-    pub(super) fn rounds_of_both(
+    /// In how many of some rounds each arm runs: of all, or of those that another `if` leaves.
+    pub(super) fn rounds_of_arms(
         &mut self,
         which: &[usize],
         only: &[u32],

@@ -385,8 +385,8 @@ pub(super) fn is_stray(object: &Object<'_>, entries: &[Entry<'_>], entry: &Entry
         return *name != "matrix" && *name != "vector";
     }
     let has = |figure: &str| {
-        let is = |e: &Entry<'_>| matches!(&*e.path, [s, n, f] if s == section && n == name && *f == figure);
-        entries.iter().any(is)
+        let path = [*section, *name, Name::new(figure)];
+        entries.iter().any(|e| *e.path == path)
     };
     *section == "memory" && !(object.kind == ItemKind::Chip && has("capacity") && has("bandwidth"))
 }
@@ -420,7 +420,7 @@ fn report_stray(checker: &mut Checker<'_>, object: &Object<'_>, entry: &Entry<'_
 
 /// Whether every system has a field of this name.
 fn of_any_system(name: Name) -> bool {
-    names_below(ItemKind::System, &[]).contains(&name)
+    SYSTEM.iter().any(|(path, _)| name == *path)
 }
 
 /// The chips of a system and, unless these alone are meant, its levels.

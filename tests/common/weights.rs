@@ -34,8 +34,7 @@ pub struct Weight {
 impl Weight {
     /// Its names in the checkpoint: one for each layer and expert that has it.
     pub fn names(&self) -> Vec<String> {
-        // `^T`: it lies with its inputs first.
-        let mut names = vec![self.from.trim_end_matches("^T").to_owned()];
+        let mut names = vec![self.from.clone()];
         while let Some((before, rest)) = names[0].clone().split_once('{') {
             let (hole, _) = rest.split_once('}').unwrap();
             // `{i + 1}`: names that count from one.
