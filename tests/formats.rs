@@ -9,9 +9,9 @@
 use std::collections::BTreeMap;
 
 mod common;
+#[path = "common/weights.rs"]
+mod weights;
 
-use mesa::ir::AxisSize;
-use mesa::syntax::ast::ItemKind;
 use mesa::{Checker, Program};
 
 /// Bits of a weight in a format.
@@ -74,25 +74,8 @@ fn formats_take_what_their_blocks_take() {
 
 /// Bytes of the weights of a model in its formats.
 fn bytes_of(text: &str) -> f64 {
-    let program = Program::of_text("model.mesa", text);
-    let found: Vec<_> = mesa::check(&program).iter().map(|d| d.title.clone()).collect();
-    assert!(found.is_empty(), "{found:?}\n{text}");
-    let mut checker = Checker::new(&program);
-    let item = program.items_of_kind(program.roots[0], ItemKind::Model)[0];
-    let object = checker.check_object(item).unwrap();
-    let precision = checker.precision_of(None, &object);
-    let built = checker.build_model(&object, precision).unwrap();
-    let size = |axis| match built.model.axes[axis].size {
-        AxisSize::Fixed(id) | AxisSize::Composite(id) => checker.graph.value(id),
-        AxisSize::Phase(name) => panic!("a weight has the axis {name}"),
-    };
-    let weights = built.model.weights.iter().map(|(id, rounds)| {
-        let tensor = &built.model.tensors[*id];
-        let elements: f64 = tensor.axes.iter().map(|a| size(*a)).product();
-        let rounds = rounds.map_or(1.0, |r| checker.graph.value(r));
-        elements * rounds * checker.graph.value(tensor.dtype.width)
-    });
-    weights.sum()
+    let weights = weights::weights(text);
+    weights.iter().map(|w| w.elements * w.layers.unwrap_or(1.0) * w.width).sum()
 }
 
 fn library(model: &str, format: &str) -> f64 {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers are tests
 
+#[path = "common/sweeps.rs"]
+mod sweeps;
+
 use std::collections::BTreeMap;
 
 use mesa::Program;
@@ -11,11 +14,7 @@ use mesa::lower::Leaf;
 use mesa::sweep::{
     Block, Compiler, Made, Options, Points, Sample, Space, Stop, Variants, Worker, define, run,
 };
-
-fn example(name: &str) -> String {
-    let path = format!("{}/examples/{name}.mesa", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap()
-}
+use sweeps::{SMALL, example};
 
 fn compiler(text: &str) -> (Compiler, Space) {
     let program = Program::of_text("sweep.mesa", text);
@@ -224,17 +223,6 @@ fn points_of(ran: &mesa::sweep::Ran) -> Vec<u64> {
     points.sort_unstable();
     points
 }
-
-const SMALL: &str = "
-sweep small of chat {
-  vary precision.weights in [bf16, fp8]
-  vary plan.tp           in [1, 2, 3, 4, 8]
-  vary serve.batch       in [1, 16, 64, 256]
-  vary serve.prompt      in [128, 4096]
-  minimize tpot, ttft, memory.total
-  maximize throughput.device
-}
-";
 
 #[test]
 fn a_front_is_what_brute_force_finds() {

@@ -2,21 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers are tests
 
-fn example(name: &str) -> String {
-    let path = format!("{}/examples/{name}.mesa", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap()
-}
+#[path = "common/sweeps.rs"]
+mod sweeps;
 
-const SMALL: &str = "
-sweep small of chat {
-  vary precision.weights in [bf16, fp8]
-  vary plan.tp           in [1, 2, 3, 4, 8]
-  vary serve.batch       in [1, 16, 64, 256]
-  vary serve.prompt      in [128, 4096]
-  minimize tpot, ttft, memory.total
-  maximize throughput.device
-}
-";
+use sweeps::{SMALL, example};
 
 /// A folder of its own for the command.
 struct Dir(std::path::PathBuf);
