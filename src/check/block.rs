@@ -385,7 +385,7 @@ impl<'p> Checker<'p> {
             StmtKind::If { arms, otherwise } => {
                 self.if_statement(arms, otherwise.as_ref(), env, outputs);
             }
-            StmtKind::Error => {}
+            StmtKind::Error => self.poison(stmt, env),
             _ => self.report_misplaced(stmt, "a block", env),
         }
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::library;
+use super::unread::{self, Unread};
 use crate::diagnostic::Diagnostic;
 use crate::name::Name;
 use crate::source::FileId;
@@ -27,6 +28,7 @@ pub struct Content {
     words: OnceLock<Vec<Name>>,
     mentioned: OnceLock<FxHashSet<Name>>,
     hash: OnceLock<u64>,
+    unread: OnceLock<Unread>,
 }
 
 /// A piece of a file with its content.
@@ -49,6 +51,7 @@ pub struct Cut {
     pub names: Arc<FxHashMap<Name, usize>>,
     /// The same for units, which have names of their own.
     pub units: Arc<FxHashMap<Name, usize>>,
+    lost: OnceLock<FxHashSet<Name>>,
 }
 
 impl Part {
@@ -67,15 +70,19 @@ impl Part {
     #[must_use]
     pub fn words(&self, file: &str) -> &[Name] {
         self.content.words.get_or_init(|| {
-            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let words = self.piece.text(file).split(|c: char| !is_part(c));
-            let words =
-                words.filter(|w| !w.is_empty() && !w.starts_with(|c: char| c.is_ascii_digit()));
-            let unique: FxHashSet<&str> = words.collect();
+            let unique: FxHashSet<&str> = unread::words(self.piece.text(file)).collect();
             unique.into_iter().map(Name::new).collect()
         })
     }
-    /// Every name that its items mention.
+    /// What it says that cannot be read.
+    #[must_use]
+    pub fn unread(&self, file: &str) -> &Unread {
+        self.content.unread.get_or_init(|| {
+            let (items, found) = self.parsed(file);
+            Unread::of(items, found, self.piece.text(file))
+        })
+    }
+    /// Every name that its items mention, or may mention where they cannot be read.
     #[must_use]
     pub fn mentioned(&self, file: &str) -> &FxHashSet<Name> {
         self.content.mentioned.get_or_init(|| {
@@ -83,6 +90,7 @@ impl Part {
             for item in self.parsed(file).0.iter().filter(|i| i.kind != ItemKind::Use) {
                 super::lint::names_of_item(item, &mut names);
             }
+            names.extend(&self.unread(file).words);
             names
         })
     }
@@ -157,7 +165,8 @@ impl Cut {
         let all: Vec<Part> = fronts.chain(middle).chain(backs).collect();
         if named_alike {
             // Everything is called as it was, and where it was.
-            return Self { pieces: all, names: self.names.clone(), units: self.units.clone() };
+            let (names, units) = (self.names.clone(), self.units.clone());
+            return Self { pieces: all, names, units, lost: OnceLock::new() };
         }
         Self::of(all)
     }
@@ -182,7 +191,16 @@ impl Cut {
                 _ => continue,
             };
         }
-        Self { pieces, names: Arc::new(names), units: Arc::new(units) }
+        Self { pieces, names: Arc::new(names), units: Arc::new(units), lost: OnceLock::new() }
+    }
+
+    /// The words of imports, and of what is no item at all, that cannot be read.
+    pub(super) fn lost_names(&self, file: &str) -> &FxHashSet<Name> {
+        self.lost.get_or_init(|| {
+            let nameless = |kind| matches!(kind, None | Some(ItemKind::Use));
+            let parts = self.pieces.iter().filter(|part| nameless(part.piece.kind));
+            parts.flat_map(|part| part.unread(file).words.iter().copied()).collect()
+        })
     }
 
     /// The piece that holds a byte of the text; the last one at its end.

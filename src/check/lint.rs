@@ -309,16 +309,12 @@ impl Checker<'_> {
 
     /// Imports of a user's file that nothing in it mentions.
     pub(super) fn lint_imports(&mut self, module: ModuleId) {
-        let mut mentioned = FxHashSet::default();
-        let mut uses = Vec::new();
-        for item in self.program.items(module) {
-            if item.item.kind == ItemKind::Use {
-                uses.push(item);
-                continue;
-            }
-            names_of_item(item.item, &mut mentioned);
-        }
-        for item in uses {
+        let program = self.program;
+        let held = program.module(module);
+        let text = &program.sources.file(held.file).text;
+        let pieces = held.cut().pieces.iter();
+        let mentioned: FxHashSet<&Name> = pieces.flat_map(|p| p.mentioned(text)).collect();
+        for item in program.items_of_kind(module, ItemKind::Use) {
             let imports = self.imports_of(module);
             for ident in imported(&item) {
                 // What could not be imported is reported already.

@@ -65,6 +65,7 @@ mod types;
 mod unify;
 pub mod units;
 mod unknown;
+mod unread;
 mod value;
 mod weights;
 
@@ -236,7 +237,7 @@ impl<'p> Checker<'p> {
                 }
             }
         }
-        if !self.is_too_many(&diagnostic) {
+        if !self.is_echo(&diagnostic) && !self.is_too_many(&diagnostic) {
             self.diagnostics.push(diagnostic);
         }
     }

@@ -195,18 +195,7 @@ pub(super) fn each_stmt<'a>(
 ) {
     for stmt in stmts {
         visit(stmt);
-        match &stmt.kind {
-            StmtKind::Section { body, .. }
-            | StmtKind::Fuse { body, .. }
-            | StmtKind::Repeat { body, .. }
-            | StmtKind::Backward { body, .. } => each_stmt(body.stmts.iter(), visit),
-            StmtKind::If { arms, otherwise } => {
-                for body in arms.iter().map(|(_, b)| b).chain(otherwise) {
-                    each_stmt(body.stmts.iter(), visit);
-                }
-            }
-            _ => {}
-        }
+        stmt.each_body(&mut |body| each_stmt(body.stmts.iter(), visit));
     }
 }
 

@@ -4,7 +4,6 @@
 
 use super::mentions::file_of;
 use super::resolve::View;
-use super::symbols::each_body;
 use crate::check::{ItemRef, each_expr};
 use crate::source::{Place, Span};
 use crate::syntax::ast::{Body, ItemKind, Stmt};
@@ -135,7 +134,7 @@ fn in_body(body: &Body, spans: &mut Vec<Span>) {
 }
 
 fn in_stmt(stmt: &Stmt, spans: &mut Vec<Span>) {
-    each_body(stmt, &mut |body| in_body(body, spans));
+    stmt.each_body(&mut |body| in_body(body, spans));
 }
 
 /// Where a link leads.

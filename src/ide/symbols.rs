@@ -5,7 +5,7 @@
 use super::resolve::View;
 use crate::check::ItemRef;
 use crate::source::Place;
-use crate::syntax::ast::{Body, ItemKind, Stmt, StmtKind};
+use crate::syntax::ast::{Body, ItemKind, StmtKind};
 
 /// What a symbol is, for its icon.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,7 +103,7 @@ fn in_body(item: ItemRef<'_>, body: &Body, out: &mut Vec<Symbol>) {
             _ => None,
         };
         let mut inside = Vec::new();
-        each_body(stmt, &mut |body| in_body(item, body, &mut inside));
+        stmt.each_body(&mut |body| in_body(item, body, &mut inside));
         match name {
             Some((name, span, kind)) => out.push(Symbol {
                 name,
@@ -115,20 +115,6 @@ fn in_body(item: ItemRef<'_>, body: &Body, out: &mut Vec<Symbol>) {
             }),
             None => out.extend(inside),
         }
-    }
-}
-
-/// Visits the bodies inside of a statement.
-pub(super) fn each_body<'a>(stmt: &'a Stmt, visit: &mut dyn FnMut(&'a Body)) {
-    match &stmt.kind {
-        StmtKind::Section { body, .. }
-        | StmtKind::Fuse { body, .. }
-        | StmtKind::Repeat { body, .. }
-        | StmtKind::Backward { body, .. } => visit(body),
-        StmtKind::If { arms, otherwise } => {
-            arms.iter().map(|(_, b)| b).chain(otherwise).for_each(visit);
-        }
-        _ => {}
     }
 }
 

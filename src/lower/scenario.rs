@@ -125,6 +125,9 @@ pub fn lower<'p>(
         return None;
     }
     let plan_object = checker.object_field(scenario, "plan");
+    if checker.rests_on_unread(item) {
+        return checker.workload_alone(scenario, misspelt);
+    }
     let wrong_plan = plan_object.is_none() && scenario.has(&[Name::new("plan")]);
     let plan = match &plan_object {
         Some(object) => checker.plan(object, machine.as_ref()),

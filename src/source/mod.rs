@@ -28,6 +28,11 @@ impl Span {
     pub fn to(self, other: Self) -> Self {
         Self { start: self.start.min(other.start), end: self.end.max(other.end) }
     }
+    /// The part of a text that it spans; nothing where the text is shorter.
+    #[must_use]
+    pub fn of(self, text: &str) -> &str {
+        text.get(self.start as usize..self.end as usize).unwrap_or("")
+    }
     /// The span moved right by `offset` bytes.
     #[must_use]
     pub fn shifted(self, offset: u32) -> Self {

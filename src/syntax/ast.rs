@@ -267,6 +267,22 @@ pub struct Stmt {
     pub kind: StmtKind,
 }
 
+impl Stmt {
+    /// Visits the bodies inside of it.
+    pub fn each_body<'a>(&'a self, visit: &mut dyn FnMut(&'a Body)) {
+        match &self.kind {
+            StmtKind::Section { body, .. }
+            | StmtKind::Fuse { body, .. }
+            | StmtKind::Repeat { body, .. }
+            | StmtKind::Backward { body, .. } => visit(body),
+            StmtKind::If { arms, otherwise } => {
+                arms.iter().map(|(_, b)| b).chain(otherwise).for_each(visit);
+            }
+            _ => {}
+        }
+    }
+}
+
 /// A statement. Leading words are contextual: `fuse = 3` is still a setting.
 #[derive(Clone, Debug)]
 pub enum StmtKind {

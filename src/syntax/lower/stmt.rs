@@ -334,6 +334,10 @@ impl Lower<'_> {
         }
         let lost = recover::unclosed_braces(self.text);
         let Some((&innermost, others)) = lost.split_last() else { return };
+        let brace = self.place(self.bytes(innermost, innermost + 1));
+        if self.diagnostics.iter().any(|d| d.place() == Some(brace)) {
+            return; // it is wrong where it stands
+        }
         let mut diagnostic = recover::unclosed(self, innermost, '{');
         for &open in others.iter().rev().take(3) {
             let place = self.place(self.bytes(open, open + 1));
