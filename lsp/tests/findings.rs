@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{CHAT, Client, URI, findings, hover, marked, open, range};
+use common::{CHAT, Client, URI, findings, hover, marked, open, range, steady};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -113,4 +113,63 @@ fn files_that_change_on_disk_are_read_again() {
     client.close(&parts_uri);
     assert_eq!(client.findings(&uri)[0]["code"], "E0204");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// A block, a model of it, and scenarios with a plan and without.
+const OWN: &str = "use std.systems.{DGX_H100, MI300X_1}
+
+block Head(hidden: Count, vocab: Count) {
+  input tokens[batch, seq]
+  weight table[vocab, hidden]
+  x = lookup(table, tokens)
+  logits[batch, seq, vocab] = x * table
+  output logits
+}
+
+model Tiny = Head(hidden: 1024, vocab: 32000) { source = \"made up\" }
+
+plan Tp(tp: Count = 8) {
+  mesh tp
+  shard vocab over tp
+}
+
+scenario split {
+  model  = Tiny
+  system = DGX_H100
+  plan   = Tp
+  serve { batch = 8, prompt = 128, output = 16 }
+}
+
+scenario whole {
+  model  = Tiny
+  system = MI300X_1
+  serve { batch = 8, prompt = 128, output = 16 }
+}
+";
+
+#[test]
+fn what_rests_on_text_that_cannot_be_read_has_no_figures_and_all_else_keeps_them() {
+    let broken = OWN.replace("  shard vocab over tp", "  shard vocab ver tp");
+    let mut shown = String::new();
+    for (what, text) in [("read", OWN), ("not read", &broken)] {
+        let mut client = open(text);
+        shown += &format!("{what}\n");
+        for found in client.findings(URI) {
+            shown += &format!("  {} {}\n", range(&found["range"]), found["message"]);
+        }
+        for lens in client.of("textDocument/codeLens", URI).as_array().unwrap() {
+            if lens.get("command").is_none() {
+                let lens = client.request("codeLens/resolve", lens.clone());
+                shown += &format!("  lens {}\n", lens["command"]["title"].as_str().unwrap());
+            }
+        }
+        let params = json!({ "textDocument": { "uri": URI }, "range": {
+            "start": { "line": 0, "character": 0 }, "end": { "line": 99, "character": 0 } } });
+        for hint in client.request("textDocument/inlayHint", params).as_array().unwrap() {
+            let line = hint["position"]["line"].as_u64().unwrap() as usize;
+            let line = text.lines().nth(line).unwrap().trim();
+            shown += &format!("  hint {line}   {}\n", hint["label"].as_str().unwrap());
+        }
+    }
+    steady(|| assert_snapshot!(shown));
 }

@@ -194,12 +194,13 @@ impl Cut {
         Self { pieces, names: Arc::new(names), units: Arc::new(units), lost: OnceLock::new() }
     }
 
-    /// The words of imports, and of what is no item at all, that cannot be read.
+    /// The words of imports and first lines that cannot be read, and of what is no item at all.
     pub(super) fn lost_names(&self, file: &str) -> &FxHashSet<Name> {
         self.lost.get_or_init(|| {
             let nameless = |kind| matches!(kind, None | Some(ItemKind::Use));
-            let parts = self.pieces.iter().filter(|part| nameless(part.piece.kind));
-            parts.flat_map(|part| part.unread(file).words.iter().copied()).collect()
+            let parts = self.pieces.iter().map(|part| (part.piece.kind, part.unread(file)));
+            let lost = parts.filter(|(kind, unread)| unread.headless || nameless(*kind));
+            lost.flat_map(|(_, unread)| unread.words.iter().copied()).collect()
         })
     }
 

@@ -172,6 +172,8 @@ pub struct Checker<'p> {
     owners: object::Owners<'p>,
     builder: block::Builder<'p>,
     block_inputs_bound: Vec<(crate::syntax::ast::Ident, crate::ir::TensorId)>,
+    /// Whether items rest on one of which a part cannot be read.
+    resting: FxHashMap<usize, bool>,
     /// Whether a block is wanted where an argument is evaluated: a call then only gives values to
     /// its parameters.
     wants_block: bool,
@@ -215,6 +217,7 @@ impl<'p> Checker<'p> {
             owners: object::Owners::default(),
             builder: block::Builder::new(),
             block_inputs_bound: Vec::new(),
+            resting: FxHashMap::default(),
             wants_block: false,
         }
     }

@@ -81,8 +81,16 @@ fn imported(program: &Program, id: ModuleId) -> FxHashMap<Name, u64> {
             means(name.name, "");
         }
     }
+    let module = program.module(id);
+    // What may be declared where nothing can be read is not said to be unknown.
+    for name in module.cut().lost_names(&program.sources.file(module.file).text) {
+        names.entry(*name).and_modify(|n| *n = hashed((*n, LOST))).or_insert(LOST);
+    }
     names
 }
+
+/// In the place of what a name means that nobody can say.
+const LOST: u64 = 1;
 
 /// What the findings of a piece depend on.
 #[derive(Clone, Copy)]

@@ -169,23 +169,32 @@ pub struct Looks<'p, 'k> {
     last: Option<Checker<'p>>,
     /// The shapes of those that were not sound: others of them are not likely to be.
     faulty: FxHashSet<Box<[u64]>>,
+    /// The checker that looked at the last scenario that cannot have results.
+    bare: Option<Checker<'p>>,
 }
 
 impl<'p, 'k> Looks<'p, 'k> {
     /// With what is known already.
     #[must_use]
     pub fn new(shapes: Shapes<'p, 'k>, templates: Templates) -> Self {
-        Self { shapes, templates, last: None, faulty: FxHashSet::default() }
+        Self { shapes, templates, last: None, faulty: FxHashSet::default(), bare: None }
     }
 
     /// Whether an item is sound because one of its shape was that relied on nothing that differs.
     pub fn is_known(&mut self, checker: &mut Checker<'p>, item: ItemRef<'p>) -> bool {
+        if checker.rests_on_unread(item) {
+            return false;
+        }
         let shape = self.shapes.of(checker, item);
         self.templates.accepts(&shape)
     }
 
     /// Checks an item, unless one of its shape was sound and relied on nothing that differs.
     pub fn check(&mut self, checker: &mut Checker<'p>, item: ItemRef<'p>) {
+        let scenario = matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured);
+        if scenario && checker.rests_on_unread(item) {
+            return self.check_bare(checker, item);
+        }
         let shape = self.shapes.of(checker, item);
         if self.templates.accepts(&shape) {
             return;
@@ -200,7 +209,6 @@ impl<'p, 'k> Looks<'p, 'k> {
                 return;
             }
         }
-        let scenario = matches!(item.item.kind, ItemKind::Scenario | ItemKind::Measured);
         let look = |mut own: Checker<'p>, brief: bool| {
             own.brief = brief;
             let mut whole = true;
@@ -233,6 +241,20 @@ impl<'p, 'k> Looks<'p, 'k> {
         }
         let again = look(Checker::new(checker.program), false);
         self.looked(checker, again, &shape);
+    }
+
+    /// Checks a scenario that cannot have results: what it says itself.
+    fn check_bare(&mut self, checker: &mut Checker<'p>, item: ItemRef<'p>) {
+        let mut own = self.bare.take().unwrap_or_else(|| Checker::new(checker.program));
+        let _ = crate::evaluate(&mut own, item);
+        if own.diagnostics.is_empty() {
+            self.bare = Some(own);
+            return;
+        }
+        // What an earlier one led to as well was not found again.
+        let mut own = Checker::new(checker.program);
+        let _ = crate::evaluate(&mut own, item);
+        checker.diagnostics.append(&mut own.diagnostics);
     }
 
     /// Takes over what a whole look found.

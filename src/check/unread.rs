@@ -11,9 +11,9 @@ use super::lint::each_expr;
 use super::program::{ItemRef, ModuleId, Program};
 use super::value::{Env, Value};
 use super::{Checker, codes};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::name::Name;
-use crate::source::Place;
+use crate::source::{Place, Span};
 use crate::syntax::ast::{Body, ExprKind, Item, Stmt, StmtKind};
 
 /// What a piece says that cannot be read.
@@ -21,8 +21,12 @@ use crate::syntax::ast::{Body, ExprKind, Item, Stmt, StmtKind};
 pub struct Unread {
     /// The words that stand there.
     pub words: FxHashSet<Name>,
+    /// Those among them that may be given a value there.
+    bound: FxHashSet<Name>,
     /// Whether results could hang on it.
     pub lost: bool,
+    /// Whether its first line cannot be read: what was to stand there is not known.
+    pub headless: bool,
     /// Whether it has no end: any statement may stand in the wrong place.
     pub open: bool,
 }
@@ -36,7 +40,11 @@ impl Unread {
             return out;
         }
         for item in items {
-            out.lost |= item.broken;
+            if item.broken {
+                (out.lost, out.headless) = (true, true);
+                let body = item.body.as_ref().map_or(item.span.end, |body| body.span.start);
+                out.slice(Span::new(item.span.start, body).of(text));
+            }
             item.body.iter().for_each(|body| out.body(body, text));
             each_expr(item, &mut |expr| match &expr.kind {
                 ExprKind::Error => out.lost = true,
@@ -48,7 +56,7 @@ impl Unread {
         let end = items.iter().map(|item| item.span.end).max().unwrap_or(0);
         if found.iter().filter_map(Diagnostic::place).any(|place| place.span.start >= end) {
             out.lost = true;
-            out.words.extend(words(text.get(end as usize..).unwrap_or("")).map(Name::new));
+            out.slice(text.get(end as usize..).unwrap_or(""));
         }
         out
     }
@@ -56,16 +64,21 @@ impl Unread {
     fn body(&mut self, body: &Body, text: &str) {
         if !body.closed {
             (self.lost, self.open) = (true, true);
-            self.words.extend(words(text).map(Name::new));
+            self.slice(text);
         }
         for stmt in &body.stmts {
             if matches!(stmt.kind, StmtKind::Error) {
                 let slice = stmt.span.of(text);
                 self.lost |= !is_wish(slice);
-                self.words.extend(words(slice).map(Name::new));
+                self.slice(slice);
             }
             stmt.each_body(&mut |body| self.body(body, text));
         }
+    }
+
+    fn slice(&mut self, slice: &str) {
+        self.words.extend(words(slice).map(Name::new));
+        self.bound.extend(bound_by(slice));
     }
 }
 
@@ -82,9 +95,16 @@ fn is_wish(slice: &str) -> bool {
     !first.is_empty() && "expect".starts_with(first)
 }
 
-/// What an unreadable statement gives a value to: the words before its first sign.
-pub(super) fn bound_by(slice: &str) -> impl Iterator<Item = Name> + '_ {
-    words(slice.split(['=', '[', '(', '{', '"', ':']).next().unwrap_or("")).map(Name::new)
+/// Statements that give nothing a value.
+const BINDING_NOTHING: [&str; 8] =
+    ["shard", "zero", "overlap", "output", "require", "expect", "where", "grad"];
+
+/// What unreadable statements may give a value to: the words before the first sign of each.
+fn bound_by(slice: &str) -> impl Iterator<Item = Name> + '_ {
+    let starts = slice.split(['\n', '{', '}', ';']);
+    let starts = starts.map(|stmt| stmt.split(['=', '[', '(', '"', ':']).next().unwrap_or(""));
+    let binds = |stmt: &&str| words(stmt).next().is_none_or(|w| !BINDING_NOTHING.contains(&w));
+    starts.filter(binds).flat_map(words).map(Name::new)
 }
 
 /// The words of a title that stand for names in the text.
@@ -107,8 +127,8 @@ impl Program {
         Some((id, module.cut().piece_at(place.span.start)?))
     }
 
-    /// Whether a word stands where a module cannot be read at all: what is imported or declared
-    /// there may be called so.
+    /// Whether a word stands where a module does not say what it imports or declares: something may
+    /// be called so.
     fn is_lost_name(&self, id: ModuleId, name: Name) -> bool {
         let module = self.module(id);
         module.cut().lost_names(&self.sources.file(module.file).text).contains(&name)
@@ -116,8 +136,8 @@ impl Program {
 }
 
 impl<'p> Checker<'p> {
-    /// Whether a finding may only say again what cannot be read: it stands in an item of which a
-    /// part cannot be read, or is about one, and names what stands there.
+    /// Whether a finding may only say again that something cannot be read: it names what may get
+    /// its value there, or warns of what may be used there.
     pub(super) fn is_echo(&self, finding: &Diagnostic) -> bool {
         let program = self.program;
         // What is declared twice is, whatever else it says.
@@ -125,39 +145,50 @@ impl<'p> Checker<'p> {
             return false;
         };
         let Some((module, piece)) = program.piece_of(place) else { return false };
+        let names: Vec<Name> = quoted(&finding.title).collect();
         let own = program.unread(module, piece);
-        if own.is_some_and(|unread| unread.open) {
-            return true;
-        }
+        let own = own.is_some_and(|own| {
+            let words = match finding.severity {
+                Severity::Error => &own.bound,
+                Severity::Warning | Severity::Note => &own.words,
+            };
+            own.open || names.iter().any(|name| words.contains(name))
+        });
         let text = &program.sources.file(place.file).text;
-        let mut names = quoted(&finding.title).chain(words(place.span.of(text)).map(Name::new));
-        names.any(|name| {
-            own.is_some_and(|unread| unread.words.contains(&name))
-                || self.is_about_unread(module, piece, name)
-        })
+        let here = words(place.span.of(text)).map(Name::new);
+        own || here.chain(names.iter().copied()).any(|name| {
+            let others = || names.iter().filter(|other| **other != name);
+            let unread = self.lost_of(module, piece, name);
+            let mut said = others().filter_map(|other| Some(unread?.words.contains(other)));
+            unread.is_some() && (others().next().is_none() || said.any(|said| said))
+        }) || names.iter().any(|name| self.is_nowhere(module, *name))
     }
 
-    /// Whether a name in a piece means an item of a user's of which a part was lost, or may mean
-    /// one that cannot be read at all.
-    fn is_about_unread(&self, module: ModuleId, own: usize, name: Name) -> bool {
+    /// What cannot be read of the item of a user's, another than the piece `own`, that a name
+    /// means, where a part of it was lost.
+    fn lost_of(&self, module: ModuleId, own: usize, name: Name) -> Option<&'p Unread> {
         let program = self.program;
-        if let Some(at) = program.module(module).cut().names.get(&name) {
-            return *at != own && program.unread(module, *at).is_some_and(|unread| unread.lost);
-        }
-        let imported = self.imports.get(&module).and_then(|imports| imports.get(&name).cloned());
-        match imported {
-            Some(Imported::Item(from, name)) => {
-                let at = program.module(from).cut().names.get(&name);
-                at.and_then(|at| program.unread(from, *at)).is_some_and(|unread| unread.lost)
-            }
-            Some(_) => false,
-            None => program.is_lost_name(module, name),
-        }
+        let unread = match program.module(module).cut().names.get(&name) {
+            Some(at) => program.unread(module, *at).filter(|_| *at != own),
+            None => match self.imports.get(&module)?.get(&name)? {
+                Imported::Item(from, name) => {
+                    program.unread(*from, *program.module(*from).cut().names.get(name)?)
+                }
+                _ => None,
+            },
+        };
+        unread.filter(|unread| unread.lost)
     }
 
-    /// The item of which a part was lost, among an item and everything that it uses: as long as it
-    /// is not mended, nothing that is computed from it can be right.
-    pub fn unread_beneath(&mut self, item: ItemRef<'p>) -> Option<(ModuleId, usize)> {
+    /// Whether a name means nothing, but an item or an import that cannot be read may have it.
+    fn is_nowhere(&self, module: ModuleId, name: Name) -> bool {
+        let declared = self.program.module(module).cut().names.contains_key(&name);
+        let imported = || self.imports.get(&module).is_some_and(|all| all.get(&name).is_some());
+        !declared && !imported() && self.program.is_lost_name(module, name)
+    }
+
+    /// The item of which a part was lost, among an item and everything that it uses.
+    fn unread_beneath(&mut self, item: ItemRef<'p>) -> Option<(ModuleId, usize)> {
         let program = self.program;
         let mut seen: FxHashSet<(ModuleId, usize)> = FxHashSet::default();
         let mut next = vec![(item.module, item.offset)];
@@ -184,9 +215,22 @@ impl<'p> Checker<'p> {
         None
     }
 
-    /// Whether nothing that is computed from an item can be right: see [`Self::unread_beneath`].
+    /// What is wrong with the syntax of what an item rests on: why nothing can be computed from it.
+    pub fn in_the_way_of(&mut self, item: ItemRef<'p>) -> Vec<Diagnostic> {
+        let Some((module, piece)) = self.unread_beneath(item) else { return Vec::new() };
+        self.program.syntax_findings_of(module, piece).collect()
+    }
+
+    /// Whether nothing that is computed from an item can be right, as a part of what it uses was
+    /// lost.
     pub(crate) fn rests_on_unread(&mut self, item: ItemRef<'p>) -> bool {
-        self.unread_beneath(item).is_some()
+        let address = std::ptr::from_ref(item.item) as usize;
+        if let Some(known) = self.resting.get(&address) {
+            return *known;
+        }
+        let rests = self.unread_beneath(item).is_some();
+        self.resting.insert(address, rests);
+        rests
     }
 
     /// What an unreadable statement of a block may give a value to has none that is known.

@@ -3,6 +3,8 @@
 //! In: a program and the name of a scenario. Out: [`Facts`]: its report, the value of every place
 //! that it reads, the shapes of its tensors, its collectives and its expectations.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 
@@ -11,7 +13,8 @@ use crate::check::{Checker, ItemRef, ModuleId, Prints, Program};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::evaluation::{Changes, Evaluation, evaluate_on, find};
 use crate::expr::Graph;
-use crate::ir::AxisSize;
+use crate::graph::Laid;
+use crate::ir::{AxisSize, Model};
 use crate::lower::Lowered;
 use crate::name::Name;
 use crate::quantity::Dimension;
@@ -146,7 +149,7 @@ pub fn scenario<'p>(program: &'p Program, module: ModuleId, name: &str) -> Optio
     (kinds.contains(&item.item.kind) && !item.item.broken).then_some(item)
 }
 
-fn evaluated<'p>(program: &'p Program, item: ItemRef<'p>) -> Evaluation<'p> {
+pub(super) fn evaluated<'p>(program: &'p Program, item: ItemRef<'p>) -> Evaluation<'p> {
     let mut checker = Checker::new(program);
     for (module, _) in program.modules().filter(|(_, m)| m.std_path.is_none()) {
         let _ = checker.imports_of(module);
@@ -156,10 +159,16 @@ fn evaluated<'p>(program: &'p Program, item: ItemRef<'p>) -> Evaluation<'p> {
     let name = item.item.name.name;
     let mut evaluation = evaluate_on(checker, item.module, name, &Changes::default());
     evaluation.findings.append(&mut evaluation.checker.diagnostics);
-    if evaluation.scenarios.iter().all(|s| s.lowered.is_none()) {
+    let unfinished = evaluation.scenarios.iter().all(|s| s.lowered.is_none());
+    if unfinished {
         evaluation.findings.extend(imports);
     }
     crate::diagnostic::sort(&mut evaluation.findings);
+    if unfinished {
+        // What cannot be read is the first reason.
+        let unread = evaluation.checker.in_the_way_of(item);
+        evaluation.findings.splice(0..0, unread);
+    }
     evaluation
 }
 
@@ -184,7 +193,8 @@ pub(super) fn facts_and<'p>(
     values(&evaluation, &mut facts);
     let lowered = evaluation.scenarios.first().and_then(|s| s.lowered.as_ref());
     if let Some(lowered) = lowered {
-        tensors(&evaluation.checker.graph, lowered, &mut facts);
+        let graph = &evaluation.checker.graph;
+        tensors(graph, &lowered.ir, Some(&lowered.laid), &mut facts);
         collectives(&evaluation.checker.graph, lowered, &mut facts);
         let reported = facts.whole.scenarios.iter().flat_map(|r| &r.expectations);
         let both = lowered.expectations.iter().zip(reported);
@@ -196,9 +206,22 @@ pub(super) fn facts_and<'p>(
                 bound: r.bound.clone(),
             })
             .collect();
+    } else if let Some(model) = model_alone(&mut evaluation) {
+        tensors(&evaluation.checker.graph, &model, None, &mut facts);
     }
     facts.findings = evaluation.findings;
     Some(facts)
+}
+
+/// The model of a scenario without results, as far as it can be built: its shapes do not hang on
+/// what is wrong elsewhere.
+fn model_alone(evaluation: &mut Evaluation<'_>) -> Option<Rc<Model>> {
+    let object = evaluation.scenarios.first()?.object.clone()?;
+    let found = evaluation.checker.diagnostics.len();
+    let model = crate::lower::model_alone(&mut evaluation.checker, &object);
+    // What is wrong with it was found before.
+    evaluation.checker.diagnostics.truncate(found);
+    model
 }
 
 fn values(evaluation: &Evaluation<'_>, facts: &mut Facts) {
@@ -218,8 +241,8 @@ fn values(evaluation: &Evaluation<'_>, facts: &mut Facts) {
     }
 }
 
-fn tensors(graph: &Graph, lowered: &Lowered, facts: &mut Facts) {
-    let model = &lowered.ir;
+/// The tensors of a model, and what one device holds of each where they are laid out.
+fn tensors(graph: &Graph, model: &Model, laid: Option<&Laid>, facts: &mut Facts) {
     for (id, tensor) in model.tensors.iter() {
         let size = |axis: crate::ir::AxisId| {
             let axis = &model.axes[axis];
@@ -230,7 +253,8 @@ fn tensors(graph: &Graph, lowered: &Lowered, facts: &mut Facts) {
         };
         let written = if tensor.written.is_empty() { &tensor.axes } else { &tensor.written };
         let axes: Vec<(Name, Option<f64>)> = written.iter().map(|a| size(*a)).collect();
-        let shards = lowered.laid.layouts.get(&id).map(|l| l.shards.as_slice()).unwrap_or_default();
+        let layout = laid.and_then(|laid| laid.layouts.get(&id));
+        let shards = layout.map(|l| l.shards.as_slice()).unwrap_or_default();
         let cut = |axis: crate::ir::AxisId| {
             let atoms: Vec<_> = match model.axes[axis].parts.as_slice() {
                 [] => vec![axis],

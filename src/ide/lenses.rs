@@ -27,7 +27,7 @@ pub(super) struct Lenses {
 }
 
 /// How the figures of a lens follow from the numbers of a scenario.
-struct Formula {
+pub(super) struct Formula {
     template: Template,
     /// Where the value of a node stands among those that are read.
     at: FxHashMap<ExprId, usize>,
@@ -72,7 +72,7 @@ impl Part {
 }
 
 impl Formula {
-    fn new(evaluation: &Evaluation<'_>, shape: &Shape) -> Option<Self> {
+    pub(super) fn new(evaluation: &Evaluation<'_>, shape: &Shape) -> Option<Self> {
         let lowered = evaluation.scenarios.first()?.lowered.as_ref()?;
         let checker = &evaluation.checker;
         if checker.stopped.is_some() {
@@ -116,9 +116,20 @@ impl Lenses {
         self.known.get_mut(&shape.key)?.iter_mut().find_map(|formula| formula.lens(shape))
     }
 
+    /// Whether scenarios of this shape were evaluated.
+    pub(super) fn has(&self, shape: &Shape) -> bool {
+        self.known.contains_key(&shape.key)
+    }
+
     /// Learns from a scenario that was evaluated.
     pub(super) fn learn(&mut self, evaluation: &Evaluation<'_>, shape: &Shape) {
-        let Some(formula) = Formula::new(evaluation, shape) else { return };
+        if let Some(formula) = Formula::new(evaluation, shape) {
+            self.add(formula, shape);
+        }
+    }
+
+    /// Keeps how the figures of scenarios of a shape follow from their numbers.
+    pub(super) fn add(&mut self, formula: Formula, shape: &Shape) {
         if self.size > MOST {
             (self.known, self.size) = Default::default();
         }

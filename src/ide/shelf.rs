@@ -10,15 +10,22 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::evaluated::{derivation, lens};
-use super::facts::{Facts, explain, facts_and, scenario, scenarios_using};
-use super::lenses::{Lenses, alike, shape_of};
+use super::facts::{Facts, evaluated, explain, facts_and, scenario, scenarios_using};
+use super::lenses::{Formula, Lenses, alike, shape_of};
 use super::resolve::View;
-use crate::check::{Content, Context, Key, ModuleId, Prints, Program, Shapes};
+use crate::check::{Content, Context, ItemRef, Key, ModuleId, Prints, Program, Shape, Shapes};
 use crate::name::Name;
 use crate::source::{FileId, Origin, Place, Span, Spot};
 
 /// Scenarios that are remembered, at most.
 const MOST: usize = 128;
+
+/// Scenarios that are evaluated at the same time, at most.
+const MOST_BESIDE: usize = 8;
+/// How many after one that is asked for are looked at, to find some of other shapes.
+const MOST_AHEAD: usize = 64;
+/// Deep texts need deep stacks.
+const STACK: usize = 64 * 1024 * 1024;
 
 /// The facts of the scenarios of one document.
 #[derive(Default)]
@@ -121,14 +128,65 @@ impl Shelf {
             if let Some(lens) = shape.and_then(|shape| self.lenses.of(&shape)) {
                 return Some(lens);
             }
+            let rest = self.to_come(program, item);
             if base != item && base.module == module {
-                let facts = self.facts(program, module, base.item.name.name.text())?;
+                let facts = self.facts_beside(program, base, &rest)?;
                 if facts.report().is_some() {
                     return Some(lens(&facts));
                 }
             }
+            return self.facts_beside(program, item, &rest).map(|facts| lens(&facts));
         }
         self.facts(program, module, name).map(|facts| lens(&facts))
+    }
+
+    /// The scenarios after one whose lenses are likely to be asked for next and follow from none
+    /// that is known: as many as there are processors to evaluate them at the same time.
+    fn to_come<'p>(&self, program: &'p Program, item: ItemRef<'p>) -> Vec<(ItemRef<'p>, Shape)> {
+        let most = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_BESIDE);
+        let Some(now) = self.now.as_ref().filter(|_| most > 1) else { return Vec::new() };
+        let all = crate::scenarios(program, item.module);
+        let after = all.into_iter().skip_while(|other| *other != item);
+        let mut shapes = Shapes::across(&now.prints, &now.context);
+        let mut out: Vec<(ItemRef<'p>, Shape)> = Vec::new();
+        for next in after.take(MOST_AHEAD) {
+            let base = alike(program, next);
+            let Some(shape) = shape_of(program, &mut shapes, base) else { continue };
+            if !self.lenses.has(&shape) && out.iter().all(|(_, other)| other.key != shape.key) {
+                out.push((base, shape));
+            }
+            if out.len() == most {
+                break;
+            }
+        }
+        // The first is the one that was asked for.
+        out.drain(..1.min(out.len()));
+        out
+    }
+
+    /// What a scenario comes to, while the lenses of others are found out beside it.
+    fn facts_beside<'p>(
+        &mut self,
+        program: &'p Program,
+        item: ItemRef<'p>,
+        others: &[(ItemRef<'p>, Shape)],
+    ) -> Option<Arc<Facts>> {
+        std::thread::scope(|scope| {
+            let mut running = Vec::new();
+            for (other, shape) in others {
+                let learn = || Formula::new(&evaluated(program, *other), shape);
+                let thread = std::thread::Builder::new().stack_size(STACK);
+                running.extend(thread.spawn_scoped(scope, learn).map(|thread| (thread, shape)));
+            }
+            let facts = self.facts(program, item.module, item.item.name.name.text());
+            for (thread, shape) in running {
+                // One that failed is looked at again when it is asked for.
+                if let Ok(Some(formula)) = thread.join() {
+                    self.lenses.add(formula, shape);
+                }
+            }
+            facts
+        })
     }
 
     /// How a result of a scenario came about, in Markdown.

@@ -42,4 +42,4 @@ pub use phase::{KernelCost, LayerCollective, PhaseCost, Stage};
 pub use pipeline::Pipeline;
 pub use power::unstated;
 pub use results::{Leaf, Results};
-pub use scenario::{Expectation, Lowered, lower};
+pub use scenario::{Expectation, Lowered, lower, model_alone};

@@ -51,6 +51,15 @@ impl<'p> Prepared<'p> {
 }
 
 impl<'p> Checker<'p> {
+    /// The dataflow of a scenario's model, as far as it can be built.
+    pub(super) fn built_alone(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        model: &Rc<Object<'p>>,
+    ) -> Option<Rc<Model>> {
+        let precision = self.precision_of(Some(scenario), model);
+        self.build_for(model, precision, None).map(|built| Rc::new(built.model))
+    }
     /// Builds the model of a scenario in its formats; `None` where that cannot be (reported).
     pub(super) fn prepared(
         &mut self,

@@ -202,6 +202,15 @@ pub fn lower<'p>(
     Some(lowered)
 }
 
+/// The model of a scenario that has no results, as far as it can be built.
+pub fn model_alone<'p>(
+    checker: &mut Checker<'p>,
+    scenario: &Rc<Object<'p>>,
+) -> Option<Rc<crate::ir::Model>> {
+    let model = checker.object_field(scenario, "model")?;
+    checker.built_alone(scenario, &model)
+}
+
 impl<'p> Checker<'p> {
     /// What follows from the results: metrics, whether they fit, what was expected.
     pub(super) fn concluded(
