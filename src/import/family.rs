@@ -1,15 +1,43 @@
-//! What the keys of a config mean, by architecture: the table `families.toml`, read once.
+//! What the keys of a config mean, by architecture: the table in `families/`, read once.
 //!
-//! In: nothing but that file. Out: [`Family`], with what it inherits filled in.
+//! In: nothing but the files of that folder. Out: [`Family`], with what it inherits filled in.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::json::{Kind, Member, Node};
 use super::values::all_hold;
 use crate::source::Span;
+
+/// The families, by kind of model. A name stands in one of these files, whichever inherits it.
+const FAMILIES: [(&str, &str); 16] = [
+    ("dense.toml", include_str!("families/dense.toml")),
+    ("dense_norms.toml", include_str!("families/dense_norms.toml")),
+    ("gemma.toml", include_str!("families/gemma.toml")),
+    ("gpt.toml", include_str!("families/gpt.toml")),
+    ("moe.toml", include_str!("families/moe.toml")),
+    ("moe_shared.toml", include_str!("families/moe_shared.toml")),
+    ("latent.toml", include_str!("families/latent.toml")),
+    ("state_space.toml", include_str!("families/state_space.toml")),
+    ("linear_attention.toml", include_str!("families/linear_attention.toml")),
+    ("encoders.toml", include_str!("families/encoders.toml")),
+    ("encoder_decoders.toml", include_str!("families/encoder_decoders.toml")),
+    ("audio.toml", include_str!("families/audio.toml")),
+    ("vision_qwen.toml", include_str!("families/vision_qwen.toml")),
+    ("vision_any_size.toml", include_str!("families/vision_any_size.toml")),
+    ("vision_llava.toml", include_str!("families/vision_llava.toml")),
+    ("vision_tiles.toml", include_str!("families/vision_tiles.toml")),
+];
+
+/// One file of families.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    family: Vec<Family>,
+}
 
 /// The whole table.
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +63,7 @@ pub struct Table {
     /// Blocks or weights of the library by the names of modules in checkpoints.
     pub modules: BTreeMap<String, Vec<String>>,
     /// The families as they are written.
+    #[serde(skip)]
     family: Vec<Family>,
     /// The families with what they inherit.
     #[serde(skip)]
@@ -379,9 +408,9 @@ impl Table {
     /// The table that is part of the program.
     pub fn get() -> &'static Self {
         static TABLE: LazyLock<Table> = LazyLock::new(|| {
-            let read: Result<Table, _> = toml::from_str(include_str!("families.toml"));
-            debug_assert!(read.is_ok(), "{read:?}");
-            let mut table = read.unwrap_or_default();
+            let mut table: Table = read(("common.toml", include_str!("families/common.toml")));
+            table.family =
+                FAMILIES.into_iter().flat_map(|file| read::<File>(file).family).collect();
             table.whole = table.family.iter().filter_map(|f| table.whole(f)).collect();
             table
         });
@@ -453,9 +482,56 @@ impl Table {
     }
 }
 
+/// What stands in a file of the table: its tests see to it that this can be read.
+fn read<T: Default + DeserializeOwned>((name, text): (&str, &str)) -> T {
+    let read = toml::from_str(text);
+    debug_assert!(read.is_ok(), "{name}: {:?}", read.err());
+    read.unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
     use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/import/families");
+        let files = fs::read_dir(folder).unwrap().map(|f| f.unwrap().file_name());
+        let there: BTreeSet<String> = files.map(|f| f.into_string().unwrap()).collect();
+        let others = ["README.md", "common.toml"];
+        let read = FAMILIES.iter().map(|(name, _)| *name).chain(others).map(str::to_owned);
+        assert_eq!(there, read.collect());
+    }
+
+    #[test]
+    fn a_family_and_what_it_reads_stand_in_one_place() {
+        let table = Table::get();
+        let mut names = BTreeSet::new();
+        let mut types = BTreeSet::new();
+        for family in &table.family {
+            assert!(names.insert(&family.name), "`{}` stands twice", family.name);
+            for model_type in &family.model_types {
+                let first = types.insert((model_type, family.wraps.is_some()));
+                assert!(first, "two families read `{model_type}`");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_family_names_is_there() {
+        let table = Table::get();
+        for family in &table.family {
+            let whole = table.named(&family.name);
+            assert!(whole.is_some(), "`{}` inherits what is not there", family.name);
+            let usually = family.wraps_usually.iter();
+            for other in usually.chain(family.instead.iter().map(|i| &i.family)) {
+                assert!(table.named(other).is_some(), "`{}` names `{other}`", family.name);
+            }
+        }
+    }
 
     #[test]
     fn every_family_can_be_found_and_names_a_block() {

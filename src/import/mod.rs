@@ -5,7 +5,7 @@
 //! repository is ever run. The steps:
 //!
 //! 1. [`json`]: text to values with places
-//! 2. [`family`]: what the keys mean, by architecture; the table `families.toml`
+//! 2. [`family`]: what the keys mean, by architecture; the table in `families/`
 //! 3. `read`, `values`: keys to arguments of a block of the library; `quantization`, `shapes`: formats
 //! 4. [`write`]: arguments to a model
 //!
