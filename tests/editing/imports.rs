@@ -4,8 +4,9 @@ use mesa::ide::Workspace;
 use mesa::ide::facts::facts;
 use mesa::ide::shelf::Shelf;
 
+use super::dice::Dice;
 use super::questions::asked;
-use super::typist::{Dice, Typist, boundary};
+use super::typist::{Typist, boundary};
 use super::{edits, seed, shown, told};
 
 const PARTS: &str = "/// How many.

@@ -4,6 +4,8 @@
 //! number for others than last time, and `MESA_FILES` to a part of the names of the files wanted.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // tests
 
+#[path = "../common/dice.rs"]
+mod dice;
 mod imports;
 mod questions;
 mod scenarios;

@@ -6,7 +6,8 @@ use mesa::diagnostic::Diagnostic;
 use mesa::ide::facts::{Facts, facts};
 use mesa::ide::shelf::Shelf;
 
-use super::typist::{Dice, Typist};
+use super::dice::Dice;
+use super::typist::Typist;
 use super::{edits, files, fresh, seed, told};
 
 #[test]

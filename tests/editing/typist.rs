@@ -1,17 +1,7 @@
 //! Somebody who types, deletes, moves lines and undoes, the same in every run of a seed.
 
+use super::dice::Dice;
 use super::seed;
-
-/// Numbers without a pattern that matters, the same in every run.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn below(&mut self, n: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) as usize) % n.max(1)
-    }
-}
 
 /// What people type, whole or in part.
 const TYPED: &[&str] = &[

@@ -10,6 +10,8 @@
 mod common;
 mod configs;
 mod corpus;
+#[path = "../common/dice.rs"]
+mod dice;
 mod kin;
 mod mistakes;
 mod mutated;

@@ -3,17 +3,7 @@
 use super::codes;
 use super::common::{corpus, imported, shared, weights};
 use super::configs::{FALCON, GEMMA, HYBRID, LLAMA, VISION};
-
-struct Rng(u64);
-
-impl Rng {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % n as u64) as usize
-    }
-}
+use super::dice::Dice;
 
 #[test]
 fn mutated_configs_are_imported_soundly_or_refused_with_a_place() {
@@ -41,20 +31,20 @@ fn mutated_configs_are_imported_soundly_or_refused_with_a_place() {
         "1e-320",
         "\"\\ud800\"",
     ];
-    let mut rng = Rng(0x5eed_cafe);
+    let mut dice = Dice(0x5eed_cafe);
     for round in 0..400 {
         let mut text = [LLAMA, GEMMA, FALCON, VISION, HYBRID][round % 5].to_owned();
-        for _ in 0..=rng.below(3) {
+        for _ in 0..=dice.below(3) {
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            let line = rng.below(lines.len());
-            match rng.below(6) {
+            let line = dice.below(lines.len());
+            match dice.below(6) {
                 0 => _ = lines.remove(line),
                 1 => {
-                    let (from, to) = (lines[line].clone(), rng.below(lines.len()));
+                    let (from, to) = (lines[line].clone(), dice.below(lines.len()));
                     lines.insert(to, from);
                 }
                 2 => {
-                    let cut = rng.below(text.len());
+                    let cut = dice.below(text.len());
                     lines = text
                         .chars()
                         .take(cut)
@@ -65,7 +55,7 @@ fn mutated_configs_are_imported_soundly_or_refused_with_a_place() {
                 }
                 _ => {
                     if let Some((key, _)) = lines[line].clone().split_once(':') {
-                        let value = values[rng.below(values.len())];
+                        let value = values[dice.below(values.len())];
                         lines[line] = format!("{key}: {value},");
                     }
                 }
@@ -97,13 +87,13 @@ fn mutated_configs_are_imported_soundly_or_refused_with_a_place() {
 fn real_configs_with_a_key_changed_are_imported_soundly_or_refused() {
     let Some(shared) = shared() else { return };
     let values = ["null", "0", "-1", "1e300", "\"32\"", "[]", "{}", "true", "0.5", "NaN"];
-    let mut rng = Rng(0xfeed_f00d);
+    let mut dice = Dice(0xfeed_f00d);
     for (name, text) in corpus(&shared) {
         for _ in 0..4 {
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            let line = rng.below(lines.len());
+            let line = dice.below(lines.len());
             if let Some((key, _)) = lines[line].clone().split_once(':') {
-                lines[line] = format!("{key}: {},", values[rng.below(values.len())]);
+                lines[line] = format!("{key}: {},", values[dice.below(values.len())]);
             } else {
                 lines.remove(line);
             }
