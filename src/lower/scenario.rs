@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use super::bound::Bound;
 use super::collective::CollectiveUse;
+use super::disaggregated::Scene;
 use super::formats::Formats;
 use super::frame::Frame;
 use super::phase::{PhaseCost, Setting};
-use super::phases::Scene;
 use super::pipeline::Pipeline;
 use super::results::Results;
 use super::serving::Side;

@@ -8,6 +8,7 @@
 mod activations;
 mod checks;
 mod gradients;
+mod memory;
 mod offload;
 mod results;
 mod saved;

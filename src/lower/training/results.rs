@@ -1,5 +1,6 @@
 //! The results of a step of training, and of the run.
 
+use super::memory::Kept;
 use super::stages::Most;
 use super::{Parts, Workload, hides};
 use crate::check::{Checker, Value};
@@ -10,7 +11,6 @@ use crate::lower::offload::OnStages;
 use crate::lower::phase::{PhaseCost, Setting};
 use crate::lower::pipeline::Pipeline;
 use crate::lower::scenario::Lowered;
-use crate::lower::training_memory::Kept;
 use crate::quantity::Dimension;
 use crate::source::Place;
 

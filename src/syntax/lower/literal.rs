@@ -244,10 +244,7 @@ impl Lower<'_> {
     }
 
     /// The one expression of `only_expr`.
-    pub(in crate::syntax) fn only_expr(
-        &mut self,
-        mut pairs: pest::iterators::Pairs<'_, Rule>,
-    ) -> Expr {
+    fn only_expr(&mut self, mut pairs: pest::iterators::Pairs<'_, Rule>) -> Expr {
         let first = pairs.next().and_then(|only| Parts::of(only).next());
         let nothing = Expr { span: Span::default(), kind: ExprKind::Error };
         first.map_or(nothing, |expr| self.expr(expr))

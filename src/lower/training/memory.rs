@@ -4,15 +4,15 @@
 //! In: a laid-out model with its backward pass. Out: `memory.*`, with what is saved counted for
 //! each micro-batch in flight.
 
-use super::frame::Frame;
-use super::memory::ByStage;
-use super::phase::Setting;
-use super::results::{Leaf, Results};
-use super::training::{Away, Cut, Workload};
+use super::{Away, Cut, Workload};
 use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, closest, codes, listed};
 use crate::expr::{ExprId, Op};
 use crate::ir::{Kept as Shares, Role};
+use crate::lower::frame::Frame;
+use crate::lower::memory::ByStage;
+use crate::lower::phase::Setting;
+use crate::lower::results::{Leaf, Results};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -213,7 +213,11 @@ impl<'p> Checker<'p> {
     }
 
     /// The name of an optimizer is the name of a formula of the library.
-    pub(super) fn known_optimizer(&mut self, optimizer: Name, place: Place) -> Option<()> {
+    pub(in crate::lower) fn known_optimizer(
+        &mut self,
+        optimizer: Name,
+        place: Place,
+    ) -> Option<()> {
         let suffix = "_state_bytes";
         let module = self.program.std_module("cost.training").or_else(|| {
             let item = self.program.std_item("cost", Name::new("adam_state_bytes"))?;
