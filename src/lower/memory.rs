@@ -10,7 +10,7 @@ use super::results::{Leaf, Results};
 use super::stores::Held;
 use super::training::Cut;
 use crate::check::{Checker, Value};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::graph::{LaidStep, Shard, Version};
 use crate::ir::{OpId, Role, TensorId};
 use crate::name::Name;
@@ -48,13 +48,7 @@ impl<'p> Checker<'p> {
             }
         };
         let activations = self.working_set(setting, prefill);
-        let zero = Origin {
-            name: Name::new("none"),
-            kind: OriginKind::Inferred,
-            place: setting.place,
-            rule: Some("nothing of this kind is kept"),
-        };
-        let none = self.graph.constant(0.0, Dimension::BYTES, zero);
+        let none = self.zero(Dimension::BYTES, setting.place, "nothing of this kind is kept");
         let (capacity, _) = self.main_memory(&setting.machine.chip)?;
         let buffers = self.library_number("buffer_bytes", &[])?;
         let args = [("capacity", Value::Num(capacity))];
@@ -179,8 +173,7 @@ impl<'p> Checker<'p> {
         place: crate::source::Place,
         rule: &'static str,
     ) -> ExprId {
-        let origin =
-            Origin { name: Name::new(path), kind: OriginKind::Inferred, place, rule: Some(rule) };
+        let origin = Origin::inferred(Name::new(path), place, rule);
         self.graph.named(id, origin)
     }
 

@@ -27,6 +27,7 @@ mod results;
 mod scenario;
 mod serving;
 mod stores;
+mod sums;
 mod totals;
 mod training;
 mod workload;

@@ -9,8 +9,9 @@ use super::results::Results;
 use super::training::Cut;
 use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::{ExprId, Op};
+use crate::expr::{ExprId, Op, Origin};
 use crate::ir::{Role, TensorId};
+use crate::name::Name;
 
 /// What a memory holds, by part.
 pub(super) type Held = Vec<(usize, &'static str, OnStages)>;
@@ -52,7 +53,8 @@ impl<'p> Checker<'p> {
         let devices = setting.plan.devices.unwrap_or(one);
         let sharers = self.graph.binary(Op::Min, devices, store.devices);
         let name = format!("devices on one {}", store.name);
-        let origin = self.origin(&name, place, "of the mesh, at most those that share it");
+        let origin =
+            Origin::inferred(Name::new(&name), place, "of the mesh, at most those that share it");
         let sharers = self.graph.named(sharers, origin);
         Some(Shelf { bandwidth, capacity, sharers, link: Value::Object(store.link) })
     }

@@ -7,7 +7,7 @@
 use super::{Away, Cut, Workload};
 use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, closest, codes, listed};
-use crate::expr::{ExprId, Op};
+use crate::expr::{ExprId, Op, Origin};
 use crate::ir::{Kept as Shares, Role};
 use crate::lower::frame::Frame;
 use crate::lower::memory::ByStage;
@@ -259,7 +259,11 @@ impl<'p> Checker<'p> {
             for (bytes, behind) in [(stage, behind), (other, before)] {
                 let count = self.of_schedule(work, "in_flight", behind)?;
                 let name = "micro-batches in flight";
-                let origin = self.origin(name, place, "of the stage, as the schedule has it");
+                let origin = Origin::inferred(
+                    Name::new(name),
+                    place,
+                    "of the stage, as the schedule has it",
+                );
                 let count = self.graph.named(count, origin);
                 *bytes = self.graph.mul(*bytes, count);
             }

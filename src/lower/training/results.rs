@@ -31,8 +31,7 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
     ) -> Option<LeftOpen> {
         let place = setting.place;
-        let origin = self.origin("none", place, "nothing is hidden");
-        let none = self.graph.constant(0.0, Dimension::TIME, origin);
+        let none = self.zero(Dimension::TIME, place, "nothing is hidden");
         let (mut before, mut after, mut hidden) = ([none; 3], [none; 3], [none; 3]);
         let [forward, again, backward] =
             [Pass::Forward, Pass::Recompute, Pass::Backward].map(|p| p as usize);
@@ -413,9 +412,7 @@ impl<'p> Checker<'p> {
         let peak = self.peak_of_largest(&largest);
         let [masked, full, hardware] =
             sums.map(|s| s.map(|s| self.graph.mul(s, work.micro_batches)));
-        let devices = self.devices(setting);
-        let origin = self.origin("devices", place, "the devices of the mesh");
-        let devices = self.graph.cast(devices, Dimension::NONE, origin);
+        let devices = self.bare_devices(setting);
         let rows = [
             (
                 full,
@@ -475,9 +472,7 @@ impl<'p> Checker<'p> {
         let args: Vec<_> = batch.iter().cloned().chain([("step", Value::Num(time))]).collect();
         let rate = self.library_number("training_rate", &args)?;
         let rate = put(self, "throughput.system", rate, "tokens of a step over its time");
-        let devices = self.devices(setting);
-        let origin = self.origin("devices", place, "the devices of the mesh");
-        let devices = self.graph.cast(devices, Dimension::NONE, origin);
+        let devices = self.bare_devices(setting);
         let each = self.graph.div(rate, devices);
         put(self, "throughput.device", each, "tokens of each device");
         put(self, "step.busy_share", busy, "the share of a step in which kernels run");

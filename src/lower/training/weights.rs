@@ -141,8 +141,7 @@ impl<'p> Checker<'p> {
             let own = setting.model.weights.iter().find(|(w, _)| *w == weight).and_then(|w| w.1);
             let one = self.counted(1.0, "1", setting.place, "with one device all is its share");
             let alone = self.graph.binary(Op::Eq, n, one);
-            let origin = self.origin("none", setting.place, "all is its share");
-            let none = self.graph.constant(0.0, Dimension::BYTES, origin);
+            let none = self.zero(Dimension::BYTES, setting.place, "all is its share");
             let unless_alone = |checker: &mut Self, bytes: Option<ExprId>| {
                 bytes.map(|b| checker.graph.select(alone, none, b))
             };
