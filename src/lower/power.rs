@@ -32,8 +32,7 @@ impl<'p> Checker<'p> {
     ) -> Option<()> {
         let place = setting.place;
         let mut put = |checker: &mut Self, path: &str, id: ExprId, rule: &'static str| {
-            let id = checker.result_node(path, id, place, rule);
-            results.number(path, id);
+            results.put(&mut checker.graph, path, id, place, rule);
         };
         let chip = machine.chip.clone();
         let system = machine.object.clone();

@@ -379,9 +379,8 @@ impl<'p> Checker<'p> {
         }
         self.frame = saved;
         if let Some(total) = total {
-            let total =
-                self.result_node("parameters.total", total, place, "the sum over all weights");
-            results.number("parameters.total", total);
+            let rule = "the sum over all weights";
+            let total = results.put(&mut self.graph, "parameters.total", total, place, rule);
             let rule = "what one token uses: all weights, of experts only those that it picks";
             let active = active.unwrap_or(total);
             let active = if active == total {

@@ -112,9 +112,7 @@ impl<'p> Checker<'p> {
             let mut sum = None;
             let mut put = |checker: &mut Self, part: &str, id: ExprId, rule: &'static str| {
                 let path = format!("{root}.{store}.{part}");
-                let id = checker.result_node(&path, id, place, rule);
-                results.number(path, id);
-                id
+                results.put(&mut checker.graph, &path, id, place, rule)
             };
             for (_, part, bytes) in &parts {
                 let each = match fullest {
@@ -166,8 +164,7 @@ impl<'p> Checker<'p> {
             let Some(own) = self.library_number("batches_beside", &args) else { continue };
             let least = self.graph.binary(Op::Min, most, own);
             let rule = "what fits on the devices, and outside of them";
-            let least = self.result_node("largest_batch", least, setting.place, rule);
-            results.number("largest_batch", least);
+            results.put(&mut self.graph, "largest_batch", least, setting.place, rule);
         }
     }
 }

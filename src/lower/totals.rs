@@ -37,9 +37,7 @@ impl Leaves<'_> {
         rule: &'static str,
     ) -> ExprId {
         let path = [self.phase, ".", name].concat();
-        let id = checker.result_node(&path, id, self.place, rule);
-        self.results.number(path, id);
-        id
+        self.results.put(&mut checker.graph, &path, id, self.place, rule)
     }
 
     /// What all groups together have of something that one has.
@@ -359,8 +357,7 @@ impl<'p> Checker<'p> {
                 }
             };
             let rule = "the sum over all rounds of this kind of layer";
-            let id = self.result_node(&path, id, place, rule);
-            lowered.results.number(path, id);
+            lowered.results.put(&mut self.graph, &path, id, place, rule);
         }
     }
 }

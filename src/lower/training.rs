@@ -10,6 +10,7 @@ mod checks;
 mod gradients;
 mod memory;
 mod offload;
+mod passes;
 mod results;
 mod saved;
 mod stages;

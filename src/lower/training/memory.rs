@@ -12,7 +12,7 @@ use crate::ir::{Kept as Shares, Role};
 use crate::lower::frame::Frame;
 use crate::lower::memory::ByStage;
 use crate::lower::phase::Setting;
-use crate::lower::results::{Leaf, Results};
+use crate::lower::results::Results;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
@@ -139,7 +139,8 @@ impl<'p> Checker<'p> {
         let held = self.held_in_training(&away, shelves);
         let cut = work.shares.map(|shares| Cut { shares, stages: work.stages });
         let elsewhere = self.store_results("memory", setting, &held, cut, results)?;
-        self.memory_results(setting, capacity, rows, elsewhere, results)?;
+        let fits = self.memory_results("memory", setting.place, capacity, &rows, results)?;
+        self.fits_result("memory", setting.place, fits, elsewhere, results);
         let [weights, gradients, optimizer] = model;
         if work.shares.is_some() {
             let parts = [
@@ -154,8 +155,8 @@ impl<'p> Checker<'p> {
             for (name, stages) in parts.into_iter().chain([("total", totals)]) {
                 for (stage, id) in ["first", "between", "last"].into_iter().zip(stages) {
                     let path = format!("memory.stages.{stage}.{name}");
-                    let id = self.result_node(&path, id, place, "of one device of the stage");
-                    results.number(path, id);
+                    let rule = "of one device of the stage";
+                    results.put(&mut self.graph, &path, id, place, rule);
                 }
             }
         }
@@ -176,40 +177,6 @@ impl<'p> Checker<'p> {
         });
         let sum = self.plus(flops.first, flops.layers);
         self.plus(sum, flops.last)
-    }
-
-    fn memory_results(
-        &mut self,
-        setting: &Setting<'_, 'p>,
-        capacity: ExprId,
-        rows: [(&'static str, ExprId, &'static str); 7],
-        elsewhere: Option<ExprId>,
-        results: &mut Results,
-    ) -> Option<()> {
-        let place = setting.place;
-        let mut ids = Vec::new();
-        for (name, id, rule) in rows {
-            let path = format!("memory.{name}");
-            let id = self.result_node(&path, id, place, rule);
-            results.number(path, id);
-            ids.push(id);
-        }
-        let total = self.graph.sum(ids)?;
-        let total = self.result_node("memory.total", total, place, "the sum of all parts");
-        results.number("memory.total", total);
-        results.number("memory.capacity", capacity);
-        let left = self.graph.sub(capacity, total);
-        let headroom = self.graph.div(left, capacity);
-        let rule = "what is left of the capacity, as a share of it";
-        let headroom = self.result_node("memory.headroom", headroom, place, rule);
-        results.number("memory.headroom", headroom);
-        let mut fits = self.graph.binary(Op::Le, total, capacity);
-        if let Some(elsewhere) = elsewhere {
-            fits = self.graph.binary(Op::And, fits, elsewhere);
-        }
-        let fits = self.result_node("memory.fits", fits, place, "total <= capacity");
-        results.leaves.insert("memory.fits".into(), Leaf::Flag(fits));
-        Some(())
     }
 
     /// The name of an optimizer is the name of a formula of the library.
