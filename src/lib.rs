@@ -11,10 +11,11 @@
 //! 7. [`reading`], [`report`]: what that graph says, to people and to programs
 //! 8. [`sweep`]: scenarios at many points, fronts, plans and sizes
 //!
-//! [`ide`] answers what an editor asks, one question a file. [`drawing`] shows what runs.
+//! [`ide`] answers what an editor asks, one question a file. [`drawing`] shows what runs, and
+//! [`pipeline`] plays a schedule through, by no formula of the library.
 //! [`import`] writes models from the configs of Hugging Face; [`bind`] holds a model against the
 //! tensors of a checkpoint. [`diagnostic`] is what all of them say of a mistake; [`cli`] is the
-//! command.
+//! command. Below all of them lie [`arena`], [`name`] and [`quantity`].
 
 pub mod arena;
 pub mod bind;

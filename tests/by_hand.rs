@@ -242,3 +242,12 @@ fn energy_and_price_of_a_token_are_those_of_the_machine_for_its_time() {
     close(out.get("cost.per_hour") * 3600.0, 20.0);
     close(out.get("cost.per_million_output"), 20.0 / 3600.0 * tpot / batch * 1e6);
 }
+
+#[test]
+fn a_state_that_a_fused_kernel_keeps_is_read_and_written_by_it() {
+    // Falcon Mamba, 8 requests of 8192 channels: what comes in and what leaves, three positions of
+    // the step before and three for the next, four taps and a bias; two bytes each, in 64 layers.
+    let out = served("Falcon_Mamba_7B", 8, 64);
+    let by_hand = 64.0 * 2.0 * 8192.0 * (8.0 * (1.0 + 3.0 + 3.0 + 1.0) + 4.0 + 1.0);
+    close(out.get("layers.linear.convolution.decode.mid.bytes"), by_hand);
+}

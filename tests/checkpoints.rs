@@ -19,7 +19,7 @@ use mesa::check::{BuiltModel, Checker, Program};
 use mesa::source::{FileId, Place, Span};
 use mesa::syntax::ast::ItemKind;
 
-#[path = "common/folders.rs"]
+#[path = "common/folders/mod.rs"]
 mod folders;
 #[path = "common/maps.rs"]
 mod maps;

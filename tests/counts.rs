@@ -6,12 +6,48 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // helpers of tests
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 #[path = "common/weights.rs"]
 mod common;
 
 use common::{corpus, imported, shared, total, weights};
+
+/// A class of Transformers: its `model_type`, the config that it writes by default, and its row.
+struct Family {
+    name: String,
+    config: Value,
+    row: Value,
+}
+
+fn families() -> impl Iterator<Item = Family> {
+    include_str!("counted/defaults.jsonl").lines().map(|line| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let name = row["model_type"].as_str().unwrap().to_owned();
+        Family { name, config: row["config"].clone(), row }
+    })
+}
+
+impl Family {
+    /// The changes of a kind, each with what it is and the config that it makes.
+    fn changed(&self, kind: &str) -> impl Iterator<Item = (String, Value, &Value)> {
+        self.row[kind].as_array().into_iter().flatten().map(|change| {
+            let key = change["key"].as_str().unwrap();
+            let mut config = self.config.as_object().unwrap().clone();
+            let what = match change.get("value") {
+                Some(value) => {
+                    config.insert(key.into(), value.clone());
+                    format!("{} with {key} {value}", self.name)
+                }
+                None => {
+                    config.remove(key);
+                    format!("{} without {key}", self.name)
+                }
+            };
+            (what, Value::Object(config), change)
+        })
+    }
+}
 
 /// What the model here has, or why there is none.
 fn counted(name: &str, config: &Value) -> Result<f64, Vec<String>> {
@@ -34,26 +70,11 @@ fn compare(name: &str, config: &Value, truth: &Value, wrong: &mut Vec<String>) {
 
 #[test]
 fn default_configs_with_a_key_changed_have_the_counts_of_their_classes() {
-    let text = include_str!("counted/defaults.jsonl");
     let (mut wrong, mut compared) = (Vec::new(), 0);
-    for line in text.lines() {
-        let family: Value = serde_json::from_str(line).unwrap();
-        let name = family["model_type"].as_str().unwrap();
-        compare(name, &family["config"], &family, &mut wrong);
-        for change in family["changes"].as_array().unwrap() {
-            let key = change["key"].as_str().unwrap();
-            let mut config: Map<String, Value> = family["config"].as_object().unwrap().clone();
-            let what = match change.get("value") {
-                Some(value) => {
-                    config.insert(key.into(), value.clone());
-                    format!("{name} with {key} {value}")
-                }
-                None => {
-                    config.remove(key);
-                    format!("{name} without {key}")
-                }
-            };
-            compare(&what, &Value::Object(config), change, &mut wrong);
+    for family in families() {
+        compare(&family.name, &family.config, &family.row, &mut wrong);
+        for (what, config, change) in family.changed("changes") {
+            compare(&what, &config, change, &mut wrong);
             compared += 1;
         }
     }
@@ -63,20 +84,14 @@ fn default_configs_with_a_key_changed_have_the_counts_of_their_classes() {
 
 #[test]
 fn configs_that_contradict_themselves_are_refused() {
-    let text = include_str!("counted/defaults.jsonl");
     let (mut wrong, mut tried) = (Vec::new(), 0);
-    for line in text.lines() {
-        let family: Value = serde_json::from_str(line).unwrap();
-        let name = family["model_type"].as_str().unwrap();
-        for change in family["refused"].as_array().into_iter().flatten() {
-            let key = change["key"].as_str().unwrap();
-            let mut config: Map<String, Value> = family["config"].as_object().unwrap().clone();
-            config.insert(key.into(), change["value"].clone());
+    for family in families() {
+        for (what, config, _) in family.changed("refused") {
             tried += 1;
-            let (imported, _) = imported(name, &Value::Object(config).to_string());
+            let (imported, _) = imported(&family.name, &config.to_string());
             let reasons: Vec<_> = imported.findings.iter().map(|d| d.code.id()).collect();
             if imported.text.is_some() || reasons.iter().all(|code| *code != "E0806") {
-                wrong.push(format!("{name} with {key} {}: {reasons:?}", change["value"]));
+                wrong.push(format!("{what}: {reasons:?}"));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use mesa::Program;
-use mesa::drawing::{Drawing, Kind, Level, dot, draw, json, mermaid, place, svg};
+use mesa::drawing::{Drawing, Kind, Level, arrange, dot, draw, json, mermaid, svg};
 use mesa::evaluation::{Changes, evaluate};
 use mesa::lower::Leaf;
 
@@ -89,11 +89,11 @@ fn the_longest_way_is_a_chain_of_edges() {
 
 #[test]
 fn boxes_do_not_overlap_and_frames_hold_their_repeat_and_nothing_else() {
-    let apart = |a: &place::Area, b: &place::Area| {
+    let apart = |a: &arrange::Area, b: &arrange::Area| {
         a.x + a.w <= b.x || b.x + b.w <= a.x || a.y + a.h <= b.y || b.y + b.h <= a.y
     };
     for (name, drawing, _) in all() {
-        let picture = place::place(&drawing);
+        let picture = arrange::place(&drawing);
         assert_eq!(picture.boxes.len(), drawing.nodes.len());
         for (i, (id, a)) in picture.boxes.iter().enumerate() {
             assert!(a.x >= 0.0 && a.y >= 0.0, "{name}");

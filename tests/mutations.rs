@@ -11,22 +11,10 @@ use mesa::check::{NoFiles, Program};
 use mesa::diagnostic::{Diagnostic, codes};
 use mesa::source::{Origin, Place, SourceFile, Sources};
 
-/// Numbers that look random and are the same in every run.
-struct Random(u64);
+#[path = "common/dice.rs"]
+mod dice;
 
-impl Random {
-    fn next(&mut self) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize
-    }
-    fn below(&mut self, limit: usize) -> usize {
-        self.next() % limit.max(1)
-    }
-    fn pick<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
-        of[self.below(of.len())]
-    }
-}
+use dice::Dice;
 
 /// Pieces of the language, and things that break it.
 const PIECES: &[&str] = &[
@@ -106,21 +94,21 @@ fn boundary(text: &str, mut at: usize) -> usize {
 }
 
 /// A text after up to four edits: cut, double, splice, insert, exchange.
-fn mutate(text: &str, other: &str, random: &mut Random) -> String {
+fn mutate(text: &str, other: &str, dice: &mut Dice) -> String {
     let mut text = text.to_owned();
-    for _ in 0..=random.below(4) {
-        let a = boundary(&text, random.below(text.len() + 1));
-        let b = boundary(&text, random.below(text.len() + 1));
-        let near = boundary(&text, (a + random.below(12)).min(text.len()));
+    for _ in 0..=dice.below(4) {
+        let a = boundary(&text, dice.below(text.len() + 1));
+        let b = boundary(&text, dice.below(text.len() + 1));
+        let near = boundary(&text, (a + dice.below(12)).min(text.len()));
         let (from, to) = (a.min(b), a.max(b));
-        match random.below(8) {
+        match dice.below(8) {
             0 => text.truncate(a),
             1 => text.replace_range(a..near, ""),
             2 => text.replace_range(from..to, ""),
-            3 => text.insert_str(a, random.pick(PIECES)),
-            4 => text.replace_range(a..near, random.pick(PIECES)),
+            3 => text.insert_str(a, dice.pick(PIECES)),
+            4 => text.replace_range(a..near, dice.pick(PIECES)),
             5 => {
-                let cut = boundary(other, random.below(other.len() + 1));
+                let cut = boundary(other, dice.below(other.len() + 1));
                 text.insert_str(a, &other[cut..boundary(other, (cut + 80).min(other.len()))]);
             }
             6 => {
@@ -130,7 +118,7 @@ fn mutate(text: &str, other: &str, random: &mut Random) -> String {
             _ => {
                 // one word for another of the same text
                 let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).collect();
-                let (one, two) = (random.pick(&words).to_owned(), random.pick(&words).to_owned());
+                let (one, two) = (dice.pick(&words).to_owned(), dice.pick(&words).to_owned());
                 if !one.is_empty() {
                     text = text.replacen(&one, &two, 1);
                 }
@@ -202,13 +190,13 @@ fn examples_of_pages(scenarios: bool) -> Vec<String> {
 }
 
 fn run(corpus: &[String], count: usize, batch: usize, seed: u64) {
-    let mut random = Random(seed);
+    let mut dice = Dice(seed);
     let mut texts = Vec::with_capacity(batch);
     for _ in 0..count.div_ceil(batch) {
         for _ in 0..batch {
-            let text = &corpus[random.below(corpus.len())];
-            let other = &corpus[random.below(corpus.len())];
-            texts.push(mutate(text, other, &mut random));
+            let text = &corpus[dice.below(corpus.len())];
+            let other = &corpus[dice.below(corpus.len())];
+            texts.push(mutate(text, other, &mut dice));
         }
         check_in_time(std::mem::take(&mut texts), Duration::from_secs(60));
     }

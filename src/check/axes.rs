@@ -6,7 +6,7 @@ use super::program::ItemRef;
 use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::{Diagnostic, closest};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::ir::{Axis, AxisId, AxisSize, Role, Tensor, TensorId};
 use crate::name::Name;
 use crate::source::Place;
@@ -123,12 +123,11 @@ impl<'p> Checker<'p> {
                 env.bind(factor_name, Value::Error);
                 return;
             }
-            let origin = Origin {
-                name: factor_name,
-                kind: OriginKind::Inferred,
-                place: env.site().place(value.span),
-                rule: Some("the whole divided by its other parts"),
-            };
+            let origin = Origin::inferred(
+                factor_name,
+                env.site().place(value.span),
+                "the whole divided by its other parts",
+            );
             let size = self.graph.named(size, origin);
             let axis = self.new_axis(factor_name, AxisSize::Fixed(size), at);
             env.bind(factor_name, Value::Axis(axis));

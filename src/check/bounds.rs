@@ -5,7 +5,7 @@
 
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::name::Name;
 use crate::quantity::figure::Figure;
 use crate::source::Place;
@@ -33,12 +33,7 @@ impl Checker<'_> {
         place: Place,
     ) -> Option<()> {
         let dimension = self.graph.dimension(id);
-        let origin = Origin {
-            name: Name::new("0"),
-            kind: OriginKind::Inferred,
-            place,
-            rule: Some("nothing is less"),
-        };
+        let origin = Origin::inferred(Name::new("0"), place, "nothing is less");
         let zero = self.graph.constant(0.0, dimension, origin);
         let holds = self.graph.binary(if more { Op::Lt } else { Op::Le }, zero, id);
         if self.decide(holds) != Some(false) {

@@ -179,10 +179,15 @@ impl<'p> Checker<'p> {
         }
     }
 
+    /// Nothing of a quantity, and why.
+    pub fn zero(&mut self, dimension: Dimension, place: Place, rule: &'static str) -> ExprId {
+        let origin = Origin::inferred(Name::new("none"), place, rule);
+        self.graph.constant(0.0, dimension, origin)
+    }
+
     /// A plain number as a node, for values that the compiler counts.
     pub fn counted(&mut self, value: f64, name: &str, place: Place, rule: &'static str) -> ExprId {
-        let origin =
-            Origin { name: Name::new(name), kind: OriginKind::Inferred, place, rule: Some(rule) };
+        let origin = Origin::inferred(Name::new(name), place, rule);
         self.graph.constant(value, Dimension::NONE, origin)
     }
 }

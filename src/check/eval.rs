@@ -13,6 +13,7 @@ use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
 use crate::syntax::ast::{Expr, ExprKind, Text, TextPart, UnaryOp, UnitExpr};
+use crate::syntax::{NO_THOUSANDS, THOUSANDS, WITHOUT_THOUSANDS};
 
 /// What a number is called that has no other name.
 static VALUE: LazyLock<Name> = LazyLock::new(|| Name::new("value"));
@@ -172,9 +173,8 @@ impl<'p> Checker<'p> {
             place,
             "not a unit",
         );
-        if crate::syntax::THOUSANDS.contains(&ident.name.text()) {
-            let note = "a number has no suffix for thousands: write `32_000`, or `32 * 1024`";
-            self.report(diagnostic.note(note));
+        if THOUSANDS.contains(&ident.name.text()) {
+            self.report(diagnostic.note(format!("{NO_THOUSANDS}: {WITHOUT_THOUSANDS}")));
             return;
         }
         let names = self.program.unit_names();

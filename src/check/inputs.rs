@@ -5,7 +5,7 @@ use super::program::ItemRef;
 use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::Diagnostic;
-use crate::expr::{Origin, OriginKind};
+use crate::expr::Origin;
 use crate::ir::{AxisId, AxisSize, Role, TensorId};
 use crate::source::Place;
 use crate::syntax::ast::{Arg, AxisRef, Body, Clauses, Ident, StmtKind};
@@ -265,12 +265,7 @@ impl<'p> Checker<'p> {
                     ids.extend(self.axis_named(axis, env));
                     continue;
                 }
-                let origin = Origin {
-                    name: axis.name.name,
-                    kind: OriginKind::Inferred,
-                    place,
-                    rule: Some("an axis of the caller"),
-                };
+                let origin = Origin::inferred(axis.name.name, place, "an axis of the caller");
                 let size = self.graph.constant(f64::NAN, crate::quantity::Dimension::NONE, origin);
                 let id = self.new_axis(axis.name.name, AxisSize::Fixed(size), place);
                 env.bind(axis.name.name, Value::Axis(id));

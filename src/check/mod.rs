@@ -4,7 +4,6 @@
 //! and every finding, none of which is caused by another.
 
 mod adapters;
-mod again;
 mod arguments;
 mod arithmetic;
 mod arms;
@@ -18,6 +17,7 @@ mod constants;
 mod control;
 mod cut;
 mod declaration;
+mod definitions;
 mod discard;
 mod earlier;
 mod eval;
@@ -30,7 +30,6 @@ mod instance;
 mod items;
 mod kept;
 pub mod library;
-mod library_items;
 mod limits;
 pub(crate) mod lint;
 mod names;
@@ -48,6 +47,7 @@ mod program;
 mod ranges;
 mod readers;
 mod recompute;
+mod rematerialize;
 mod rounds;
 mod runtime;
 mod said;

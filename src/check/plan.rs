@@ -6,7 +6,7 @@ use super::object::Object;
 use super::value::Value;
 use super::{Checker, Machine, codes};
 use crate::diagnostic::{Diagnostic, closest, listed};
-use crate::expr::{ExprId, Origin, OriginKind};
+use crate::expr::{ExprId, Origin};
 use crate::ir::{Kept, MeshAxis, MeshId, Plan, Schedule, ShardRule, Zero};
 use crate::name::Name;
 use crate::quantity::Dimension;
@@ -233,12 +233,11 @@ impl<'p> Checker<'p> {
                     *size = Some(self.unknown_number(name, Dimension::NONE, place, rule));
                     continue;
                 };
-                let origin = Origin {
-                    name: axis.name.name,
-                    kind: OriginKind::Inferred,
+                let origin = Origin::inferred(
+                    axis.name.name,
                     place,
-                    rule: Some("the devices of the machine over the other mesh axes"),
-                };
+                    "the devices of the machine over the other mesh axes",
+                );
                 let rest = match fixed {
                     Some(fixed) => {
                         let share = self.graph.div(machine.devices, fixed);
@@ -270,12 +269,8 @@ impl<'p> Checker<'p> {
                 across: axis.across.map(|a| a.name),
             });
         }
-        let origin = Origin {
-            name: Name::new("plan.devices"),
-            kind: OriginKind::Inferred,
-            place,
-            rule: Some("the product of the mesh axes"),
-        };
+        let origin =
+            Origin::inferred(Name::new("plan.devices"), place, "the product of the mesh axes");
         plan.devices = Some(self.graph.named(devices, origin));
         good
     }

@@ -6,7 +6,7 @@
 use super::value::{Env, Value};
 use super::{Checker, Guard, codes};
 use crate::diagnostic::Diagnostic;
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind};
@@ -24,12 +24,7 @@ impl<'p> Checker<'p> {
             let place = env.site().place(condition.span);
             let yes = self.layer_count(condition, index, rounds, env)?;
             let no = self.graph.sub(rounds, yes);
-            let origin = |name: &str, rule| Origin {
-                name: Name::new(name),
-                kind: OriginKind::Inferred,
-                place,
-                rule: Some(rule),
-            };
+            let origin = |name: &str, rule| Origin::inferred(Name::new(name), place, rule);
             let yes = self.graph.named(yes, origin("layers_where", "rounds that fulfil this"));
             let no = self.graph.named(no, origin("other_layers", "rounds that do not"));
             return Some(vec![yes, no]);

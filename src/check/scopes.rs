@@ -5,8 +5,8 @@
 
 use std::rc::Rc;
 
-use super::again::own_names;
 use super::object::Entry;
+use super::rematerialize::own_names;
 use super::{Checker, Object, closest, codes, scope_matches, show_rule};
 use crate::diagnostic::Diagnostic;
 use crate::graph::op_matches;

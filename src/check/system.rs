@@ -125,12 +125,11 @@ impl<'p> Checker<'p> {
         place: Place,
     ) -> Option<Machine<'p>> {
         let devices = levels.last().map(|(level, _)| level.devices)?;
-        let origin = Origin {
-            name: Name::new(&format!("{}.devices", object.name)),
-            kind: OriginKind::Inferred,
+        let origin = Origin::inferred(
+            Name::new(&format!("{}.devices", object.name)),
             place,
-            rule: Some("the product of the counts of its levels"),
-        };
+            "the product of the counts of its levels",
+        );
         let devices = self.graph.named(devices, origin);
         let system = System {
             name: Some(object.name),

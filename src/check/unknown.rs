@@ -10,7 +10,7 @@ use super::types::Ty;
 use super::value::Value;
 use super::{Checker, codes, schema};
 use crate::diagnostic::{Diagnostic, Safety};
-use crate::expr::{ExprId, Origin, OriginKind};
+use crate::expr::{ExprId, Origin};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::{Place, Span};
@@ -28,7 +28,7 @@ impl<'p> Checker<'p> {
         place: Place,
         rule: &'static str,
     ) -> ExprId {
-        let origin = Origin { name, kind: OriginKind::Inferred, place, rule: Some(rule) };
+        let origin = Origin::inferred(name, place, rule);
         self.graph.constant(f64::NAN, dimension, origin)
     }
 

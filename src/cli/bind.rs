@@ -5,11 +5,9 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use super::Outcome;
 use super::input::{self, shown};
-use super::screen::Screen;
+use super::screen::{Format, Screen};
 use crate::bind::{Bound, bind, bind_beside, checkpoint};
 use crate::check::{Checker, Program};
 use crate::diagnostic::miette::{Outer, narrate};
@@ -49,15 +47,6 @@ pub(super) struct Args {
     /// How the report is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
-}
-
-/// `--format`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs, versioned
-    Json,
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {

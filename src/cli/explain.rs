@@ -6,10 +6,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::ValueEnum;
-
 use super::overrides::Overrides;
-use super::screen::Screen;
+use super::screen::{Format, Screen};
 use super::{Outcome, eval, input};
 use crate::diagnostic::Severity;
 use crate::diagnostic::miette::Outer;
@@ -75,15 +73,6 @@ const TERMS: usize = 10;
 const LINES: usize = 50;
 /// The most levels that are tried for it.
 const DEEPEST: usize = 6;
-
-/// `--format`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
     let mut loaded = input::load(std::slice::from_ref(&args.file))?;

@@ -4,10 +4,9 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use serde_json::json;
 
-use super::screen::Screen;
+use super::screen::{Format, Screen};
 use super::{Outcome, eval, input};
 use crate::check::{Checker, Program, check_module};
 use crate::diagnostic::Severity;
@@ -56,15 +55,6 @@ pub(super) struct Args {
     /// How the result is written
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
-}
-
-/// `--format`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
 }
 
 pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {

@@ -20,6 +20,15 @@ pub(super) enum ColorWhen {
     Never,
 }
 
+/// `--format` of commands that write for people or for programs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Text,
+    /// For programs, versioned
+    Json,
+}
+
 /// What the process prints to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Screen {

@@ -1,9 +1,10 @@
 //! What runs, drawn: the dataflow of a pass with its layouts, collectives and times.
 //!
 //! In: a lowered scenario. Out: a [`Drawing`], made once, and one file for each way to write it:
-//! [`svg`], [`dot`], [`mermaid`], [`json`]. Positions are computed here ([`mod@place`]), so that a
+//! [`svg`], [`dot`], [`mermaid`], [`json`]. Positions are computed here ([`arrange`]), so that a
 //! picture needs no other program.
 
+pub mod arrange;
 mod build;
 pub mod dot;
 pub mod json;
@@ -11,9 +12,7 @@ mod merge;
 pub mod mermaid;
 mod page;
 mod paths;
-pub mod place;
 pub mod placement;
-
 pub mod svg;
 pub mod timeline;
 

@@ -1,7 +1,7 @@
 //! The drawing as a picture that stands for itself: no script, no font, no other file.
 
+use super::arrange::{Area, LINE, PAD, place, width};
 use super::page::{LEFT, Page, below, escaped, line_of};
-use super::place::{Area, LINE, PAD, place, width};
 use super::{Drawing, Kind, Node, NodeId, lines};
 
 /// How wide the legend is.

@@ -123,6 +123,24 @@ impl Graph {
     pub fn ids(&self) -> impl Iterator<Item = ExprId> + use<> {
         (0..self.nodes.len()).map(|i| ExprId(i as u32))
     }
+    /// The roots and all that they are computed from, operands before users.
+    #[must_use]
+    pub fn below(&self, roots: &[ExprId]) -> Vec<ExprId> {
+        let mut reached = vec![false; self.len()];
+        let mut stack: Vec<ExprId> = roots.to_vec();
+        let mut order = Vec::new();
+        while let Some(id) = stack.pop() {
+            match reached.get_mut(id.index()) {
+                Some(seen) if !*seen => *seen = true,
+                _ => continue,
+            }
+            order.push(id);
+            stack.extend(self.node(id).operands());
+        }
+        // Operands have lower positions than their users.
+        order.sort_unstable();
+        order
+    }
     /// A node.
     #[must_use]
     #[allow(clippy::indexing_slicing)] // ids come from this graph

@@ -61,6 +61,11 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// What the compiler found by a rule, which says in words how.
+    #[must_use]
+    pub fn inferred(name: Name, place: Place, rule: &'static str) -> Self {
+        Self { name, kind: OriginKind::Inferred, place, rule: Some(rule) }
+    }
     /// A hash: name and span tell nearly all origins apart.
     pub(super) fn hash(&self) -> u64 {
         let Span { start, end } = self.place.span;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashSet;
 
 use super::layout::Shard;
-use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Graph, Op, Origin};
 use crate::ir::model::Instance;
 use crate::ir::{AxisId, AxisSize, MeshId, Model, Plan};
 use crate::name::Name;
@@ -175,11 +175,12 @@ impl<'a> Rules<'a> {
         }
         let wholes = &self.model.axes[axis].whole;
         let whole = *wholes.iter().find(|w| self.names_axis(&rule.axis, **w))?;
-        let origin = |rule_text| Origin {
-            name: Name::new(&format!("shards({})", self.model.axes[axis].name)),
-            kind: OriginKind::Inferred,
-            place: rule.place,
-            rule: Some(rule_text),
+        let origin = |rule_text| {
+            Origin::inferred(
+                Name::new(&format!("shards({})", self.model.axes[axis].name)),
+                rule.place,
+                rule_text,
+            )
         };
         let parts = &self.model.axes[whole].parts;
         let mut rest = n;

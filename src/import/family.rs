@@ -1,55 +1,13 @@
-//! What the keys of a config mean, by architecture: the table `families.toml`, read once.
+//! What a family of configs says, as it stands in a file of `families/`.
 //!
-//! In: nothing but that file. Out: [`Family`], with what it inherits filled in.
+//! In: an entry of the table. Out: [`Family`], with what it inherits, and its rules.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use serde::Deserialize;
 
 use super::json::{Kind, Member, Node};
-use super::values::all_hold;
 use crate::source::Span;
-
-/// The whole table.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Table {
-    /// Keys that say nothing about cost, in every family.
-    pub ignored: Vec<String>,
-    /// How the names of keys end that say which token means something: they cost nothing.
-    pub token_ends: Vec<String>,
-    /// Keys that, when set, mean layers which the library does not have.
-    pub refused: BTreeMap<String, String>,
-    /// Keys over which the objects of a config should not differ.
-    pub agreeing: Vec<String>,
-    /// Activations of configs by the ops of the library.
-    pub activations: BTreeMap<String, String>,
-    /// `torch_dtype` by the formats of the library.
-    pub dtypes: BTreeMap<String, String>,
-    /// How the names of architectures end.
-    pub heads: Heads,
-    /// Rules of parameters of any block, for families that have none of their own.
-    #[serde(default)]
-    shared: BTreeMap<String, Entry>,
-    /// Blocks or weights of the library by the names of modules in checkpoints.
-    pub modules: BTreeMap<String, Vec<String>>,
-    /// The families as they are written.
-    family: Vec<Family>,
-    /// The families with what they inherit.
-    #[serde(skip)]
-    whole: Vec<Family>,
-}
-
-/// How the names of architectures end.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Heads {
-    /// Those whose output is logits of the next token.
-    pub causal: Vec<String>,
-    /// Other ends, by the parameter that a block must have to end so.
-    pub others: BTreeMap<String, Vec<String>>,
-}
 
 /// Architectures whose configs have the same keys.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -64,7 +22,7 @@ pub struct Family {
     pub block: String,
     /// The family that says the rest.
     #[serde(default)]
-    inherits: Option<String>,
+    pub(super) inherits: Option<String>,
     /// Every family that says a part of it.
     #[serde(skip)]
     pub bases: Vec<String>,
@@ -121,7 +79,7 @@ pub struct Family {
 /// A parameter as the table writes it: only a key, or more, or several of which one holds.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-enum Entry {
+pub(super) enum Entry {
     Key(String),
     Rule(Box<Rule>),
     Cases(Vec<Rule>),
@@ -339,6 +297,17 @@ impl Family {
         self.parameters.keys().map(String::as_str)
     }
 
+    /// This family with the rules of any block for parameters that have none, and its defaults as
+    /// members of a config.
+    pub(super) fn completed(mut self, shared: &BTreeMap<String, Entry>) -> Self {
+        for (name, entry) in shared {
+            self.parameters.entry(name.clone()).or_insert_with(|| entry.clone());
+        }
+        self.members = self.defaults.iter().map(member).collect();
+        self.wrapped_members = self.wrapped.iter().map(member).collect();
+        self
+    }
+
     /// This family with what `base` says where it is silent.
     #[must_use]
     pub fn over(mut self, base: Self) -> Self {
@@ -375,109 +344,15 @@ impl Family {
     }
 }
 
-impl Table {
-    /// The table that is part of the program.
-    pub fn get() -> &'static Self {
-        static TABLE: LazyLock<Table> = LazyLock::new(|| {
-            let read: Result<Table, _> = toml::from_str(include_str!("families.toml"));
-            debug_assert!(read.is_ok(), "{read:?}");
-            let mut table = read.unwrap_or_default();
-            table.whole = table.family.iter().filter_map(|f| table.whole(f)).collect();
-            table
-        });
-        &TABLE
-    }
-
-    /// The family with this `model_type`: one around another where `around`, else another.
-    #[must_use]
-    pub fn family(&self, model_type: &str, around: bool) -> Option<&Family> {
-        let is_it = |f: &&Family| f.model_types.iter().any(|t| t == model_type);
-        let mut all = self.whole.iter().filter(is_it);
-        all.clone().find(|f| f.wraps.is_some() == around).or_else(|| all.next())
-    }
-
-    /// The family of this name.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Option<&Family> {
-        self.whole.iter().find(|f| f.name == name)
-    }
-
-    /// A family with what it inherits.
-    fn whole(&self, family: &Family) -> Option<Family> {
-        let mut family = family.clone();
-        // A base must be another family; the bound ends a circle in a broken table.
-        for _ in 0..self.family.len() {
-            let Some(base) = family.inherits.take() else { break };
-            let base = self.family.iter().find(|f| f.name == base)?.clone();
-            family.bases.push(base.name.clone());
-            family.inherits.clone_from(&base.inherits);
-            family = family.over(base);
-        }
-        let member = |(key, value): (&String, &Scalar)| {
-            let span = Span::new(0, 1);
-            let kind = match value {
-                Scalar::Bool(b) => Kind::Bool(*b),
-                Scalar::Number(n) => Kind::Number(*n),
-                Scalar::Text(text) => Kind::Text(text.clone()),
-                Scalar::List(items) => {
-                    let node = |n: &f64| Node { span, kind: Kind::Number(*n) };
-                    Kind::List(items.iter().map(node).collect())
-                }
-            };
-            Member { key: key.clone(), span, value: Node { span, kind } }
-        };
-        for (name, entry) in &self.shared {
-            family.parameters.entry(name.clone()).or_insert_with(|| entry.clone());
-        }
-        family.members = family.defaults.iter().map(member).collect();
-        family.wrapped_members = family.wrapped.iter().map(member).collect();
-        Some(family)
-    }
-
-    /// The family that reads a config in place of the one that its `model_type` says.
-    #[must_use]
-    pub fn instead<'t>(&'t self, family: &'t Family, config: &Node) -> &'t Family {
-        let holds = |i: &&Instead| all_hold(&i.when, |key| config.at(key).map(|m| &m.value));
-        let other = family.instead.iter().find(holds);
-        other.and_then(|i| self.named(&i.family)).unwrap_or(family)
-    }
-
-    /// Families around others.
-    pub fn wrapping(&self) -> impl Iterator<Item = &Family> {
-        self.whole.iter().filter(|f| f.wraps.is_some())
-    }
-
-    /// Every `model_type` that is known.
-    pub fn model_types(&self) -> impl Iterator<Item = &str> {
-        self.family.iter().flat_map(|f| &f.model_types).map(String::as_str)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_family_can_be_found_and_names_a_block() {
-        let table = Table::get();
-        let types: Vec<&str> = table.model_types().collect();
-        assert!(types.len() > 30, "{types:?}");
-        for model_type in types {
-            let family = table.family(model_type, false).unwrap();
-            assert!(!family.block.is_empty() || family.wraps.is_some(), "{model_type}");
-            // A family that wraps another has that one's sizes.
-            let sized = family.parameters().any(|p| ["layers", "depth"].contains(&p));
-            assert!(sized || family.wraps.is_some(), "{model_type}");
-        }
-    }
-
-    #[test]
-    fn a_family_inherits_what_it_does_not_say() {
-        let gemma = Table::get().family("gemma3_text", false).unwrap();
-        assert_eq!(gemma.block, "Llama");
-        assert_eq!(gemma.rules("hidden")[0].key.0, ["hidden_size"]);
-        assert_eq!(gemma.rules("norm_after")[0].value.as_deref(), Some("true"));
-        assert_eq!(gemma.rules("global_every")[0].default.as_deref(), Some("6"));
-        assert!(gemma.rules("context").is_empty());
-    }
+/// A default as if it stood in a config.
+fn member((key, value): (&String, &Scalar)) -> Member {
+    let span = Span::new(0, 1);
+    let node = |kind| Node { span, kind };
+    let value = match value {
+        Scalar::Bool(b) => Kind::Bool(*b),
+        Scalar::Number(n) => Kind::Number(*n),
+        Scalar::Text(text) => Kind::Text(text.clone()),
+        Scalar::List(items) => Kind::List(items.iter().map(|n| node(Kind::Number(*n))).collect()),
+    };
+    Member { key: key.clone(), span, value: node(value) }
 }

@@ -2,13 +2,12 @@
 //!
 //! In: a config whose parameters have been read. Out: findings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::family::{Only, Scalar};
 use super::first;
 use super::json::{Kind, Member, Node};
 use super::read::{Reader, is_set};
-use super::sum;
 use crate::diagnostic::{Diagnostic, codes};
 
 impl Reader<'_> {
@@ -108,7 +107,7 @@ impl Reader<'_> {
         }
         if let Some(from) = &only.from {
             let Kind::Number(n) = value.kind else { return false };
-            return self.known(from).is_none_or(|wanted| wanted == n);
+            return self.sum_of(from).is_none_or(|wanted| wanted == n);
         }
         if let Some((list, word)) = only.positions.as_deref().and_then(|p| p.split_once('=')) {
             return self.stands_at(list, word, value);
@@ -127,22 +126,6 @@ impl Reader<'_> {
             return !only.except.iter().any(is_it);
         }
         only.values.iter().any(is_it)
-    }
-
-    /// Arithmetic over parameters and keys, where all of them are there.
-    fn known(&mut self, from: &str) -> Option<f64> {
-        let mut numbers = BTreeMap::new();
-        for name in sum::names(from) {
-            let number = match self.numbers.get(&name) {
-                Some(number) => *number,
-                None => match self.key(&name)?.value.kind {
-                    Kind::Number(n) => n,
-                    _ => return None,
-                },
-            };
-            numbers.insert(name, number);
-        }
-        sum::value(from, &|name| numbers.get(name).copied())
     }
 
     /// Whether a value lists the positions of a word in a list, or is no more than there are of

@@ -5,8 +5,8 @@
 //! repository is ever run. The steps:
 //!
 //! 1. [`json`]: text to values with places
-//! 2. [`family`]: what the keys mean, by architecture; the table `families.toml`
-//! 3. `read`, `values`: keys to arguments of a block of the library; `quantization`, `shapes`: formats
+//! 2. [`family`]: what the keys mean, by architecture; `table` reads it from `families/`
+//! 3. `read`, `values`: keys to arguments of a block of the library; `quantization`, `schemes`: formats
 //! 4. [`write`]: arguments to a model
 //!
 //! and then the model is checked like one that a person wrote: whatever is found there means that
@@ -18,8 +18,9 @@ mod layers;
 mod limits;
 mod quantization;
 mod read;
-mod shapes;
+mod schemes;
 mod sum;
+mod table;
 pub mod update;
 mod values;
 mod write;

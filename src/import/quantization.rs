@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::json::{Kind, Member, Node};
 use super::read::{Reader, is_set};
-use super::shapes::{Shape, groups, method, modules, number, said, shape};
+use super::schemes::{Shape, groups, method, modules, number, said, shape};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::source::{Place, Span};
 

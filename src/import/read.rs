@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::family::{Family, Table};
+use super::family::Family;
 use super::first;
 use super::json::{Kind, Member, Node};
 use super::quantization::Format;
+use super::table::Table;
 use crate::check::{ItemRef, Program, closest};
 use crate::diagnostic::{Code, Diagnostic, codes};
 use crate::name::Name;

@@ -23,7 +23,13 @@ pub(super) enum Found {
     Wrong,
 }
 
-impl Reader<'_> {
+/// The numbers that arithmetic is over, by name, and where the first of them that is a key stands.
+struct Terms {
+    numbers: BTreeMap<String, f64>,
+    span: Option<Span>,
+}
+
+impl<'c> Reader<'c> {
     /// The arguments of the block of the family.
     pub fn arguments(&mut self) -> Vec<Argument> {
         let library = self.library;
@@ -237,38 +243,55 @@ impl Reader<'_> {
         Found::Default
     }
 
-    /// Arithmetic over keys and parameters.
-    pub(super) fn worked_out(&mut self, parameter: &Parameter<'_>, from: &str) -> Found {
-        let mut values: BTreeMap<String, f64> = BTreeMap::new();
-        let mut span = None;
+    /// What arithmetic is over; else the first name without a number, and its key if that is there.
+    fn terms(&mut self, from: &str) -> Result<Terms, (String, Option<&'c Member>)> {
+        let mut terms = Terms { numbers: BTreeMap::new(), span: None };
         for name in sum::names(from) {
-            if let Some(number) = self.numbers.get(&name) {
-                values.insert(name, *number);
-                continue;
-            }
-            match self.key(&name).map(|member| (member, one_of_all(&member.value))) {
-                Some((Member { span: at, .. }, Kind::Number(n))) => {
-                    values.insert(name, *n);
-                    span = span.or(Some(*at));
-                }
-                // A null is as good as no key.
-                Some((member, kind)) if *kind != Kind::Null => {
-                    let title = format!("`{name}` is {}", member.value.shown());
-                    let at = member.value.span;
-                    self.report(codes::CONFIG_KEY_WRONG, title, at, "a number is wanted");
-                    return Found::Wrong;
-                }
-                // A parameter that was wrong itself is reported already.
-                _ if !self.family.rules(&name).is_empty() => return Found::Wrong,
-                _ => {
-                    let title = format!("the config has no `{name}`");
-                    let whole = first(self.root.span);
-                    self.report(codes::CONFIG_KEY_MISSING, title, whole, "a key is missing");
-                    return Found::Wrong;
-                }
-            }
+            let number = match self.numbers.get(&name) {
+                Some(number) => *number,
+                None => match self.key(&name).map(|member| (member, one_of_all(&member.value))) {
+                    Some((member, Kind::Number(n))) => {
+                        terms.span = terms.span.or(Some(member.span));
+                        *n
+                    }
+                    // A null is as good as no key.
+                    other => {
+                        let there = other.filter(|(_, kind)| **kind != Kind::Null);
+                        return Err((name, there.map(|(member, _)| member)));
+                    }
+                },
+            };
+            terms.numbers.insert(name, number);
         }
-        let value = sum::value(from, &|name| values.get(name).copied());
+        Ok(terms)
+    }
+
+    /// Arithmetic over keys and parameters, where all of them are there.
+    pub(super) fn sum_of(&mut self, from: &str) -> Option<f64> {
+        let terms = self.terms(from).ok()?;
+        sum::value(from, &|name| terms.numbers.get(name).copied())
+    }
+
+    /// A parameter that is worked out from keys and parameters.
+    pub(super) fn worked_out(&mut self, parameter: &Parameter<'_>, from: &str) -> Found {
+        let Terms { numbers, span } = match self.terms(from) {
+            Ok(terms) => terms,
+            Err((name, Some(member))) => {
+                let title = format!("`{name}` is {}", member.value.shown());
+                let at = member.value.span;
+                self.report(codes::CONFIG_KEY_WRONG, title, at, "a number is wanted");
+                return Found::Wrong;
+            }
+            // A parameter that was wrong itself is reported already.
+            Err((name, None)) if !self.family.rules(&name).is_empty() => return Found::Wrong,
+            Err((name, None)) => {
+                let title = format!("the config has no `{name}`");
+                let whole = first(self.root.span);
+                self.report(codes::CONFIG_KEY_MISSING, title, whole, "a key is missing");
+                return Found::Wrong;
+            }
+        };
+        let value = sum::value(from, &|name| numbers.get(name).copied());
         let at = span.unwrap_or(first(self.root.span));
         match value.and_then(|v| number_text(v, parameter.ty).ok()) {
             Some(text) => {

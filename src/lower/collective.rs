@@ -181,11 +181,12 @@ impl<'p> Checker<'p> {
         let time = self.library_number(function, &args)?;
         let volume = self.library_number(&format!("{of_volume}_volume"), &volume_args)?;
         let axis = mesh.join(",");
-        let origin = |what: &str, rule_text| Origin {
-            name: Name::new(&format!("{word} of {tensor} over {axis}{what}")),
-            kind: OriginKind::Inferred,
-            place: conversion.model_place,
-            rule: Some(rule_text),
+        let origin = |what: &str, rule_text| {
+            Origin::inferred(
+                Name::new(&format!("{word} of {tensor} over {axis}{what}")),
+                conversion.model_place,
+                rule_text,
+            )
         };
         let time = self.graph.named(time, origin("", "the library's formula for it"));
         let bytes = self.graph.named(volume, origin(": bytes", "logical bytes sent by a device"));

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::graph::Shard;
 use crate::ir::model::Sparse;
 use crate::ir::{AxisId, AxisSize, Model, Tensor, TensorId};
@@ -252,12 +252,7 @@ impl<'p> Checker<'p> {
         match product {
             Some(id) => Value::Num(id),
             None => {
-                let origin = Origin {
-                    name: Name::new("1"),
-                    kind: OriginKind::Inferred,
-                    place,
-                    rule: Some("no axes: one element"),
-                };
+                let origin = Origin::inferred(Name::new("1"), place, "no axes: one element");
                 Value::Num(self.graph.constant(1.0, Dimension::NONE, origin))
             }
         }
@@ -279,12 +274,8 @@ impl<'p> Checker<'p> {
         if let Some(density) = t.density {
             bytes = self.graph.mul(bytes, density);
         }
-        let origin = Origin {
-            name: self.bytes_of(t),
-            kind: OriginKind::Inferred,
-            place: t.place,
-            rule: Some("elements times bytes per element"),
-        };
+        let origin =
+            Origin::inferred(self.bytes_of(t), t.place, "elements times bytes per element");
         Value::Num(self.graph.named(bytes, origin))
     }
 

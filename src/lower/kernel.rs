@@ -404,7 +404,7 @@ impl<'p> Checker<'p> {
                         && let Some(made) = self.frame_number(*made, instance.place)
                     {
                         let rule = "all of it has just been made";
-                        let origin = self.origin("nothing", instance.place, rule);
+                        let origin = Origin::inferred(Name::new("nothing"), instance.place, rule);
                         let none = self.graph.constant(0.0, Dimension::BYTES, origin);
                         let before = self.graph.sub(up, made);
                         up = self.graph.binary(Op::Max, none, before);

@@ -10,11 +10,12 @@ use super::results::{Leaf, Results};
 use super::stores::Held;
 use super::training::Cut;
 use crate::check::{Checker, Value};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::graph::{LaidStep, Shard, Version};
 use crate::ir::{OpId, Role, TensorId};
 use crate::name::Name;
 use crate::quantity::Dimension;
+use crate::source::Place;
 
 /// Bytes by stage of a pipeline.
 #[derive(Clone, Copy, Default)]
@@ -48,13 +49,7 @@ impl<'p> Checker<'p> {
             }
         };
         let activations = self.working_set(setting, prefill);
-        let zero = Origin {
-            name: Name::new("none"),
-            kind: OriginKind::Inferred,
-            place: setting.place,
-            rule: Some("nothing of this kind is kept"),
-        };
-        let none = self.graph.constant(0.0, Dimension::BYTES, zero);
+        let none = self.zero(Dimension::BYTES, setting.place, "nothing of this kind is kept");
         let (capacity, _) = self.main_memory(&setting.machine.chip)?;
         let buffers = self.library_number("buffer_bytes", &[])?;
         let args = [("capacity", Value::Num(capacity))];
@@ -70,33 +65,54 @@ impl<'p> Checker<'p> {
             ("buffers", buffers, "scratch memory of the libraries"),
             ("reserve", reserve, "what no tensor can have"),
         ];
+        let fits = self.memory_results(root, place, capacity, &parts, results)?;
+        let there = self.store_results(root, setting, &held, cut, results)?;
+        self.fits_result(root, place, fits, there, results);
+        Some(())
+    }
+
+    /// The parts of a memory by their names and what they are, their sum, and what is left of its
+    /// capacity; gives whether all of it fits.
+    pub(super) fn memory_results(
+        &mut self,
+        root: &str,
+        place: Place,
+        capacity: ExprId,
+        parts: &[(&'static str, ExprId, &'static str)],
+        results: &mut Results,
+    ) -> Option<ExprId> {
         let mut ids = Vec::new();
         for (name, id, rule) in parts {
-            let id = self.result_node(&format!("{root}.{name}"), id, setting.place, rule);
-            results.number(format!("{root}.{name}"), id);
-            ids.push(id);
+            let path = format!("{root}.{name}");
+            ids.push(results.put(&mut self.graph, &path, *id, place, rule));
         }
         let total = self.graph.sum(ids)?;
-        let total = self.result_node(
-            &format!("{root}.total"),
-            total,
-            setting.place,
-            "the sum of all parts",
-        );
-        results.number(format!("{root}.total"), total);
+        let path = format!("{root}.total");
+        let total = results.put(&mut self.graph, &path, total, place, "the sum of all parts");
         results.number(format!("{root}.capacity"), capacity);
         let left = self.graph.sub(capacity, total);
         let headroom = self.graph.div(left, capacity);
         let rule = "what is left of the capacity, as a share of it";
-        let headroom = self.result_node(&format!("{root}.headroom"), headroom, setting.place, rule);
-        results.number(format!("{root}.headroom"), headroom);
-        let mut fits = self.graph.binary(Op::Le, total, capacity);
-        if let Some(there) = self.store_results(root, setting, &held, cut, results)? {
-            fits = self.graph.binary(Op::And, fits, there);
+        let path = format!("{root}.headroom");
+        results.put(&mut self.graph, &path, headroom, place, rule);
+        Some(self.graph.binary(Op::Le, total, capacity))
+    }
+
+    /// Whether everything fits: into this memory, and what lies elsewhere too.
+    pub(super) fn fits_result(
+        &mut self,
+        root: &str,
+        place: Place,
+        mut fits: ExprId,
+        elsewhere: Option<ExprId>,
+        results: &mut Results,
+    ) {
+        if let Some(elsewhere) = elsewhere {
+            fits = self.graph.binary(Op::And, fits, elsewhere);
         }
-        let fits = self.result_node(&format!("{root}.fits"), fits, place, "total <= capacity");
-        results.leaves.insert(format!("{root}.fits"), Leaf::Flag(fits));
-        Some(())
+        let path = format!("{root}.fits");
+        let fits = self.result_node(&path, fits, place, "total <= capacity");
+        results.leaves.insert(path, Leaf::Flag(fits));
     }
 
     /// Weights on a device of each kind of stage, and those that lie elsewhere.
@@ -176,11 +192,10 @@ impl<'p> Checker<'p> {
         &mut self,
         path: &str,
         id: ExprId,
-        place: crate::source::Place,
+        place: Place,
         rule: &'static str,
     ) -> ExprId {
-        let origin =
-            Origin { name: Name::new(path), kind: OriginKind::Inferred, place, rule: Some(rule) };
+        let origin = Origin::inferred(Name::new(path), place, rule);
         self.graph.named(id, origin)
     }
 

@@ -28,8 +28,7 @@ impl<'p> Checker<'p> {
         // A plan that offloads nothing waits for no transfer, one for both phases hands nothing over.
         for path in ["decode.mid.offload.exposed", "handover.time"] {
             if !lowered.trains && known.get(path).is_none() {
-                let origin = self.origin("none", lowered.place, "nothing lies elsewhere");
-                let none = self.graph.constant(0.0, Dimension::TIME, origin);
+                let none = self.zero(Dimension::TIME, lowered.place, "nothing lies elsewhere");
                 known.number(path, none);
             }
         }

@@ -7,6 +7,7 @@
 mod bound;
 mod checks;
 mod collective;
+mod disaggregated;
 mod effect;
 mod expect;
 mod formats;
@@ -18,7 +19,6 @@ mod mesh;
 mod metrics;
 mod offload;
 mod phase;
-mod phases;
 mod pipeline;
 mod power;
 mod prepared;
@@ -27,9 +27,9 @@ mod results;
 mod scenario;
 mod serving;
 mod stores;
+mod sums;
 mod totals;
 mod training;
-mod training_memory;
 mod workload;
 
 pub use bound::Bound;

@@ -9,7 +9,7 @@ use super::phase::{PhaseCost, Setting};
 use super::training::Cut;
 use crate::check::{Checker, Value, scope_matches};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::{ExprId, Op};
+use crate::expr::{ExprId, Op, Origin};
 use crate::graph::LaidStep;
 use crate::ir::{Role, TensorId};
 use crate::name::Name;
@@ -209,13 +209,16 @@ impl<'p> Checker<'p> {
         cut: Option<Cut>,
     ) -> Option<OnStages> {
         let place = setting.place;
-        let origin = self.origin("none", place, "nothing of this kind passes through");
-        let none = self.graph.constant(0.0, Dimension::BYTES, origin);
+        let none = self.zero(Dimension::BYTES, place, "nothing of this kind passes through");
         let one = self.counted(1.0, "1", place, "no layers are repeated");
         let layers = self.all_layers(setting).unwrap_or(one);
         let all = away.layers.unwrap_or(none);
         let layer = self.graph.div(all, layers);
-        let origin = self.origin("layer", place, "what one layer has of it, the mean of all");
+        let origin = Origin::inferred(
+            Name::new("layer"),
+            place,
+            "what one layer has of it, the mean of all",
+        );
         let layer = self.graph.named(layer, origin);
         let own = match cut {
             Some(cut) => cut.shares.map(|s| self.graph.mul(layers, s)),

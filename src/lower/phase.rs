@@ -183,6 +183,10 @@ pub fn escaping(laid: &[LaidStep], model: &Model) -> FxHashSet<TensorId> {
     number_fuses(laid, &mut inside, &mut next);
     let mut out: FxHashSet<TensorId> = model.outputs.iter().copied().collect();
     for (id, op) in model.ops.iter() {
+        // What is kept for later steps is written, whoever reads it in this one.
+        if op.stores.is_some() {
+            out.insert(op.result);
+        }
         for (_, tensor) in &op.operands {
             let producer = model.tensors[*tensor].producer;
             let same = producer

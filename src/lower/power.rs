@@ -6,7 +6,7 @@
 use super::phase::Setting;
 use super::results::Results;
 use crate::check::{Checker, Machine, Value};
-use crate::expr::ExprId;
+use crate::expr::{ExprId, Origin};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::syntax::ast::StmtKind;
@@ -32,14 +32,14 @@ impl<'p> Checker<'p> {
     ) -> Option<()> {
         let place = setting.place;
         let mut put = |checker: &mut Self, path: &str, id: ExprId, rule: &'static str| {
-            let id = checker.result_node(path, id, place, rule);
-            results.number(path, id);
+            results.put(&mut checker.graph, path, id, place, rule);
         };
         let chip = machine.chip.clone();
         let system = machine.object.clone();
-        let origin = self.origin("devices", place, "all devices of the machine");
+        let origin = Origin::inferred(Name::new("devices"), place, "all devices of the machine");
         let devices = self.graph.cast(machine.devices, Dimension::NONE, origin);
-        let origin = self.origin("machine.devices", place, "all devices of the machine");
+        let origin =
+            Origin::inferred(Name::new("machine.devices"), place, "all devices of the machine");
         let all = self.graph.cast(machine.devices, Dimension::DEVICES, origin);
         put(self, "machine.devices", all, "all devices of the machine");
         let price = match self.field(&system, Name::new("price")) {
@@ -92,7 +92,8 @@ impl<'p> Checker<'p> {
         });
         let found = machine.system.levels.iter().find(|l| level == Some(l.name));
         let Some(found) = found.map(|l| l.devices) else { return all };
-        let origin = self.origin("devices", setting.place, "the devices around one host");
+        let origin =
+            Origin::inferred(Name::new("devices"), setting.place, "the devices around one host");
         self.graph.cast(found, Dimension::NONE, origin)
     }
 }

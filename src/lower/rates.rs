@@ -10,7 +10,7 @@ use super::phase::Setting;
 use super::training::kernel_of;
 use crate::check::{Checker, Computing, Env, Object, Value};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::ir::{Dtype, Model, OpId, Pass, Role};
 use crate::name::Name;
 use crate::quantity::Dimension;
@@ -158,12 +158,7 @@ impl<'p> Checker<'p> {
     ) -> Option<ExprId> {
         let (_, bandwidth) = self.main_memory(&setting.machine.chip)?;
         let place = setting.place;
-        let none = || Origin {
-            name: Name::new("none"),
-            kind: OriginKind::Inferred,
-            place,
-            rule: Some("nothing of this kind is moved"),
-        };
+        let none = || Origin::inferred(Name::new("none"), place, "nothing of this kind is moved");
         let mut args = vec![("bandwidth", Value::Num(bandwidth))];
         let (plain, elementwise) =
             if product { (traffic.plain, None) } else { (None, traffic.plain) };

@@ -2,8 +2,9 @@
 
 use crate::arena::Ordered;
 use crate::check::{Checker, Value};
-use crate::expr::ExprId;
+use crate::expr::{ExprId, Graph, Origin};
 use crate::name::Name;
+use crate::source::Place;
 
 /// A result.
 #[derive(Clone, PartialEq, Debug)]
@@ -28,6 +29,19 @@ pub struct Results {
 }
 
 impl Results {
+    /// Adds a number that follows from others by a rule; the node that has its path as a name.
+    pub(crate) fn put(
+        &mut self,
+        graph: &mut Graph,
+        path: &str,
+        id: ExprId,
+        place: Place,
+        rule: &'static str,
+    ) -> ExprId {
+        let id = graph.named(id, Origin::inferred(Name::new(path), place, rule));
+        self.number(path, id);
+        id
+    }
     /// Adds a number.
     pub fn number(&mut self, path: impl Into<String>, id: ExprId) {
         self.leaves.insert(path.into(), Leaf::Number(id));

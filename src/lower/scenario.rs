@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use super::bound::Bound;
 use super::collective::CollectiveUse;
+use super::disaggregated::Scene;
 use super::formats::Formats;
 use super::frame::Frame;
 use super::phase::{PhaseCost, Setting};
-use super::phases::Scene;
 use super::pipeline::Pipeline;
 use super::results::Results;
 use super::serving::Side;
@@ -15,7 +15,7 @@ use crate::check::{
     BuiltModel, Checker, ItemRef, Machine, Object, Value, check_names, show_number,
 };
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::graph::{Laid, lay_out};
 use crate::ir::{Plan, System};
 use crate::name::Name;
@@ -361,12 +361,11 @@ impl<'p> Checker<'p> {
                 t.scope.path.iter().map(|n| n.text()).collect::<Vec<_>>().join("."),
                 t.name
             );
-            let origin = Origin {
-                name: Name::new(name.trim_start_matches('.')),
-                kind: OriginKind::Inferred,
-                place: t.place,
-                rule: Some("elements of this weight"),
-            };
+            let origin = Origin::inferred(
+                Name::new(name.trim_start_matches('.')),
+                t.place,
+                "elements of this weight",
+            );
             let size = self.graph.named(size, origin);
             // One token uses of a sparse axis what it picks, and of the rest everything.
             let mut used = size;
@@ -389,9 +388,8 @@ impl<'p> Checker<'p> {
         }
         self.frame = saved;
         if let Some(total) = total {
-            let total =
-                self.result_node("parameters.total", total, place, "the sum over all weights");
-            results.number("parameters.total", total);
+            let rule = "the sum over all weights";
+            let total = results.put(&mut self.graph, "parameters.total", total, place, rule);
             let rule = "what one token uses: all weights, of experts only those that it picks";
             let active = active.unwrap_or(total);
             let active = if active == total {
@@ -403,17 +401,21 @@ impl<'p> Checker<'p> {
         }
     }
 
+    /// Devices of the plan, as a bare number.
+    pub(super) fn bare_devices(&mut self, setting: &Setting<'_, 'p>) -> ExprId {
+        let devices = self.devices(setting);
+        let rule = "the devices of the mesh";
+        let origin = Origin::inferred(Name::new("devices"), setting.place, rule);
+        self.graph.cast(devices, Dimension::NONE, origin)
+    }
+
     /// Devices of the plan: its mesh, or one.
     pub(crate) fn devices(&mut self, setting: &Setting<'_, 'p>) -> ExprId {
         let one =
             self.counted(1.0, "devices", setting.place, "a plan without a mesh is one device");
         let devices = setting.plan.devices.unwrap_or(one);
-        let origin = Origin {
-            name: Name::new("devices"),
-            kind: OriginKind::Inferred,
-            place: setting.place,
-            rule: Some("the devices of the mesh"),
-        };
+        let origin =
+            Origin::inferred(Name::new("devices"), setting.place, "the devices of the mesh");
         self.graph.cast(devices, Dimension::DEVICES, origin)
     }
 

@@ -9,8 +9,9 @@ use super::results::Results;
 use super::training::Cut;
 use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::{ExprId, Op};
+use crate::expr::{ExprId, Op, Origin};
 use crate::ir::{Role, TensorId};
+use crate::name::Name;
 
 /// What a memory holds, by part.
 pub(super) type Held = Vec<(usize, &'static str, OnStages)>;
@@ -52,7 +53,8 @@ impl<'p> Checker<'p> {
         let devices = setting.plan.devices.unwrap_or(one);
         let sharers = self.graph.binary(Op::Min, devices, store.devices);
         let name = format!("devices on one {}", store.name);
-        let origin = self.origin(&name, place, "of the mesh, at most those that share it");
+        let origin =
+            Origin::inferred(Name::new(&name), place, "of the mesh, at most those that share it");
         let sharers = self.graph.named(sharers, origin);
         Some(Shelf { bandwidth, capacity, sharers, link: Value::Object(store.link) })
     }
@@ -110,9 +112,7 @@ impl<'p> Checker<'p> {
             let mut sum = None;
             let mut put = |checker: &mut Self, part: &str, id: ExprId, rule: &'static str| {
                 let path = format!("{root}.{store}.{part}");
-                let id = checker.result_node(&path, id, place, rule);
-                results.number(path, id);
-                id
+                results.put(&mut checker.graph, &path, id, place, rule)
             };
             for (_, part, bytes) in &parts {
                 let each = match fullest {
@@ -164,8 +164,7 @@ impl<'p> Checker<'p> {
             let Some(own) = self.library_number("batches_beside", &args) else { continue };
             let least = self.graph.binary(Op::Min, most, own);
             let rule = "what fits on the devices, and outside of them";
-            let least = self.result_node("largest_batch", least, setting.place, rule);
-            results.number("largest_batch", least);
+            results.put(&mut self.graph, "largest_batch", least, setting.place, rule);
         }
     }
 }

@@ -1,20 +1,79 @@
-//! A phase added up: the leaves `prefill.…`, `decode.…` and `layers.…`.
+//! A phase as results: the leaves `prefill.…`, `decode.…` and `layers.…`.
 //!
 //! In: the kernels and collectives of a phase, each costed once. Out: sums over all rounds, by view
 //! (useful, even, local) and by layer, and the time of the pass through its pipeline.
 
 use super::bound::Bound;
-use super::phase::{PhaseCost, Setting, Stage};
+use super::offload::Waits;
+use super::phase::{PhaseCost, Setting};
 use super::pipeline::Pipeline;
-use super::results::Leaf;
+use super::results::{Leaf, Results};
 use super::scenario::Lowered;
+use super::sums::Sums;
 use super::training::Cut;
 use crate::arena::Ordered;
 use crate::check::{Checker, Value};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
+
+/// Where the leaves of a phase go.
+struct Leaves<'r> {
+    phase: &'static str,
+    /// Groups of requests that go through the pipeline one after another.
+    groups: Option<ExprId>,
+    place: Place,
+    results: &'r mut Results,
+}
+
+impl Leaves<'_> {
+    /// Adds a leaf.
+    fn put(
+        &mut self,
+        checker: &mut Checker<'_>,
+        name: &str,
+        id: ExprId,
+        rule: &'static str,
+    ) -> ExprId {
+        let path = [self.phase, ".", name].concat();
+        self.results.put(&mut checker.graph, &path, id, self.place, rule)
+    }
+
+    /// What all groups together have of something that one has.
+    fn whole(&self, checker: &mut Checker<'_>, id: Option<ExprId>, dimension: Dimension) -> ExprId {
+        let id = id.unwrap_or_else(|| checker.zero(dimension, self.place, NOTHING));
+        match self.groups {
+            Some(groups) => checker.graph.mul(id, groups),
+            None => id,
+        }
+    }
+
+    /// Adds a leaf for what all groups together have.
+    fn put_whole(
+        &mut self,
+        checker: &mut Checker<'_>,
+        name: &str,
+        (id, dimension): (Option<ExprId>, Dimension),
+        rule: &'static str,
+    ) -> ExprId {
+        let id = self.whole(checker, id, dimension);
+        self.put(checker, name, id, rule)
+    }
+}
+
+/// Why a sum over nothing is nothing.
+const NOTHING: &str = "nothing of this kind";
+
+/// What the shares of a phase are shares of.
+struct Shared {
+    time: ExprId,
+    /// Devices of the mesh, as a bare number.
+    devices: ExprId,
+    /// Useful matrix work of all devices, and bytes of one.
+    matrix: Option<ExprId>,
+    bytes: Option<ExprId>,
+}
 
 impl<'p> Checker<'p> {
     /// The leaves of one phase.
@@ -29,268 +88,40 @@ impl<'p> Checker<'p> {
     ) -> Option<()> {
         let place = setting.place;
         super::formats::computed(&mut lowered.formats, &self.graph, cost);
-        let zero = |checker: &mut Self, dimension| {
-            let origin = Origin {
-                name: Name::new("none"),
-                kind: OriginKind::Inferred,
-                place,
-                rule: Some("nothing of this kind"),
-            };
-            checker.graph.constant(0.0, dimension, origin)
-        };
-        let per_pass = |checker: &mut Self, id: ExprId, rounds: Option<ExprId>| match rounds {
-            Some(rounds) => checker.graph.mul(id, rounds),
-            None => id,
-        };
-        // Sums over kernels.
-        let mut time: [Option<ExprId>; 3] = [None; 3];
-        let (mut compute, mut memory, mut weights) = (None, None, None);
-        let mut sums: [[Option<ExprId>; 3]; 3] = [[None; 3]; 3];
-        for kernel in &cost.kernels {
-            let t = per_pass(self, kernel.time, kernel.rounds);
-            let slot = kernel.stage as usize;
-            if let Some(cell) = time.get_mut(slot) {
-                *cell = self.plus(*cell, Some(t));
-            }
-            let parts = [
-                (kernel.compute, &mut compute),
-                (kernel.memory, &mut memory),
-                (kernel.weights, &mut weights),
-            ];
-            for (part, sum) in parts {
-                if let Some(part) = part {
-                    let part = per_pass(self, part, kernel.rounds);
-                    *sum = self.plus(*sum, Some(part));
-                }
-            }
-            let views = [kernel.useful, kernel.even, kernel.local];
-            for (row, view) in sums.iter_mut().zip(views) {
-                for (cell, part) in row.iter_mut().zip(view) {
-                    if let Some(part) = part {
-                        let part = per_pass(self, part, kernel.rounds);
-                        *cell = self.plus(*cell, Some(part));
-                    }
-                }
-            }
-        }
-        // Collectives; what goes between stages is counted by the schedule.
-        let (mut comm, mut volume, mut count, mut send) = (None, None, None, None);
-        let mut sends = None;
-        for used in &cost.collectives {
-            let c = &used.collective;
-            let all = self.graph.mul(c.bytes, c.count);
-            volume = self.plus(volume, Some(all));
-            let one = self.counted(1.0, "1", c.model_place, "a collective of one device is none");
-            let real = self.graph.binary(Op::Lt, one, c.devices);
-            let zero_count = zero(self, Dimension::NONE);
-            let real = self.graph.select(real, c.count, zero_count);
-            count = self.plus(count, Some(real));
-            if c.kind == "send" {
-                send = Some(c.time);
-                sends = self.plus(sends, Some(c.total));
-                continue;
-            }
-            comm = self.plus(comm, Some(c.total));
-            if let Some(cell) = time.get_mut(used.stage as usize) {
-                *cell = self.plus(*cell, Some(c.total));
-            }
-        }
-        if let (Some(overhead), Some(cell)) = (cost.overhead, time.get_mut(Stage::Layers as usize))
-        {
-            *cell = self.plus(*cell, Some(overhead));
-        }
-        let pass = self.graph.sum(time.into_iter().flatten())?;
-        let mut stages = self.cut_over(time, cut, Dimension::TIME, place);
+        let sums = self.added_up(cost, place);
+        let mut pass = self.graph.sum(sums.time.into_iter().flatten())?;
+        let mut stages = self.cut_over(sums.time, cut, Dimension::TIME, place);
         let waits = self.waits(setting, cost, cut, stages)?;
-        let mut pass = pass;
         if let Some(waits) = &waits {
             stages = self.add_stages(stages, waits.exposed);
             let waited = self.over_all_stages(cut, waits.exposed, setting);
             pass = self.graph.add(pass, waited);
         }
-        let total = match (cut, groups) {
-            (Some(cut), Some(groups)) => {
-                let slowest = self.most(stages);
-                let slowest = self.there(slowest, stages);
-                let none = zero(self, Dimension::TIME);
-                let name = if phase == "prefill" { "pipeline_prefill" } else { "pipeline_decode" };
-                let time = self.library_number(
-                    name,
-                    &[
-                        ("total", Value::Num(pass)),
-                        ("slowest", Value::Num(slowest)),
-                        ("send", Value::Num(send.unwrap_or(none))),
-                        ("stages", Value::Num(cut.stages)),
-                        ("groups", Value::Num(groups)),
-                    ],
-                )?;
-                let one = self.counted(1.0, "1", place, "each stage runs all of its layers");
-                let pipeline = Pipeline {
-                    schedule: Name::new(if phase == "prefill" { "prefill" } else { "decode" }),
-                    stages: cut.stages,
-                    micro_batches: groups,
-                    chunks: one,
-                    passes: [stages, [none; 3], [none; 3]],
-                    send,
-                    time,
-                    shares: Some(cut.shares),
-                    layers: super::memory::stages(&setting.laid.steps).map(|(_, n)| n),
-                };
-                lowered.pipelines.push((phase, pipeline));
-                time
-            }
-            _ => pass,
-        };
-        let results = &mut lowered.results;
-        let mut put = |checker: &mut Self, name: &str, id: ExprId, rule: &'static str| {
-            let path = [phase, ".", name].concat();
-            let id = checker.result_node(&path, id, place, rule);
-            results.number(path, id);
-            id
-        };
-        let time_id =
-            put(self, "time", total, "kernels, collectives and overhead, one after another");
-        let whole = |checker: &mut Self, id: Option<ExprId>, dimension| {
-            let id = id.unwrap_or_else(|| zero(checker, dimension));
-            match groups {
-                Some(groups) => checker.graph.mul(id, groups),
-                None => id,
-            }
-        };
-        let [useful, even, local] = sums;
-        let dims = [Dimension::FLOP, Dimension::FLOP, Dimension::BYTES];
-        let names = ["flops.matrix", "flops.vector", "bytes"];
-        let devices = self.devices(setting);
-        let plain = self.graph.cast(
-            devices,
-            Dimension::NONE,
-            Origin {
-                name: Name::new("devices"),
-                kind: OriginKind::Inferred,
-                place,
-                rule: Some("the devices of the mesh"),
-            },
-        );
+        let mut total = pass;
+        if let (Some(cut), Some(groups)) = (cut, groups) {
+            let pipeline = self.piped(phase, (cut, groups), (pass, stages), sums.send, setting)?;
+            total = pipeline.time;
+            lowered.pipelines.push((phase, pipeline));
+        }
+        let leaves = &mut Leaves { phase, groups, place, results: &mut lowered.results };
+        let rule = "kernels, collectives and overhead, one after another";
+        let time = leaves.put(self, "time", total, rule);
+        let devices = self.bare_devices(setting);
         // Each step runs on the devices of one stage.
         let each = match cut {
-            Some(cut) => self.graph.div(plain, cut.stages),
-            None => plain,
+            Some(cut) => self.graph.div(devices, cut.stages),
+            None => devices,
         };
-        let mut device_bytes = None;
-        let mut matrix = None;
-        let tallied = names.into_iter().zip(dims).enumerate();
-        for (i, (name, dimension)) in tallied.filter(|_| !self.brief).collect::<Vec<_>>() {
-            let get = |row: &[Option<ExprId>; 3]| row.get(i).copied().flatten();
-            let u = whole(self, get(&useful), dimension);
-            let e = whole(self, get(&even), dimension);
-            let l = whole(self, get(&local), dimension);
-            let u = put(self, name, u, "useful work of all devices");
-            let e = self.graph.mul(e, each);
-            let l = self.graph.mul(l, each);
-            // Never below nothing, whatever the rounding of shares such as a third.
-            let none = zero(self, dimension);
-            let padded = self.graph.sub(l, e);
-            let padded = self.graph.binary(Op::Max, none, padded);
-            let replicated = self.graph.sub(e, u);
-            let replicated = self.graph.binary(Op::Max, none, replicated);
-            put(self, &format!("padded.{name}"), padded, "work on padding, all devices");
-            put(
-                self,
-                &format!("replicated.{name}"),
-                replicated,
-                "work done on more than one device",
-            );
-            let per = self.graph.div(l, plain);
-            let per =
-                put(self, &format!("device.{name}"), per, "work of one device, mean over stages");
-            if i == 2 {
-                device_bytes = Some(per);
-            }
-            if i == 0 {
-                matrix = Some(u);
-            }
+        let mut shared = Shared { time, devices, matrix: None, bytes: None };
+        if !self.brief {
+            self.work_results(&sums, each, &mut shared, leaves);
         }
-        if let (Some(weights), false) = (weights, self.brief) {
-            let w = whole(self, Some(weights), Dimension::BYTES);
-            put(
-                self,
-                "weights_read",
-                w,
-                "weights that are read, once by each group of requests; of experts the touched",
-            );
-        }
-        let c = whole(self, compute, Dimension::TIME);
-        put(
-            self,
-            "compute_time",
-            c,
-            match groups {
-                Some(_) => "time on the engines, stage by stage and group by group",
-                None => "time on the engines of the fullest device, if nothing else bound",
-            },
-        );
-        let m = whole(self, memory, Dimension::TIME);
-        put(
-            self,
-            "memory_time",
-            m,
-            match groups {
-                Some(_) => "time at the main memory, stage by stage and group by group",
-                None => "time at the main memory of the fullest device, if nothing else bound",
-            },
-        );
-        let o = whole(self, cost.overhead, Dimension::TIME);
-        put(self, "overhead", o, "launches and gaps of the layers");
-        let b = whole(self, volume, Dimension::BYTES);
-        put(self, "communication.bytes", b, "logical bytes that a device of each stage sends");
-        let x = whole(self, comm, Dimension::TIME);
-        let x = self.plus(Some(x), sends).unwrap_or(x);
-        put(self, "communication.exposed", x, "collectives that nothing hides");
-        let h = zero(self, Dimension::TIME);
-        put(self, "communication.hidden", h, "collectives behind compute");
-        let mut waiting = None;
-        if let Some(waits) = waits {
-            for (name, stages, dimension, rule) in [
-                ("exposed", waits.exposed, Dimension::TIME, "transfers that nothing hides"),
-                ("hidden", waits.hidden, Dimension::TIME, "transfers behind other work"),
-                ("bytes", waits.bytes, Dimension::BYTES, "to and from a device of each stage"),
-            ] {
-                let all = self.over_all_stages(cut, stages, setting);
-                let all = whole(self, Some(all), dimension);
-                let id = put(self, &format!("offload.{name}"), all, rule);
-                waiting = waiting.or(Some(id));
-            }
-        }
-        let n = whole(self, count, Dimension::NONE);
-        put(self, "communication.count", n, "collectives of more than one device");
-        // Shares of what the hardware could do.
-        let sizes = cost.kernels.iter().map(|k| (k.peak, k.useful.first().copied().flatten()));
-        let sizes: Vec<_> = sizes.filter_map(|(peak, size)| Some((peak?, size?))).collect();
-        let peak = self.peak_of_largest(&sizes);
-        if let (Some(peak), Some(matrix)) = (peak, matrix) {
-            let args = [
-                ("flops", Value::Num(matrix)),
-                ("time", Value::Num(time_id)),
-                ("devices", Value::Num(plain)),
-                ("peak", Value::Num(peak)),
-            ];
-            if let Some(mfu) = self.library_number("model_flops_utilization", &args) {
-                put(self, "mfu", mfu, "useful matrix work over what all devices could do");
-            }
-        }
-        if let (Some((_, bandwidth)), Some(bytes)) =
-            (self.main_memory(&setting.machine.chip), device_bytes)
-        {
-            let args = [
-                ("bytes", Value::Num(bytes)),
-                ("time", Value::Num(time_id)),
-                ("bandwidth", Value::Num(bandwidth)),
-            ];
-            if let Some(mbu) = self.library_number("memory_bandwidth_utilization", &args) {
-                put(self, "mbu", mbu, "bytes of a device over what its memory could move");
-            }
-        }
-        let bound = Bound::of(cost, waiting, comm);
+        self.time_results(&sums, cost, leaves);
+        let waiting = waits.map(|waits| self.wait_results(&waits, cut, setting, leaves));
+        let count = (sums.count, Dimension::NONE);
+        leaves.put_whole(self, "communication.count", count, "collectives of more than one device");
+        self.share_results(&shared, cost, setting, leaves);
+        let bound = Bound::of(cost, waiting, sums.communication);
         let most = bound.most(|id| self.graph.value(id)).to_owned();
         lowered.results.leaves.insert(format!("{phase}.bound"), Leaf::Text(most));
         lowered.bounds.push((phase, bound));
@@ -302,33 +133,169 @@ impl<'p> Checker<'p> {
         Some(())
     }
 
-    /// The peak of the kernel with the most work, whichever that is: where kernels differ in it,
-    /// the graph chooses.
-    pub(super) fn peak_of_largest(&mut self, kernels: &[(ExprId, ExprId)]) -> Option<ExprId> {
-        // By what computes a peak: each once, with the most work that any of its kernels has.
-        let mut peaks: Vec<(ExprId, ExprId)> = Vec::new();
-        for &(peak, size) in kernels {
-            let same = |p: ExprId| self.graph.unnamed(p) == self.graph.unnamed(peak);
-            match peaks.iter().position(|(p, _)| same(*p)) {
-                Some(at) => {
-                    if let Some((_, most)) = peaks.get_mut(at) {
-                        *most = self.graph.binary(Op::Max, *most, size);
-                    }
-                }
-                None => peaks.push((peak, size)),
+    /// A pass through a pipeline, by the library's formula: its time on one group of requests is
+    /// `pass`, and on each stage that of `stages`.
+    fn piped(
+        &mut self,
+        phase: &'static str,
+        (cut, groups): (Cut, ExprId),
+        (pass, stages): (ExprId, [ExprId; 3]),
+        send: Option<ExprId>,
+        setting: &Setting<'_, 'p>,
+    ) -> Option<Pipeline> {
+        let slowest = self.most(stages);
+        let slowest = self.there(slowest, stages);
+        let none = self.zero(Dimension::TIME, setting.place, NOTHING);
+        let (name, schedule) = match phase {
+            "prefill" => ("pipeline_prefill", "prefill"),
+            _ => ("pipeline_decode", "decode"),
+        };
+        let args = [
+            ("total", Value::Num(pass)),
+            ("slowest", Value::Num(slowest)),
+            ("send", Value::Num(send.unwrap_or(none))),
+            ("stages", Value::Num(cut.stages)),
+            ("groups", Value::Num(groups)),
+        ];
+        let time = self.library_number(name, &args)?;
+        let one = self.counted(1.0, "1", setting.place, "each stage runs all of its layers");
+        Some(Pipeline {
+            schedule: Name::new(schedule),
+            stages: cut.stages,
+            micro_batches: groups,
+            chunks: one,
+            passes: [stages, [none; 3], [none; 3]],
+            send,
+            time,
+            shares: Some(cut.shares),
+            layers: super::memory::stages(&setting.laid.steps).map(|(_, n)| n),
+        })
+    }
+
+    /// Work and bytes: useful, of padding, and done on more than one device. `each` is how many
+    /// devices a step runs on.
+    fn work_results(
+        &mut self,
+        sums: &Sums,
+        each: ExprId,
+        shared: &mut Shared,
+        leaves: &mut Leaves<'_>,
+    ) {
+        let dims = [Dimension::FLOP, Dimension::FLOP, Dimension::BYTES];
+        let names = ["flops.matrix", "flops.vector", "bytes"];
+        for (i, (name, dimension)) in names.into_iter().zip(dims).enumerate() {
+            let parts = sums.work.map(|row| row.get(i).copied().flatten());
+            let [useful, even, local] = parts.map(|part| leaves.whole(self, part, dimension));
+            let useful = leaves.put(self, name, useful, "useful work of all devices");
+            let even = self.graph.mul(even, each);
+            let local = self.graph.mul(local, each);
+            // Never below nothing, whatever the rounding of shares such as a third.
+            let none = self.zero(dimension, leaves.place, NOTHING);
+            let padded = self.graph.sub(local, even);
+            let padded = self.graph.binary(Op::Max, none, padded);
+            let replicated = self.graph.sub(even, useful);
+            let replicated = self.graph.binary(Op::Max, none, replicated);
+            let rule = "work on padding, all devices";
+            leaves.put(self, &format!("padded.{name}"), padded, rule);
+            let rule = "work done on more than one device";
+            leaves.put(self, &format!("replicated.{name}"), replicated, rule);
+            let per = self.graph.div(local, shared.devices);
+            let rule = "work of one device, mean over stages";
+            let per = leaves.put(self, &format!("device.{name}"), per, rule);
+            match name {
+                "flops.matrix" => shared.matrix = Some(useful),
+                "bytes" => shared.bytes = Some(per),
+                _ => {}
             }
         }
-        let (first, rest) = peaks.split_first()?;
-        if rest.is_empty() {
-            return Some(first.0);
+        if sums.weights.is_some() {
+            let rule =
+                "weights that are read, once by each group of requests; of experts the touched";
+            leaves.put_whole(self, "weights_read", (sums.weights, Dimension::BYTES), rule);
         }
-        let (mut peak, mut most) = *first;
-        for &(other, size) in rest {
-            let larger = self.graph.binary(Op::Lt, most, size);
-            peak = self.graph.select(larger, other, peak);
-            most = self.graph.binary(Op::Max, most, size);
+    }
+
+    /// Times at the engines and the memory, overhead, and collectives.
+    fn time_results(&mut self, sums: &Sums, cost: &PhaseCost, leaves: &mut Leaves<'_>) {
+        let time = Dimension::TIME;
+        let [at_engines, at_memory] = match leaves.groups {
+            Some(_) => [
+                "time on the engines, stage by stage and group by group",
+                "time at the main memory, stage by stage and group by group",
+            ],
+            None => [
+                "time on the engines of the fullest device, if nothing else bound",
+                "time at the main memory of the fullest device, if nothing else bound",
+            ],
+        };
+        leaves.put_whole(self, "compute_time", (sums.compute, time), at_engines);
+        leaves.put_whole(self, "memory_time", (sums.memory, time), at_memory);
+        let rule = "launches and gaps of the layers";
+        leaves.put_whole(self, "overhead", (cost.overhead, time), rule);
+        let rule = "logical bytes that a device of each stage sends";
+        leaves.put_whole(self, "communication.bytes", (sums.volume, Dimension::BYTES), rule);
+        let exposed = leaves.whole(self, sums.communication, time);
+        let exposed = self.plus(Some(exposed), sums.sends).unwrap_or(exposed);
+        leaves.put(self, "communication.exposed", exposed, "collectives that nothing hides");
+        let hidden = self.zero(time, leaves.place, NOTHING);
+        leaves.put(self, "communication.hidden", hidden, "collectives behind compute");
+    }
+
+    /// Transfers of what lies outside of the devices; gives those that nothing hides.
+    fn wait_results(
+        &mut self,
+        waits: &Waits,
+        cut: Option<Cut>,
+        setting: &Setting<'_, 'p>,
+        leaves: &mut Leaves<'_>,
+    ) -> ExprId {
+        let time = Dimension::TIME;
+        let mut put = |name, stages, dimension, rule| {
+            let all = self.over_all_stages(cut, stages, setting);
+            leaves.put_whole(self, name, (Some(all), dimension), rule)
+        };
+        let exposed = put("offload.exposed", waits.exposed, time, "transfers that nothing hides");
+        put("offload.hidden", waits.hidden, time, "transfers behind other work");
+        let rule = "to and from a device of each stage";
+        put("offload.bytes", waits.bytes, Dimension::BYTES, rule);
+        exposed
+    }
+
+    /// Shares of what the hardware could do.
+    fn share_results(
+        &mut self,
+        shared: &Shared,
+        cost: &PhaseCost,
+        setting: &Setting<'_, 'p>,
+        leaves: &mut Leaves<'_>,
+    ) {
+        let sizes = cost.kernels.iter().map(|k| (k.peak, k.useful.first().copied().flatten()));
+        let sizes: Vec<_> = sizes.filter_map(|(peak, size)| Some((peak?, size?))).collect();
+        let peak = self.peak_of_largest(&sizes);
+        if let (Some(peak), Some(matrix)) = (peak, shared.matrix) {
+            let args = [
+                ("flops", Value::Num(matrix)),
+                ("time", Value::Num(shared.time)),
+                ("devices", Value::Num(shared.devices)),
+                ("peak", Value::Num(peak)),
+            ];
+            if let Some(mfu) = self.library_number("model_flops_utilization", &args) {
+                let rule = "useful matrix work over what all devices could do";
+                leaves.put(self, "mfu", mfu, rule);
+            }
         }
-        Some(peak)
+        let memory = self.main_memory(&setting.machine.chip);
+        if let (Some((_, bandwidth)), Some(bytes)) = (memory, shared.bytes) {
+            let args = [
+                ("bytes", Value::Num(bytes)),
+                ("time", Value::Num(shared.time)),
+                ("bandwidth", Value::Num(bandwidth)),
+            ];
+            if let Some(mbu) = self.library_number("memory_bandwidth_utilization", &args) {
+                let rule = "bytes of a device over what its memory could move";
+                leaves.put(self, "mbu", mbu, rule);
+            }
+        }
     }
 
     /// `layers.NAME.…`: the same for each kind of layer and each op in it.
@@ -390,8 +357,7 @@ impl<'p> Checker<'p> {
                 }
             };
             let rule = "the sum over all rounds of this kind of layer";
-            let id = self.result_node(&path, id, place, rule);
-            lowered.results.number(path, id);
+            lowered.results.put(&mut self.graph, &path, id, place, rule);
         }
     }
 }

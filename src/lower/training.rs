@@ -8,7 +8,9 @@
 mod activations;
 mod checks;
 mod gradients;
+mod memory;
 mod offload;
+mod passes;
 mod results;
 mod saved;
 mod stages;
@@ -30,7 +32,7 @@ use super::phase::{PhaseCost, Setting, Stage};
 use super::scenario::Lowered;
 use crate::check::{Checker, Guard, Object, Precision, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::{ExprId, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Op, Origin};
 use crate::graph::{Kind, Shard};
 use crate::ir::{Dtype, Pass, Recompute, RecomputeLevel, Role, Training};
 use crate::name::Name;
@@ -190,7 +192,8 @@ impl<'p> Checker<'p> {
         };
         let together = self.graph.mul(replicas, micro);
         let micro_batches = self.graph.div(batch, together);
-        let origin = self.origin("micro_batches", place, "batch / (replicas * micro_batch)");
+        let origin =
+            Origin::inferred(Name::new("micro_batches"), place, "batch / (replicas * micro_batch)");
         let micro_batches = self.graph.named(micro_batches, origin);
         self.check_micro_batches(micro_batches, [batch, replicas, micro], setting)?;
         let default = Name::new("one_f_one_b");
@@ -335,10 +338,6 @@ impl<'p> Checker<'p> {
             }
         }
         Some(())
-    }
-
-    pub(in crate::lower) fn origin(&self, name: &str, place: Place, rule: &'static str) -> Origin {
-        Origin { name: Name::new(name), kind: OriginKind::Inferred, place, rule: Some(rule) }
     }
 
     /// One micro-batch of all replicas.

@@ -49,6 +49,29 @@ pub struct Derivation {
     pub more: usize,
 }
 
+impl Derivation {
+    /// What is nothing but a figure and a place.
+    fn leaf(name: &str, figure: Figure, at: Spot) -> Self {
+        Self {
+            name: name.to_owned(),
+            alias: None,
+            formula: String::new(),
+            figure,
+            at,
+            model: None,
+            kind: OriginKind::Inferred.word(),
+            share: None,
+            taken: None,
+            range: None,
+            because: None,
+            source: None,
+            above: false,
+            steps: Vec::new(),
+            more: 0,
+        }
+    }
+}
+
 /// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Extent {
@@ -109,24 +132,17 @@ impl Reader<'_> {
         let origin = self.graph.origin_of(content).or(outer);
         let name = path.unwrap_or_else(|| outer.map_or("value", |o| o.name.text()));
         let value_of = part.term.as_ref().map_or(part.id, |(term, _)| *term);
+        let figure = self.figure(value_of, name, path.is_none().then_some(outer).flatten());
+        let nowhere = || Spot { file: String::new(), line: 0 };
+        let at = origin.map_or_else(nowhere, |o| self.program.sources.spot(o.place));
         let mut out = Derivation {
-            name: name.to_owned(),
             alias: origin.and_then(|o| alias(name, o)),
             formula: origin.map_or_else(String::new, |o| self.formula(o)),
-            figure: self.figure(value_of, name, path.is_none().then_some(outer).flatten()),
-            at: origin.map_or(Spot { file: String::new(), line: 0 }, |o| {
-                self.program.sources.spot(o.place)
-            }),
             model: outer.and_then(|outer| self.model_place(outer, origin)),
             kind: origin.map_or("formula", |o| o.kind.word()),
             share: part.share,
             taken: part.taken,
-            range: None,
-            because: None,
-            source: None,
-            above: false,
-            steps: Vec::new(),
-            more: 0,
+            ..Derivation::leaf(name, figure, at)
         };
         if let Some((_, factors)) = &part.term {
             out.formula = self.repeated(part.id, factors, &out.formula);
@@ -189,23 +205,8 @@ impl Reader<'_> {
             Some((phase, "bound")) => format!("what takes most of `{phase}.time`"),
             _ => String::new(),
         };
-        Derivation {
-            name: path.to_owned(),
-            alias: None,
-            formula: rule,
-            figure,
-            at: self.program.sources.spot(place),
-            model: None,
-            kind: OriginKind::Inferred.word(),
-            share: None,
-            taken: None,
-            range: None,
-            because: None,
-            source: None,
-            above: false,
-            steps: Vec::new(),
-            more: 0,
-        }
+        let at = self.program.sources.spot(place);
+        Derivation { formula: rule, ..Derivation::leaf(path, figure, at) }
     }
 
     fn figure(&self, id: ExprId, name: &str, outer: Option<&Origin>) -> Figure {

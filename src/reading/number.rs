@@ -39,7 +39,7 @@ impl Tape {
     /// The code for `roots`: nothing that they do not need, nothing twice, and no names.
     #[must_use]
     pub fn compile(graph: &Graph, roots: &[ExprId]) -> Self {
-        let order = needed(graph, roots);
+        let order = graph.below(roots);
         let mut tape = Self::default();
         // Leaves first; steps are numbered from `leaves` on in the order of the graph.
         let mut values = vec![u32::MAX; graph.len()];
@@ -210,24 +210,6 @@ fn set(slots: &mut [u32], id: ExprId, slot: u32) {
     if let Some(cell) = slots.get_mut(id.index()) {
         *cell = slot;
     }
-}
-
-/// What the roots need, operands before users.
-fn needed(graph: &Graph, roots: &[ExprId]) -> Vec<ExprId> {
-    let mut reached = vec![false; graph.len()];
-    let mut stack: Vec<ExprId> = roots.to_vec();
-    let mut order = Vec::new();
-    while let Some(id) = stack.pop() {
-        match reached.get_mut(id.index()) {
-            Some(seen) if !*seen => *seen = true,
-            _ => continue,
-        }
-        order.push(id);
-        stack.extend(graph.node(id).operands());
-    }
-    // Operands have lower positions than their users.
-    order.sort_unstable_by_key(|id| id.index());
-    order
 }
 
 #[cfg(test)]

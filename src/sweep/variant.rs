@@ -6,7 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::code::Code;
 use crate::check::Guard;
-use crate::expr::{ExprId, Graph, Op, Origin, OriginKind};
+use crate::expr::{ExprId, Graph, Op, Origin};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::reading::batch::{Batch, Split};
@@ -63,12 +63,7 @@ pub(super) struct Columns<'a> {
 
 impl Columns<'_> {
     fn number(&mut self, value: f64) -> ExprId {
-        let origin = Origin {
-            name: Name::new("sweep"),
-            kind: OriginKind::Inferred,
-            place: self.place,
-            rule: Some("relied on by a sweep"),
-        };
+        let origin = Origin::inferred(Name::new("sweep"), self.place, "relied on by a sweep");
         self.graph.constant(value, Dimension::NONE, origin)
     }
 

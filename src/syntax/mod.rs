@@ -14,4 +14,4 @@ mod recover;
 pub(crate) mod token;
 mod words;
 
-pub use lower::THOUSANDS;
+pub use lower::{NO_THOUSANDS, THOUSANDS, WITHOUT_THOUSANDS};

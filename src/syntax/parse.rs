@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use pest::Parser;
 
-use super::ast::{Expr, Item};
+use super::ast::Item;
 use super::depth;
 use super::grammar::{Grammar, Rule};
 use super::lower::{Lower, clean_doc};
@@ -77,25 +77,6 @@ pub fn parse_piece(text: &str, file: FileId, offset: u32) -> Parsed {
     let mut lower = Lower::new(text, file, offset);
     let items = pairs.next().map(|piece| lower.piece(piece)).unwrap_or_default();
     Parsed { items, diagnostics: lower.finish() }
-}
-
-/// Parses a single expression, such as one given on the command line.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn parse_expr(text: &str, file: FileId) -> Result<Expr, Vec<Diagnostic>> {
-    if let Some(at) = depth::too_deep(text) {
-        return Err(vec![too_nested(file, at)]);
-    }
-    let mut lower = Lower::new(text, file, 0);
-    let expr = match Grammar::parse(Rule::only_expr, text) {
-        Ok(pairs) => lower.only_expr(pairs),
-        Err(error) => {
-            return Err(vec![recover::bad_expr(&lower, error)]);
-        }
-    };
-    let diagnostics = lower.finish();
-    if diagnostics.is_empty() { Ok(expr) } else { Err(diagnostics) }
 }
 
 fn too_nested(file: FileId, at: u32) -> Diagnostic {

@@ -1,6 +1,7 @@
 //! The maps of the repository show it as it is.
 
 use std::fs;
+use std::path::Path;
 
 use crate::bless::{read, root};
 
@@ -18,6 +19,33 @@ fn the_architecture_names_every_folder_and_no_other() {
     let paths = quoted.filter(|q| q.contains('/') && !q.contains(' '));
     let missing: Vec<&str> = paths.filter(|path| !root().join(path).exists()).collect();
     assert!(missing.is_empty(), "{missing:?} do not exist");
+}
+
+/// Calls `with` for each file of Rust below a folder.
+fn each_rust_file(folder: &Path, with: &mut dyn FnMut(&Path)) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with("node_modules") {
+            each_rust_file(&path, with);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            with(&path);
+        }
+    }
+}
+
+#[test]
+fn every_file_of_rust_says_what_it_is_for_and_is_short() {
+    let mut files = 0;
+    for folder in ["src", "lsp", "tests", "benches", "python", "grammar"] {
+        each_rust_file(&root().join(folder), &mut |path| {
+            let text = fs::read_to_string(path).unwrap();
+            assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
+            let lines = text.lines().count();
+            assert!(lines <= 500, "{} has {lines} lines", path.display());
+            files += 1;
+        });
+    }
+    assert!(files > 300, "{files} files");
 }
 
 #[test]

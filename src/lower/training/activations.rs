@@ -187,8 +187,7 @@ impl<'p> Checker<'p> {
             }
             peaks.extend(sum);
         }
-        let origin = self.origin("none", setting.place, "nothing beside what is saved");
-        let none = self.graph.constant(0.0, Dimension::BYTES, origin);
+        let none = self.zero(Dimension::BYTES, setting.place, "nothing beside what is saved");
         self.graph.greatest(peaks).unwrap_or(none)
     }
 }

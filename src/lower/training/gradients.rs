@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{ByStage, Workload};
 use crate::arena::Ordered;
 use crate::check::{Checker, Value};
-use crate::expr::{ExprId, Op};
+use crate::expr::{ExprId, Op, Origin};
 use crate::graph::Kind;
 use crate::ir::{MeshId, Pass, TensorId};
 use crate::lower::collective::CollectiveUse;
@@ -176,9 +176,14 @@ impl<'p> Checker<'p> {
         let mesh: Vec<&str> = group.iter().map(|m| setting.plan.mesh[*m].name.text()).collect();
         let axis = mesh.join(",");
         let title = |what: &str| format!("{} of {name} over {axis}: {what}", kind.word());
-        let origin = self.origin(&title("time"), place, "the library's formula, once in a step");
+        let origin = Origin::inferred(
+            Name::new(&title("time")),
+            place,
+            "the library's formula, once in a step",
+        );
         let time = self.graph.named(time, origin);
-        let origin = self.origin(&title("bytes"), place, "logical bytes sent by a device");
+        let origin =
+            Origin::inferred(Name::new(&title("bytes")), place, "logical bytes sent by a device");
         let bytes = self.graph.named(volume, origin);
         let count = self.counted(1.0, "1", place, "once in a step");
         Some(CollectiveUse {

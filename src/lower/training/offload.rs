@@ -163,8 +163,7 @@ impl<'p> Checker<'p> {
     ) -> Option<()> {
         let rule = setting.plan.offload.iter().find(|o| o.role == Role::Optimizer)?;
         let (place, elsewhere) = (rule.place, rule.to.is_some());
-        let origin = self.origin("none", setting.place, "no matrix work");
-        let none = self.graph.constant(0.0, Dimension::FLOP, origin);
+        let none = self.zero(Dimension::FLOP, setting.place, "no matrix work");
         let plain = self.graph.binary(Op::Le, flops, none);
         if !elsewhere || self.decide(plain) != Some(false) {
             return Some(());
@@ -191,9 +190,8 @@ impl<'p> Checker<'p> {
             return Some(None);
         }
         let place = setting.place;
-        let none = self.origin("none", place, "nothing moves");
-        let no_bytes = [self.graph.constant(0.0, Dimension::BYTES, none.clone()); 3];
-        let no_time = [self.graph.constant(0.0, Dimension::TIME, none); 3];
+        let no_bytes = [self.zero(Dimension::BYTES, place, "nothing moves"); 3];
+        let no_time = [self.zero(Dimension::TIME, place, "nothing moves"); 3];
         let (mut before, mut after) = (no_time, no_time);
         let (mut bytes, mut once_bytes) = (no_bytes, no_bytes);
         let (mut down_once, mut up_once, mut update) = (no_time, no_time, no_time);

@@ -1,176 +1,51 @@
 //! The results of a step of training, and of the run.
+//!
+//! In: what passes, collectives and memory come to. Out: `step.*`, utilization, and the run.
 
+use super::memory::Kept;
+use super::offload::StepWaits;
+use super::passes::LeftOpen;
 use super::stages::Most;
 use super::{Parts, Workload, hides};
 use crate::check::{Checker, Value};
-use crate::expr::{ExprId, Op};
+use crate::expr::ExprId;
 use crate::ir::Pass;
 use crate::lower::collective::CollectiveUse;
 use crate::lower::offload::OnStages;
 use crate::lower::phase::{PhaseCost, Setting};
 use crate::lower::pipeline::Pipeline;
+use crate::lower::results::Results;
 use crate::lower::scenario::Lowered;
-use crate::lower::training_memory::Kept;
 use crate::quantity::Dimension;
-use crate::source::Place;
 
-/// What the plan hides and compute does not cover, in one micro-batch: on the first stage, on one
-/// between, and on the last.
-struct LeftOpen {
-    forward: [ExprId; 3],
-    backward: [ExprId; 3],
-    hidden: [ExprId; 3],
+/// A step, by kind of stage.
+struct Step<'s, 'p> {
+    setting: &'s Setting<'s, 'p>,
+    work: &'s Workload,
+    parts: Parts,
+    open: LeftOpen,
+    waits: Option<StepWaits>,
+    /// Passes of one micro-batch: forward, backward, and what of backward makes gradients of weights.
+    passes: [OnStages; 3],
+    /// The stage whose micro-batch takes longest, and how long that is.
+    slowest: Most,
+    longest: ExprId,
+}
+
+/// What is sent in a step: its time that nothing hides, its time behind compute, and its bytes.
+struct Sent {
+    exposed: ExprId,
+    hidden: ExprId,
+    bytes: ExprId,
+}
+
+/// What the schedule makes of the passes: all of them, and how long the slowest stage waits.
+struct Scheduled {
+    time: ExprId,
+    bubble: ExprId,
 }
 
 impl<'p> Checker<'p> {
-    /// Collectives of a pass hide behind the kernels of the same pass on the same stage.
-    fn left_open(
-        &mut self,
-        parts: &Parts,
-        work: &Workload,
-        setting: &Setting<'_, 'p>,
-    ) -> Option<LeftOpen> {
-        let place = setting.place;
-        let origin = self.origin("none", place, "nothing is hidden");
-        let none = self.graph.constant(0.0, Dimension::TIME, origin);
-        let (mut before, mut after, mut hidden) = ([none; 3], [none; 3], [none; 3]);
-        let [forward, again, backward] =
-            [Pass::Forward, Pass::Recompute, Pass::Backward].map(|p| p as usize);
-        let (behind, kernels) = (&parts.behind, &parts.kernels);
-        let (ring, attention) = (&parts.ring, &parts.attention);
-        // Where a device has a forward and a backward pass at a time, each hides behind both.
-        let copies = self.of_schedule(work, "copies", work.stages)?;
-        let one = self.counted(1.0, "1", place, "one pass at a time");
-        let both = self.graph.binary(Op::Lt, one, copies);
-        for (passes, all, windows, n) in [
-            (&[forward][..], behind, kernels, None),
-            (&[again, backward][..], behind, kernels, None),
-            (&[forward, again, backward][..], behind, kernels, None),
-            (&[forward][..], ring, attention, parts.ring_of),
-            (&[again][..], ring, attention, parts.ring_of),
-            (&[backward][..], ring, attention, parts.ring_of),
-        ] {
-            let (mut time, mut window) = ([None; 3], [None; 3]);
-            for pass in passes {
-                let rows = [(&mut time, all), (&mut window, windows)];
-                for (sums, table) in rows {
-                    let row = table.get(*pass).copied().unwrap_or_default();
-                    for (sum, part) in sums.iter_mut().zip(row) {
-                        *sum = self.plus(*sum, part);
-                    }
-                }
-            }
-            if time.iter().all(Option::is_none) {
-                continue;
-            }
-            let time = self.on_stages(time, work, Dimension::TIME, place);
-            let window = self.on_stages(window, work, Dimension::TIME, place);
-            let open = if passes == [forward] { &mut before } else { &mut after };
-            for (((time, window), open), hidden) in
-                time.into_iter().zip(window).zip(open).zip(&mut hidden)
-            {
-                let mut args = vec![("time", Value::Num(time)), ("window", Value::Num(window))];
-                args.extend(n.map(|n| ("n", Value::Num(n))));
-                let formula = if n.is_some() { "ring_exposed_time" } else { "exposed_time" };
-                let left = self.library_number(formula, &args)?;
-                let gone = self.graph.sub(time, left);
-                let [left, gone] = [left, gone].map(|time| match (n, passes.len() == 3) {
-                    (Some(_), _) => time,
-                    (None, true) => self.graph.select(both, time, none),
-                    (None, false) => self.graph.select(both, none, time),
-                });
-                *open = self.graph.add(*open, left);
-                *hidden = self.graph.add(*hidden, gone);
-            }
-        }
-        Some(LeftOpen { forward: before, backward: after, hidden })
-    }
-
-    fn on_slowest(
-        &mut self,
-        slowest: Most,
-        parts: [Option<ExprId>; 3],
-        work: &Workload,
-        dimension: Dimension,
-        setting: &Setting<'_, 'p>,
-    ) -> Option<ExprId> {
-        let stages = self.on_stages(parts, work, dimension, setting.place);
-        let stages = self.on_devices(work, stages)?;
-        Some(self.there(slowest, stages))
-    }
-
-    /// Kernels, collectives in the open and what is left of hidden ones: each kind of stage, in some
-    /// passes of one micro-batch.
-    fn passes(
-        &mut self,
-        parts: &Parts,
-        passes: &[Pass],
-        open: [ExprId; 3],
-        work: &Workload,
-        place: Place,
-    ) -> [ExprId; 3] {
-        let mut sums = [None; 3];
-        for pass in passes {
-            for table in [&parts.kernels, &parts.comm] {
-                let row = table.get(*pass as usize).copied().unwrap_or_default();
-                for (sum, part) in sums.iter_mut().zip(row) {
-                    *sum = self.plus(*sum, part);
-                }
-            }
-        }
-        let mut stages = self.on_stages(sums, work, Dimension::TIME, place);
-        for (stage, open) in stages.iter_mut().zip(open) {
-            *stage = self.graph.add(*stage, open);
-        }
-        stages
-    }
-
-    /// How long all passes take, by the formula of the schedule.
-    fn passes_time(
-        &mut self,
-        work: &Workload,
-        [forward, backward, of_weights]: [[ExprId; 3]; 3],
-        send: Option<ExprId>,
-    ) -> Option<ExprId> {
-        let [forward_first, forward_between, forward_last] = forward;
-        let [backward_first, backward_between, backward_last] = backward;
-        let [of_weights_first, of_weights_between, of_weights_last] = of_weights;
-        let args = [
-            ("forward_first", forward_first),
-            ("backward_first", backward_first),
-            ("forward_between", forward_between),
-            ("backward_between", backward_between),
-            ("forward_last", forward_last),
-            ("backward_last", backward_last),
-            ("of_weights_first", of_weights_first),
-            ("of_weights_between", of_weights_between),
-            ("of_weights_last", of_weights_last),
-            ("stages", work.stages),
-            ("micro_batches", work.micro_batches),
-            ("chunks", work.chunks),
-        ];
-        let send = send.map(|id| ("send", id));
-        let args: Vec<_> =
-            args.into_iter().chain(send).map(|(name, id)| (name, Value::Num(id))).collect();
-        self.library_number(&format!("{}_time", work.schedule), &args)
-    }
-
-    /// What devices have where each is two stages: a share of what the opposite stage has.
-    fn on_devices(&mut self, work: &Workload, stages: [ExprId; 3]) -> Option<[ExprId; 3]> {
-        let args = [("stages", Value::Num(work.stages))];
-        let share = self.library_number(&format!("{}_opposite_share", work.schedule), &args)?;
-        if self.graph.known(share) == Some(0.0) {
-            return Some(stages);
-        }
-        let [first, between, last] = stages;
-        let mixed = |checker: &mut Self, own, other| {
-            let more = checker.graph.sub(other, own);
-            let more = checker.graph.mul(more, share);
-            checker.graph.add(own, more)
-        };
-        Some([mixed(self, first, last), between, mixed(self, last, first)])
-    }
-
     /// `step.*` and what follows from it.
     pub(super) fn step_results(
         &mut self,
@@ -181,9 +56,63 @@ impl<'p> Checker<'p> {
         kept: &Kept,
         lowered: &mut Lowered,
     ) -> Option<()> {
+        let step = self.step(setting, work, costs, kept)?;
+        let place = setting.place;
+        let busy = self.busy_results(&step, kept, &mut lowered.results)?;
+        let mut update = self.update_time(setting, costs, kept)?;
+        if let Some(waits) = &step.waits {
+            let elsewhere = self.there(step.slowest, waits.update);
+            update = self.graph.add(update, elsewhere);
+        }
+        let rule = "the update of the weights";
+        let update = lowered.results.put(&mut self.graph, "step.optimizer", update, place, rule);
+        let mut sent = self.sent(&step, reductions)?;
+        let scheduled = self.scheduled(&step, &mut sent)?;
+        let exposed = self.sent_results(&step, &sent, &mut lowered.results);
+        if work.pipeline.is_some() {
+            let pipeline = Pipeline {
+                schedule: work.schedule,
+                stages: work.stages,
+                micro_batches: work.micro_batches,
+                chunks: work.chunks,
+                passes: step.passes,
+                send: step.parts.send.map(|s| s.0),
+                time: scheduled.time,
+                shares: work.shares,
+                layers: work.pipeline.as_ref().map(|p| p.1),
+            };
+            lowered.pipelines.push(("step", pipeline));
+        }
+        let results = &mut lowered.results;
+        let rule = "the slowest stage waits for others";
+        let bubble = results.put(&mut self.graph, "step.bubble", scheduled.bubble, place, rule);
+        let mut time = self.graph.sum([busy, update, exposed, bubble])?;
+        let mut rule =
+            "forward + backward + recompute + exposed communication + bubble + optimizer";
+        if let Some(waits) = &step.waits {
+            let open = self.wait_results_of_step(&step, waits, results);
+            time = self.graph.add(time, open);
+            rule = "forward + backward + recompute + exposed communication and transfers + bubble \
+                    + optimizer";
+        }
+        let time = results.put(&mut self.graph, "step.time", time, place, rule);
+        self.bubble_results(&step, bubble, time, results)?;
+        self.utilization(setting, work, costs, time, lowered);
+        let busy = self.graph.add(busy, update);
+        let busy = self.graph.div(busy, time);
+        self.run_results(setting, work, time, busy, lowered)
+    }
+
+    /// What a step consists of, before the schedule.
+    fn step<'s>(
+        &mut self,
+        setting: &'s Setting<'s, 'p>,
+        work: &'s Workload,
+        costs: [&PhaseCost; 2],
+        kept: &Kept,
+    ) -> Option<Step<'s, 'p>> {
         let parts = self.parts(setting, costs, &work.recompute);
         let place = setting.place;
-        // The stage whose micro-batch takes longest, and the sum over all stages.
         let open = self.left_open(&parts, work, setting)?;
         let mut forward = self.passes(&parts, &[Pass::Forward], open.forward, work, place);
         let back = [Pass::Recompute, Pass::Backward];
@@ -194,45 +123,45 @@ impl<'p> Checker<'p> {
             backward = self.add_stages(backward, waits.backward);
         }
         let of_weights = self.on_stages(parts.of_weights, work, Dimension::TIME, place);
-        let mut each = forward;
-        for (sum, part) in each.iter_mut().zip(backward) {
-            *sum = self.graph.add(*sum, part);
-        }
+        let each = self.add_stages(forward, backward);
         let each = self.on_devices(work, each)?;
         let slowest = self.most(each);
         let longest = self.there(slowest, each);
-        let m = work.micro_batches;
-        let mut put = |checker: &mut Self, path: &str, id: ExprId, rule: &'static str| {
-            let id = checker.result_node(path, id, place, rule);
-            lowered.results.number(path, id);
-            id
-        };
+        let passes = [forward, backward, of_weights];
+        Some(Step { setting, work, parts, open, waits, passes, slowest, longest })
+    }
+
+    /// Kernels of each pass on the slowest stage, in all micro-batches; gives their sum.
+    fn busy_results(
+        &mut self,
+        step: &Step<'_, 'p>,
+        kept: &Kept,
+        results: &mut Results,
+    ) -> Option<ExprId> {
+        let Step { setting, work, slowest, .. } = *step;
         let mut times = Vec::new();
-        let passes = [
+        for (pass, path, rule) in [
             (Pass::Forward, "step.forward", "kernels of the forward pass on the slowest stage"),
             (Pass::Backward, "step.backward", "kernels of the backward pass on the slowest stage"),
             (Pass::Recompute, "step.recompute", "kernels run once more on the slowest stage"),
-        ];
-        for (pass, path, rule) in passes {
-            let row = parts.kernels.get(pass as usize).copied()?;
+        ] {
+            let row = step.parts.kernels.get(pass as usize).copied()?;
             let one = self.on_slowest(slowest, row, work, Dimension::TIME, setting)?;
-            let mut all = self.graph.mul(one, m);
+            let mut all = self.graph.mul(one, work.micro_batches);
             if pass == Pass::Backward {
                 let gradients = self.there(slowest, kept.gradients);
-                let added = self.accumulation(setting, gradients, m)?;
+                let added = self.accumulation(setting, gradients, work.micro_batches)?;
                 all = self.graph.add(all, added);
             }
-            times.push(put(self, path, all, rule));
+            times.push(results.put(&mut self.graph, path, all, setting.place, rule));
         }
-        let busy = self.graph.sum(times.clone())?;
-        // The update.
-        let mut update = self.update_time(setting, costs, kept)?;
-        if let Some(waits) = &waits {
-            let elsewhere = self.there(slowest, waits.update);
-            update = self.graph.add(update, elsewhere);
-        }
-        let update = put(self, "step.optimizer", update, "the update of the weights");
-        // Collectives in the passes, between stages, and once in a step.
+        self.graph.sum(times)
+    }
+
+    /// Collectives in the passes and once in a step; not what goes between stages.
+    fn sent(&mut self, step: &Step<'_, 'p>, reductions: &[CollectiveUse]) -> Option<Sent> {
+        let Step { setting, work, ref parts, ref open, slowest, .. } = *step;
+        let m = work.micro_batches;
         let mut comm = [None; 3];
         for row in &parts.comm {
             for (cell, part) in comm.iter_mut().zip(row) {
@@ -240,10 +169,7 @@ impl<'p> Checker<'p> {
             }
         }
         let inside = self.on_slowest(slowest, comm, work, Dimension::TIME, setting)?;
-        let mut left = open.forward;
-        for (sum, part) in left.iter_mut().zip(open.backward) {
-            *sum = self.graph.add(*sum, part);
-        }
+        let left = self.add_stages(open.forward, open.backward);
         let left = self.on_devices(work, left)?;
         let left = self.there(slowest, left);
         let inside = self.graph.add(inside, left);
@@ -275,81 +201,85 @@ impl<'p> Checker<'p> {
         for c in reductions {
             bytes = self.graph.add(bytes, c.bytes);
         }
-        // The schedule, as if sends took no time, and with them.
-        let stages = [forward, backward, of_weights];
-        let without = self.passes_time(work, stages, None)?;
-        let mut passes = without;
-        if let Some((send, message)) = parts.send {
-            passes = self.passes_time(work, stages, Some(send))?;
-            let args = [("passes", Value::Num(passes)), ("without", Value::Num(without))];
+        Some(Sent { exposed, hidden, bytes })
+    }
+
+    /// The schedule, as if what goes between stages took no time, and with that.
+    fn scheduled(&mut self, step: &Step<'_, 'p>, sent: &mut Sent) -> Option<Scheduled> {
+        let work = step.work;
+        let without = self.passes_time(work, step.passes, None)?;
+        let mut time = without;
+        if let Some((send, message)) = step.parts.send {
+            time = self.passes_time(work, step.passes, Some(send))?;
+            let args = [("passes", Value::Num(time)), ("without", Value::Num(without))];
             let sends = self.library_number("pipeline_sends", &args)?;
-            exposed = self.graph.add(exposed, sends);
+            sent.exposed = self.graph.add(sent.exposed, sends);
             // Forward and back, for each micro-batch and chunk.
             let both = self.graph.add(message, message);
-            let both = self.graph.mul(both, m);
+            let both = self.graph.mul(both, work.micro_batches);
             let both = self.graph.mul(both, work.chunks);
-            bytes = self.graph.add(bytes, both);
+            sent.bytes = self.graph.add(sent.bytes, both);
         }
-        let exposed =
-            put(self, "step.communication.exposed", exposed, "collectives that nothing hides");
-        put(self, "step.communication.hidden", hidden, "collectives behind compute");
-        put(self, "step.communication.bytes", bytes, "logical bytes that a device sends");
-        let args = [("passes", without), ("busy", longest), ("micro_batches", m)];
+        let args =
+            [("passes", without), ("busy", step.longest), ("micro_batches", work.micro_batches)];
         let args = args.map(|(name, id)| (name, Value::Num(id)));
         let bubble = self.library_number("pipeline_bubble", &args)?;
-        if work.pipeline.is_some() {
-            let pipeline = Pipeline {
-                schedule: work.schedule,
-                stages: work.stages,
-                micro_batches: m,
-                chunks: work.chunks,
-                passes: stages,
-                send: parts.send.map(|s| s.0),
-                time: passes,
-                shares: work.shares,
-                layers: work.pipeline.as_ref().map(|p| p.1),
-            };
-            lowered.pipelines.push(("step", pipeline));
-        }
-        let bubble = put(self, "step.bubble", bubble, "the slowest stage waits for others");
-        let mut time = self.graph.sum([busy, update, exposed, bubble])?;
-        let mut rule =
-            "forward + backward + recompute + exposed communication + bubble + optimizer";
-        if let Some(waits) = waits {
-            let open = self.add_stages(waits.forward, waits.backward);
-            let mut whole = |checker: &mut Self, path, each: OnStages, once: OnStages, rule| {
-                let (each, once) = (checker.there(slowest, each), checker.there(slowest, once));
-                let each = checker.graph.mul(each, m);
-                let all = checker.graph.add(each, once);
-                put(checker, path, all, rule)
-            };
-            let path = "step.offload.exposed";
-            let open = whole(self, path, open, waits.once, "transfers that nothing hides");
-            let (hidden, once) = (waits.hidden, waits.once_hidden);
-            whole(self, "step.offload.hidden", hidden, once, "transfers behind other work");
-            let (bytes, once) = (waits.bytes, waits.once_bytes);
-            whole(self, "step.offload.bytes", bytes, once, "to and from a device");
-            time = self.graph.add(time, open);
-            rule = "forward + backward + recompute + exposed communication and transfers + bubble \
-                    + optimizer";
-        }
-        let time = put(self, "step.time", time, rule);
-        let worked = self.graph.mul(longest, m);
+        Some(Scheduled { time, bubble })
+    }
+
+    /// `step.communication.*`; gives what nothing hides.
+    fn sent_results(&mut self, step: &Step<'_, 'p>, sent: &Sent, results: &mut Results) -> ExprId {
+        let mut put = |name: &str, id, rule| {
+            let path = format!("step.communication.{name}");
+            results.put(&mut self.graph, &path, id, step.setting.place, rule)
+        };
+        let exposed = put("exposed", sent.exposed, "collectives that nothing hides");
+        put("hidden", sent.hidden, "collectives behind compute");
+        put("bytes", sent.bytes, "logical bytes that a device sends");
+        exposed
+    }
+
+    /// `step.offload.*`; gives what nothing hides.
+    fn wait_results_of_step(
+        &mut self,
+        step: &Step<'_, 'p>,
+        waits: &StepWaits,
+        results: &mut Results,
+    ) -> ExprId {
+        let open = self.add_stages(waits.forward, waits.backward);
+        let mut put = |name: &str, [each, once]: [OnStages; 2], rule| {
+            let [each, once] = [each, once].map(|stages| self.there(step.slowest, stages));
+            let each = self.graph.mul(each, step.work.micro_batches);
+            let all = self.graph.add(each, once);
+            let path = format!("step.offload.{name}");
+            results.put(&mut self.graph, &path, all, step.setting.place, rule)
+        };
+        let exposed = put("exposed", [open, waits.once], "transfers that nothing hides");
+        put("hidden", [waits.hidden, waits.once_hidden], "transfers behind other work");
+        put("bytes", [waits.bytes, waits.once_bytes], "to and from a device");
+        exposed
+    }
+
+    /// The bubble beside the work and the step.
+    fn bubble_results(
+        &mut self,
+        step: &Step<'_, 'p>,
+        bubble: ExprId,
+        time: ExprId,
+        results: &mut Results,
+    ) -> Option<()> {
+        let (place, m) = (step.setting.place, step.work.micro_batches);
+        let worked = self.graph.mul(step.longest, m);
         let args = [("bubble", Value::Num(bubble)), ("busy", Value::Num(worked))];
         let overhead = self.library_number("bubble_overhead", &args)?;
-        put(
-            self,
-            "step.bubble_overhead",
-            overhead,
-            "the bubble over the work of the slowest stage",
-        );
+        let rule = "the bubble over the work of the slowest stage";
+        results.put(&mut self.graph, "step.bubble_overhead", overhead, place, rule);
         let share = self.graph.div(bubble, time);
-        put(self, "step.bubble_share", share, "the bubble over the step");
-        put(self, "step.micro_batches", m, "micro-batches of each replica");
-        self.utilization(setting, work, costs, time, lowered);
-        let busy = self.graph.add(busy, update);
-        let busy = self.graph.div(busy, time);
-        self.run_results(setting, work, time, busy, lowered)
+        let rule = "the bubble over the step";
+        results.put(&mut self.graph, "step.bubble_share", share, place, rule);
+        let rule = "micro-batches of each replica";
+        results.put(&mut self.graph, "step.micro_batches", m, place, rule);
+        Some(())
     }
 
     fn accumulation(
@@ -413,9 +343,7 @@ impl<'p> Checker<'p> {
         let peak = self.peak_of_largest(&largest);
         let [masked, full, hardware] =
             sums.map(|s| s.map(|s| self.graph.mul(s, work.micro_batches)));
-        let devices = self.devices(setting);
-        let origin = self.origin("devices", place, "the devices of the mesh");
-        let devices = self.graph.cast(devices, Dimension::NONE, origin);
+        let devices = self.bare_devices(setting);
         let rows = [
             (
                 full,
@@ -433,8 +361,7 @@ impl<'p> Checker<'p> {
         ];
         for (flops, path, share, rule) in rows {
             let Some(flops) = flops else { continue };
-            let flops = self.result_node(path, flops, place, rule);
-            lowered.results.number(path, flops);
+            let flops = lowered.results.put(&mut self.graph, path, flops, place, rule);
             let Some(peak) = peak else { continue };
             let args = [
                 ("flops", Value::Num(flops)),
@@ -443,16 +370,16 @@ impl<'p> Checker<'p> {
                 ("peak", Value::Num(peak)),
             ];
             if let Some(id) = self.library_number("model_flops_utilization", &args) {
-                let id = self.result_node(share, id, place, "work over what all devices could do");
-                lowered.results.number(share, id);
+                let rule = "work over what all devices could do";
+                lowered.results.put(&mut self.graph, share, id, place, rule);
             }
         }
         if let Some(full) = full {
             let tokens = self.graph.mul(work.batch, work.seq);
             let each = self.graph.div(full, tokens);
             let path = "step.flops.per_token";
-            let each = self.result_node(path, each, place, "the model's work for one token");
-            lowered.results.number(path, each);
+            let rule = "the model's work for one token";
+            lowered.results.put(&mut self.graph, path, each, place, rule);
         }
     }
 
@@ -467,17 +394,13 @@ impl<'p> Checker<'p> {
     ) -> Option<()> {
         let place = setting.place;
         let mut put = |checker: &mut Self, path: &str, id: ExprId, rule: &'static str| {
-            let id = checker.result_node(path, id, place, rule);
-            lowered.results.number(path, id);
-            id
+            lowered.results.put(&mut checker.graph, path, id, place, rule)
         };
         let batch = [("batch", Value::Num(work.batch)), ("seq", Value::Num(work.seq))];
         let args: Vec<_> = batch.iter().cloned().chain([("step", Value::Num(time))]).collect();
         let rate = self.library_number("training_rate", &args)?;
         let rate = put(self, "throughput.system", rate, "tokens of a step over its time");
-        let devices = self.devices(setting);
-        let origin = self.origin("devices", place, "the devices of the mesh");
-        let devices = self.graph.cast(devices, Dimension::NONE, origin);
+        let devices = self.bare_devices(setting);
         let each = self.graph.div(rate, devices);
         put(self, "throughput.device", each, "tokens of each device");
         put(self, "step.busy_share", busy, "the share of a step in which kernels run");

@@ -71,8 +71,7 @@ impl<'p> Checker<'p> {
         dimension: Dimension,
         place: Place,
     ) -> [ExprId; 3] {
-        let origin = self.origin("none", place, "nothing of this kind");
-        let none = self.graph.constant(0.0, dimension, origin);
+        let none = self.zero(dimension, place, "nothing of this kind");
         let [first, layers, last] = parts.map(|p| p.unwrap_or(none));
         let all = self.graph.add(first, layers);
         let all = self.graph.add(all, last);

@@ -23,7 +23,7 @@ impl<'p> Checker<'p> {
     }
 
     /// Elements of a weight on one device, and rows of it: its first axis.
-    pub(in crate::lower) fn extent_of(
+    fn extent_of(
         &mut self,
         setting: &Setting<'_, 'p>,
         frame: &Frame,
@@ -44,15 +44,23 @@ impl<'p> Checker<'p> {
     }
 
     /// 1 for matrices of the layers, 0 for all else.
-    pub(in crate::lower) fn is_inner(
-        &mut self,
-        setting: &Setting<'_, 'p>,
-        weight: TensorId,
-    ) -> ExprId {
+    fn is_inner(&mut self, setting: &Setting<'_, 'p>, weight: TensorId) -> ExprId {
         let t = &setting.model.tensors[weight];
         let rounds = setting.model.weights.iter().find(|(w, _)| *w == weight).and_then(|w| w.1);
         let inner = f64::from(u8::from(rounds.is_some() && t.axes.len() > 1));
         self.counted(inner, "inner", t.place, "1 for matrices of the layers")
+    }
+
+    /// Of a weight that is trained: its elements, its rows, and 1 for matrices of the layers.
+    fn trained(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+        weight: TensorId,
+    ) -> Option<[ExprId; 3]> {
+        setting.model.gradients.iter().find(|(w, _)| *w == weight)?;
+        let [elements, rows] = self.extent_of(setting, frame, weight)?;
+        Some([elements, rows, self.is_inner(setting, weight)])
     }
 
     pub(in crate::lower) fn state_bytes(
@@ -62,9 +70,7 @@ impl<'p> Checker<'p> {
         frame: &Frame,
         weight: TensorId,
     ) -> Option<ExprId> {
-        setting.model.gradients.iter().find(|(w, _)| *w == weight)?;
-        let [elements, rows] = self.extent_of(setting, frame, weight)?;
-        let inner = self.is_inner(setting, weight);
+        let [elements, rows, inner] = self.trained(setting, frame, weight)?;
         let moment = work.formats.optimizer.as_ref()?.width;
         let args = [
             ("weight", Value::Num(setting.model.tensors[weight].dtype.width)),
@@ -84,10 +90,8 @@ impl<'p> Checker<'p> {
         frame: &Frame,
         weight: TensorId,
     ) -> Option<ExprId> {
-        setting.model.gradients.iter().find(|(w, _)| *w == weight)?;
-        let [elements, rows] = self.extent_of(setting, frame, weight)?;
+        let [elements, rows, inner] = self.trained(setting, frame, weight)?;
         let columns = self.graph.div(elements, rows);
-        let inner = self.is_inner(setting, weight);
         let args = [("rows", rows), ("columns", columns), ("inner", inner)];
         let args = args.map(|(name, id)| (name, Value::Num(id)));
         self.library_number(&format!("{}_update_flops", work.optimizer), &args)
@@ -137,8 +141,7 @@ impl<'p> Checker<'p> {
             let own = setting.model.weights.iter().find(|(w, _)| *w == weight).and_then(|w| w.1);
             let one = self.counted(1.0, "1", setting.place, "with one device all is its share");
             let alone = self.graph.binary(Op::Eq, n, one);
-            let origin = self.origin("none", setting.place, "all is its share");
-            let none = self.graph.constant(0.0, Dimension::BYTES, origin);
+            let none = self.zero(Dimension::BYTES, setting.place, "all is its share");
             let unless_alone = |checker: &mut Self, bytes: Option<ExprId>| {
                 bytes.map(|b| checker.graph.select(alone, none, b))
             };

@@ -205,22 +205,10 @@ fn simplified(
     roots: &[ExprId],
     column: &dyn Fn(ExprId) -> Option<u32>,
 ) -> (Code, Vec<Value>) {
-    let mut reached = vec![false; graph.len()];
-    let mut stack: Vec<ExprId> = roots.to_vec();
-    let mut order = Vec::new();
-    while let Some(id) = stack.pop() {
-        match reached.get_mut(id.index()) {
-            Some(seen) if !*seen => *seen = true,
-            _ => continue,
-        }
-        order.push(id);
-        stack.extend(graph.node(id).operands());
-    }
-    order.sort_unstable();
     let mut code = Code::default();
     let unknown = Value::Known(f64::NAN.to_bits());
     let mut values = vec![unknown; graph.len()];
-    for id in order {
+    for id in graph.below(roots) {
         let node = graph.node(id);
         let value = match node.op {
             Op::Const | Op::Param => match column(id) {

@@ -202,12 +202,6 @@ impl Summary {
     pub fn json(&self) -> String {
         serde_json::to_string_pretty(self).map_or_else(|_| String::new(), |text| text + "\n")
     }
-
-    /// Where the goals stand among the outputs.
-    #[must_use]
-    pub fn goal_columns(&self) -> Vec<usize> {
-        (0..self.goals.len()).collect()
-    }
 }
 
 /// The outputs that are shown, by position, and what they are: goals, then other columns.

@@ -16,6 +16,10 @@ use crate::syntax::recover;
 
 /// What stands for thousands elsewhere: no unit, so that a blank before it would not help.
 pub const THOUSANDS: [&str; 5] = ["k", "K", "M", "G", "T"];
+/// What is said of them.
+pub const NO_THOUSANDS: &str = "a number has no suffix for thousands";
+/// What to write instead of them.
+pub const WITHOUT_THOUSANDS: &str = "write the digits (`32_000`), or a product (`32 * 1024`)";
 
 impl Lower<'_> {
     /// `3.35 TB/s`, `70_553_706_496`, `10%`, and the foreign `.5`, `1.`, `80GB`, `1,000`.
@@ -61,11 +65,9 @@ impl Lower<'_> {
             return Some(UnitExpr { span, parts: vec![(name, 1)] });
         }
         if text.len() == rest.len() && THOUSANDS.contains(&text) {
-            let title = "a number has no suffix for thousands";
-            let place = self.place(span);
-            let finding =
-                Diagnostic::new(codes::BAD_NUMBER, title, place, "neither digit nor unit");
-            self.report(finding.note("write the digits (`32_000`), or a product (`32 * 1024`)"));
+            let (place, label) = (self.place(span), "neither digit nor unit");
+            let finding = Diagnostic::new(codes::BAD_NUMBER, NO_THOUSANDS, place, label);
+            self.report(finding.note(WITHOUT_THOUSANDS));
             return None;
         }
         if text.len() == rest.len() {
@@ -242,10 +244,7 @@ impl Lower<'_> {
     }
 
     /// The one expression of `only_expr`.
-    pub(in crate::syntax) fn only_expr(
-        &mut self,
-        mut pairs: pest::iterators::Pairs<'_, Rule>,
-    ) -> Expr {
+    fn only_expr(&mut self, mut pairs: pest::iterators::Pairs<'_, Rule>) -> Expr {
         let first = pairs.next().and_then(|only| Parts::of(only).next());
         let nothing = Expr { span: Span::default(), kind: ExprKind::Error };
         first.map_or(nothing, |expr| self.expr(expr))

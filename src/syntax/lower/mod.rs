@@ -8,7 +8,7 @@ mod item;
 mod literal;
 mod stmt;
 
-pub use literal::THOUSANDS;
+pub use literal::{NO_THOUSANDS, THOUSANDS, WITHOUT_THOUSANDS};
 
 use std::sync::Arc;
 

@@ -61,14 +61,6 @@ fn reparse(rule: Rule, slice: &str) -> Option<Error<Rule>> {
     Grammar::parse(rule, &format!("{slice} ")).err()
 }
 
-/// An expression given alone that could not be read.
-pub(super) fn bad_expr(lower: &Lower<'_>, error: Error<Rule>) -> Diagnostic {
-    let slice = lower.text.trim_end();
-    let broken =
-        Broken { lower, slice, base: 0, own: slice.len(), tokens: tokens(slice), is_item: false };
-    broken.explain(Some(error))
-}
-
 /// An item that could not be read, from its first word on.
 pub(super) fn bad_item(lower: &Lower<'_>, slice: &str, start: u32) -> Diagnostic {
     let slice = slice.trim_end();
