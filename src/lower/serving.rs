@@ -15,7 +15,9 @@ use super::scenario::Lowered;
 use super::training::Cut;
 use super::workload::Serving;
 use crate::check::{Checker, Machine, Object, Value};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op};
+use crate::ir::encodes::Encodes;
 use crate::name::Name;
 use crate::source::Place;
 
@@ -50,6 +52,13 @@ impl<'p> Checker<'p> {
             self.serving_of(scenario, side.plan, setting)?;
         let place = setting.place;
         let one = self.counted(1.0, "one", place, "one new token for each sequence");
+        let encodes = setting.model.encodes();
+        if let (Some(encodes), Some(decode)) = (&encodes, other) {
+            self.report_no_decode(scenario, decode, encodes);
+            return None;
+        }
+        lowered.results.encodes = encodes.as_ref().map(|encodes| encodes.why.clone());
+        lowered.encodes = encodes;
         if other.is_some() {
             self.set_runtime(side.runtime.clone());
         }
@@ -101,34 +110,15 @@ impl<'p> Checker<'p> {
             Dealt { cut, groups, share } = self.dealt(decode, batch, replicas);
             all = self.graph.mul(share, pictures);
         }
-        // Decode steps differ only in how much they look back on: costed once, then substituted.
-        let mut contexts = Vec::new();
-        for which in ["context_first", "context_mid", "context_last"] {
-            let keys = context(self, which)?;
-            contexts.push(self.result_node(
-                "ctx",
-                keys,
-                place,
-                "keys that this step looks back on",
-            ));
-        }
-        let from = self.graph.len();
-        let first = *contexts.first()?;
-        let decode = self.phase(setting, &frame(one, first, share, [none, all, none]));
-        let names = ["decode.first", "decode.mid", "decode.last"];
-        for (phase, ctx) in names.into_iter().zip(&contexts) {
-            let cost = if *ctx == first {
-                decode.clone()
-            } else {
-                let other = self.graph.substitute(from, first, *ctx);
-                let mut cost = decode.map(&|id| other.of(id));
-                for used in &mut cost.collectives {
-                    used.collective.algorithm = self.chosen(used.collective.time);
-                }
-                cost
-            };
-            self.phase_results(phase, &cost, setting, groups, cut, lowered)?;
-            lowered.costs.push((phase, cost));
+        if lowered.encodes.is_none() {
+            let mut contexts = Vec::new();
+            for which in ["context_first", "context_mid", "context_last"] {
+                let keys = context(self, which)?;
+                let rule = "keys that this step looks back on";
+                contexts.push(self.result_node("ctx", keys, place, rule));
+            }
+            let step = |ctx| frame(one, ctx, share, [none, all, none]);
+            self.decode_steps(setting, &contexts, &step, (groups, cut), lowered)?;
         }
         let longest = context(self, "context_kept")?;
         let stored = frame(one, longest, batch, kept_of);
@@ -148,6 +138,52 @@ impl<'p> Checker<'p> {
             self.machine_figures(setting, whole, &mut lowered.results);
         }
         Some(())
+    }
+
+    /// `decode.first`, `decode.mid` and `decode.last`, which differ only in how much they look back
+    /// on: costed once, then substituted.
+    fn decode_steps(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        contexts: &[ExprId],
+        step: &dyn Fn(ExprId) -> Frame,
+        (groups, cut): (Option<ExprId>, Option<Cut>),
+        lowered: &mut Lowered,
+    ) -> Option<()> {
+        let from = self.graph.len();
+        let first = *contexts.first()?;
+        let decode = self.phase(setting, &step(first));
+        let names = ["decode.first", "decode.mid", "decode.last"];
+        for (phase, ctx) in names.into_iter().zip(contexts) {
+            let cost = if *ctx == first {
+                decode.clone()
+            } else {
+                let other = self.graph.substitute(from, first, *ctx);
+                let mut cost = decode.map(&|id| other.of(id));
+                for used in &mut cost.collectives {
+                    used.collective.algorithm = self.chosen(used.collective.time);
+                }
+                cost
+            };
+            self.phase_results(phase, &cost, setting, groups, cut, lowered)?;
+            lowered.costs.push((phase, cost));
+        }
+        Some(())
+    }
+
+    /// A plan for decode of a model that does not.
+    fn report_no_decode(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        decode: &Side<'_, '_, 'p>,
+        encodes: &Encodes,
+    ) {
+        let set = decode.plan.and_then(|plan| plan.item).map(|item| item.name_place());
+        let at = scenario.place_of(&[Name::new("plan")]).or(set).unwrap_or(decode.setting.place);
+        let title = "the plan has one for `decode`, and the model generates nothing";
+        let finding = Diagnostic::new(codes::PHASE_PLANS, title, at, "plans for two phases");
+        let finding = finding.and(encodes.place, encodes.why.clone());
+        self.report(finding.note("give it one plan: its prefill is all that it does"));
     }
 
     /// How a plan deals out layers and requests.
