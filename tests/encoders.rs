@@ -103,9 +103,21 @@ fn what_a_model_puts_out_and_keeps_says_whether_it_generates() {
     for model in ["Chat", "Keeps", "Llama3_8B"] {
         assert!(generates(&of(model)), "{model}");
     }
-    for model in ["Bert", "Judge", "Embedder", "Forgets", "Pictures", "ModernBert_Base"] {
+    for model in ["Bert", "Judge", "Embedder", "Forgets", "ModernBert_Base"] {
         assert!(!generates(&of(model)), "{model}");
     }
+}
+
+#[test]
+fn pictures_alone_are_no_tokens() {
+    let text = scenario(SMALL, "Pictures", "batch = 8, images = 2", "");
+    let out = Run::one(&text);
+    assert_eq!(out.get("throughput.requests"), 8.0 / out.get("prefill.time"));
+    for path in ["throughput.system", "energy.per_token", "cost.per_million_input"] {
+        assert!(!out.numbers.contains_key(path), "{path}");
+    }
+    let run = Run::of(&scenario(SMALL, "Bert", "batch = 8", ""));
+    assert!(run.finding("E0213").title.contains("`prompt`"));
 }
 
 #[test]
@@ -146,7 +158,7 @@ fn configs_of_encoders_and_of_scores_alone_generate_nothing() {
         let file = sources.add(SourceFile::new("config.json", text.as_str(), Origin::User));
         let model = mesa::import::import(&text, file, "Imported").text.unwrap();
         let text = format!(
-            "{model}\nuse std.systems.H200_SXM_1\nscenario s {{\n  model = Imported\n  system = \\
+            "{model}\nuse std.systems.H200_SXM_1\nscenario s {{\n  model = Imported\n  system = \
              H200_SXM_1\n  serve {{ {SERVE}, output = 1 }}\n}}\n"
         );
         let run = Run::of(&text);

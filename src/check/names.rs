@@ -210,7 +210,11 @@ impl<'p> Checker<'p> {
             );
             return;
         }
-        let candidates = self.visible_names(env);
+        let mut candidates = self.visible_names(env);
+        if self.is_typed(env) {
+            let library = self.program.std_modules("");
+            candidates.extend(library.flat_map(|m| self.program.names(m).map(|(name, _)| name)));
+        }
         let mut diagnostic = Diagnostic::new(
             codes::UNKNOWN_NAME,
             format!("`{name}` is not known here"),
@@ -231,6 +235,8 @@ impl<'p> Checker<'p> {
             diagnostic = Diagnostic::new(codes::UNKNOWN_RESULT, title, place, "not known here");
             let unstated = || results.and_then(crate::lower::unstated);
             diagnostic.notes.extend(why.or_else(unstated));
+        } else if of_library && self.is_typed(env) {
+            diagnostic = diagnostic.note("it is a result: name the file of a scenario, and which");
         } else if let Some(path) = elsewhere {
             let top = path.split('/').next().unwrap_or(path);
             diagnostic = diagnostic.note(format!("the library has it: add `use std.{top}.{name}`"));

@@ -13,6 +13,8 @@ pub struct Encodes {
     pub why: String,
     /// What in the model says so.
     pub place: Place,
+    /// Whether it reads a text: pictures alone are no tokens.
+    pub reads: bool,
 }
 
 impl Model {
@@ -34,7 +36,7 @@ impl Model {
             return None;
         }
         let place = self.outputs.first().map(|output| self.tensors[*output].place)?;
-        Some(Encodes { why: "no text goes through it".to_owned(), place })
+        Some(Encodes { why: "no text goes through it".to_owned(), place, reads: false })
     }
 
     /// Positions look at others that nothing keeps.
@@ -52,7 +54,7 @@ impl Model {
         let (_, found) = self.tensors.iter().find(|(_, t)| looks(t))?;
         let layer = found.scope.path.last().map_or("it".to_owned(), |name| format!("`{name}`"));
         let why = format!("{layer} looks at all of a text at once, and keeps nothing of it");
-        Some(Encodes { why, place: found.place })
+        Some(Encodes { why, place: found.place, reads: true })
     }
 
     /// All that it puts out is said of a whole text.
@@ -65,7 +67,7 @@ impl Model {
             axes.copied().filter(|a| self.axes[*a].renamed_from.is_some()).collect();
         let said = |t: &TensorId| self.tensors[*t].axes.iter().any(|a| ends.contains(a));
         let why = "it ends in a score or an embedding of the whole text".to_owned();
-        self.outputs.iter().all(said).then_some(Encodes { why, place })
+        self.outputs.iter().all(said).then_some(Encodes { why, place, reads: true })
     }
 
     fn phase_axes(&self, names: &[&str]) -> Vec<AxisId> {

@@ -19,6 +19,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op};
 use crate::ir::encodes::Encodes;
 use crate::name::Name;
+use crate::quantity::Dimension;
 use crate::source::Place;
 
 /// A plan on its devices, and the runtime that holds there.
@@ -93,6 +94,12 @@ impl<'p> Checker<'p> {
         };
         let prefill = self.phase(setting, &frame(prompt, prompt, share, computed));
         self.phase_results("prefill", &prefill, setting, groups, cut, lowered)?;
+        if lowered.encodes.as_ref().is_some_and(|encodes| encodes.reads) {
+            let origin = self.origin("prefill.tokens", place, "the tokens of all texts");
+            let tokens = self.graph.mul(batch, prompt);
+            let tokens = self.graph.cast(tokens, Dimension::TOKENS, origin);
+            lowered.results.number("prefill.tokens", tokens);
+        }
         lowered.costs.push(("prefill", prefill));
         let prefill = frame(prompt, prompt, share, computed);
         if let Some(decode) = other {

@@ -142,11 +142,16 @@ impl<'p> Checker<'p> {
         encodes: Option<&Encodes>,
     ) -> Option<[ExprId; 3]> {
         let mut found = Vec::new();
+        let (place, rule) = (scenario.item.map(|i| i.name_place()), "nothing of this kind");
+        let needless = |field: &str| match encodes {
+            Some(encodes) => field == "output" || field == "prompt" && !encodes.reads,
+            None => false,
+        };
         for field in ["batch", "prompt", "output"] {
             match self.field_path(scenario, &["serve", field]) {
                 Some(Value::Num(id)) => found.push(id),
                 Some(_) => {}
-                None if field == "output" && encodes.is_some() => {}
+                None if needless(field) => found.push(self.counted(0.0, field, place?, rule)),
                 None => {
                     let at = scenario
                         .place_of(&[Name::new("serve")])
@@ -155,13 +160,12 @@ impl<'p> Checker<'p> {
                 }
             }
         }
-        let Some(encodes) = encodes else { return found.try_into().ok() };
-        let [batch, prompt, ref rest @ ..] = *found.as_slice() else { return None };
-        let place = scenario.item.map_or(encodes.place, |i| i.name_place());
-        if let Some(output) = rest.first() {
-            self.no_output(scenario, *output, encodes, place);
-        }
-        let none = self.counted(0.0, "output", place, "nothing is generated");
+        let figures: [ExprId; 3] = found.try_into().ok()?;
+        let (Some(encodes), [batch, prompt, output]) = (encodes, figures) else {
+            return Some(figures);
+        };
+        self.no_output(scenario, output, encodes, place?);
+        let none = self.counted(0.0, "output", place?, "nothing is generated");
         Some([batch, prompt, none])
     }
 
