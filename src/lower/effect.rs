@@ -117,9 +117,11 @@ impl<'p> Checker<'p> {
         (name, why, unsaid): (&'static str, &str, f64),
         all: &[(&'static str, &str, f64)],
     ) -> ExprId {
-        let has = |axis: &str| {
-            let size = AxisSize::Phase(Name::new(axis));
-            setting.model.axes.iter().any(|(_, a)| a.size == size)
+        let model = &setting.model;
+        let has = |name: &str| {
+            let size = AxisSize::Phase(Name::new(name));
+            let mut own = model.axes.iter().filter(|(_, axis)| axis.size == size);
+            own.any(|(id, _)| model.tensors.iter().any(|(_, t)| t.axes.contains(&id)))
         };
         let none = self.counted(0.0, name, setting.place, "the workload has none");
         let Some(Value::Num(count)) = self.field_path(scenario, &["serve", name]) else {
