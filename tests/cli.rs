@@ -151,6 +151,24 @@ fn an_endless_file_ends() {
 }
 
 #[test]
+fn an_expression_names_the_library_without_a_file() {
+    let dir = Dir::new("expression");
+    let value = |text: &str| dir.mesa(&["eval", "-e", text]);
+    let plain = value("H100_SXM.memory.hbm.bandwidth").out;
+    assert_eq!(plain, "3.35 TB/s  (3350000000000 B/s)\n");
+    for path in ["std.chips.H100_SXM", "std.chips.nvidia_hbm.H100_SXM"] {
+        assert_eq!(value(&format!("{path}.memory.hbm.bandwidth")).out, plain, "{path}");
+    }
+    assert!(value("context_first(128, 8) == 129").out.contains("true"));
+    let wrong = ["H100_SMX.price", "std.chip.H100_SXM", "tpot", "std.chips"].map(|text| {
+        let run = value(text);
+        assert_eq!((run.code, run.out.as_str()), (Some(1), ""), "{text}");
+        run.err
+    });
+    insta::assert_snapshot!(wrong.join("\n"));
+}
+
+#[test]
 fn colours_only_where_they_are_wanted() {
     let dir = Dir::new("colours");
     let is_colored = |args: &[&str], env: &[(&str, &str)]| {

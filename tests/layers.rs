@@ -251,7 +251,10 @@ fn what_an_encoder_says_is_kept_once_for_each_source() {
     // Keys and values of 32 layers with 20 heads over 1500 positions of each of two requests, beside
     // those of the decoder's own 2048 + 8 positions.
     let model = "Whisper_Large_v3";
-    let (none, one) = (seen(model, 0), seen(model, 1));
+    let told = |model: &str, sources: u64| heard(model, &format!("sources = {sources}"));
+    let (none, one) = (told(model, 0), told(model, 1));
+    // Nobody has to say that a request has one.
+    assert_eq!(heard(model, "images = 0").numbers, one.numbers);
     assert_eq!(
         one.get("memory.cache") - none.get("memory.cache"),
         bytes(&[2, 32, 2, 20, 64, 1500, 2])
@@ -272,7 +275,7 @@ fn what_an_encoder_says_is_kept_once_for_each_source() {
     let more = flops(&one, "decode.mid") - flops(&none, "decode.mid");
     assert!((more / (looks / 1024.0) - 1.0).abs() < 1e-9, "{more} {looks}");
     // T5's encoder reads with the table of the decoder: 512 positions, 12 layers, 12 heads.
-    let (none, one) = (seen("T5_Base", 0), seen("T5_Base", 1));
+    let (none, one) = (told("T5_Base", 0), told("T5_Base", 1));
     assert_eq!(
         one.get("memory.cache") - none.get("memory.cache"),
         bytes(&[2, 12, 2, 12, 64, 512, 2])

@@ -169,3 +169,43 @@ fn lines_for_people_have_room_for_the_first_results_and_name_the_others() {
     let heads = out.lines().nth(1).unwrap();
     assert!(asked.split(',').all(|column| heads.contains(column)), "{heads}");
 }
+
+#[test]
+fn a_figure_that_only_some_points_have_leaves_the_others_out_or_is_empty_there() {
+    let dir = Dir::new("some");
+    let text = "use std.models.{Llama3_8B, ModernBert_Base}
+use std.systems.{H100_SXM_1, RTX_4090_1}
+scenario chat {
+  model  = Llama3_8B
+  system = H100_SXM_1
+  serve { batch = 2, prompt = 512, output = 64 }
+}
+sweep cheapest of chat {
+  vary system in [RTX_4090_1, H100_SXM_1]
+  vary serve.batch in [1, 2]
+  minimize cost.per_million_tokens
+}
+sweep plain of chat {
+  vary system in [RTX_4090_1, H100_SXM_1]
+}
+sweep models of chat {
+  vary model in [ModernBert_Base, Llama3_8B]
+  where throughput.user > 10 tok/s
+}
+sweep priceless of chat {
+  vary system in [RTX_4090_1]
+  where cost.per_hour < 1 USD/h
+}
+";
+    std::fs::write(dir.0.join("a.mesa"), text).unwrap();
+    let mut shown = String::new();
+    for sweep in ["cheapest", "models", "priceless"] {
+        let (code, out, err) = dir.run(&["sweep", "a.mesa", sweep]);
+        assert_eq!(code, Some(0), "{err}");
+        shown += &(out + "\n");
+    }
+    for more in [&["--columns", "cost.per_hour"][..], &["--columns", "tpot", "--format", "jsonl"]] {
+        shown += &(dir.run(&[&["sweep", "a.mesa", "plain"], more].concat()).1 + "\n");
+    }
+    insta::assert_snapshot!(shown);
+}

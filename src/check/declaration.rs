@@ -58,6 +58,7 @@ impl<'p> Checker<'p> {
             place,
             stores,
             view: matches!(self.op_attribute(item, "view", &env), Some(Value::Truth(true))),
+            concludes: matches!(self.op_attribute(item, "final", &env), Some(Value::Truth(true))),
             combines: Self::op_expr(item, "combine").is_some(),
             keeps: Self::op_expr(item, "keeps").map(|_| self.attribute_axes(item, "keeps", &env)),
             pass: Pass::Forward,

@@ -255,17 +255,24 @@ impl<'p> Checker<'p> {
                 let full = format!("{path}.{field}");
                 match self.result_value(&full) {
                     Some(value) => value,
-                    None => {
-                        let names = self.result_children(path);
-                        self.unknown_field(field, place, &format!("`{path}`"), &names)
-                    }
+                    None => match self.results.as_ref().and_then(|r| r.why_absent(&full)) {
+                        Some(why) => self.absent_result(&full, place, why),
+                        None => {
+                            let names = self.result_children(path);
+                            self.unknown_field(field, place, &format!("`{path}`"), &names)
+                        }
+                    },
                 }
             }
             Value::Module(path) => {
                 let modules = self.program.modules_at(path);
                 let program = self.program;
+                // `std.chips`: a folder of the library, where nothing is declared by that name.
+                let below = format!("{path}/{field}");
+                let below = below.trim_start_matches('/');
                 match modules.iter().find_map(|m| program.item(*m, field)) {
                     Some(item) => self.item_value(item, place),
+                    None if !program.modules_at(below).is_empty() => Value::Module(below.into()),
                     None => {
                         let whence = match (path.strip_prefix('#'), modules.first()) {
                             (Some(_), Some(m)) => {
@@ -284,6 +291,14 @@ impl<'p> Checker<'p> {
                 self.unknown_field(field, place, &what, &[])
             }
         }
+    }
+
+    /// A result that other scenarios have, and why this one does not.
+    fn absent_result(&mut self, path: &str, place: Place, why: String) -> Value<'p> {
+        let title = format!("this scenario has no result `{path}`");
+        let finding = Diagnostic::new(codes::UNKNOWN_RESULT, title, place, "not known here");
+        self.report(finding.note(why));
+        Value::Error
     }
 
     pub(super) fn unknown_field(

@@ -7,6 +7,7 @@ use super::program::{ItemRef, ModuleId};
 use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::{Diagnostic, MOST_FINDINGS};
+use crate::lower::Workload;
 use crate::quantity::Dimension;
 use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
 
@@ -30,8 +31,12 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
         let name = item.item.name.name;
         let units = item.item.kind == ItemKind::Unit;
         if let Some(first) = seen.get(&name) {
-            if units == (first.item.kind == ItemKind::Unit) {
-                checker.report(declared_twice(item, *first));
+            let first = match item.item.kind {
+                ItemKind::Metric => same_metric(program, item, *first),
+                _ => Some(*first),
+            };
+            if let Some(first) = first.filter(|f| units == (f.item.kind == ItemKind::Unit)) {
+                checker.report(declared_twice(item, first));
                 continue;
             }
         } else {
@@ -60,6 +65,31 @@ pub fn check_module<'p>(checker: &mut Checker<'p>, module: ModuleId) {
         }
     }
     checker.lint_imports(module);
+}
+
+/// What was declared before a metric and cannot stand beside it: metrics of one name are for
+/// workloads that differ, or define nothing twice.
+fn same_metric<'p>(
+    program: &'p super::Program,
+    item: ItemRef<'p>,
+    first: ItemRef<'p>,
+) -> Option<ItemRef<'p>> {
+    if first.item.kind != ItemKind::Metric {
+        return Some(first);
+    }
+    let all = program.items_of_kind(item.module, ItemKind::Metric);
+    let before = all.into_iter().take_while(|other| *other != item);
+    let mut same = before.filter(|other| other.item.name.name == item.item.name.name);
+    same.find(|other| {
+        let workloads = [Workload::Generate, Workload::Encode, Workload::Train];
+        let meant = |i: &ItemRef<'_>, w: Workload| i.item.of.is_none_or(|of| w.is(of.name));
+        let meet = workloads.iter().any(|w| meant(&item, *w) && meant(other, *w));
+        let parts = Checker::metric_parts(*other);
+        let own = Checker::metric_parts(item);
+        let shared = own.iter().any(|(path, _)| parts.iter().any(|(p, _)| p == path));
+        let alike = other.item.of.map(|of| of.name) == item.item.of.map(|of| of.name);
+        alike || (meet && shared)
+    })
 }
 
 /// A finding about a name that is taken.

@@ -8,7 +8,7 @@ use super::{Checker, codes};
 use crate::diagnostic::{Diagnostic, Safety, closest, listed};
 use crate::expr::OriginKind;
 use crate::name::Name;
-use crate::source::Place;
+use crate::source::{Origin, Place};
 use crate::syntax::ast::ItemKind;
 
 impl<'p> Checker<'p> {
@@ -31,12 +31,20 @@ impl<'p> Checker<'p> {
 
     /// What a command line may name without a `use`: what the library declares.
     fn library_item(&self, name: Name, env: &Env<'p>) -> Option<ItemRef<'p>> {
-        if env.site().kind != OriginKind::Override {
+        let set = env.site().kind == OriginKind::Override;
+        if !set && !self.is_typed(env) {
             return None;
         }
         let program = self.program;
-        let mut modules = super::library::FILES.iter().filter_map(|(p, _)| program.std_module(p));
+        // Results are those of a scenario.
+        let files = super::library::FILES.iter().filter(|(path, _)| set || *path != "metrics");
+        let mut modules = files.filter_map(|(path, _)| program.std_module(path));
         modules.find_map(|module| program.item(module, name))
+    }
+
+    /// Whether a scope is that of an expression on the command line.
+    fn is_typed(&self, env: &Env<'p>) -> bool {
+        self.program.sources.file(env.site().file).origin == Origin::Command
     }
 
     /// The value of a name, if it is known.
@@ -71,6 +79,10 @@ impl<'p> Checker<'p> {
                 }
                 Scope::Module => {
                     let Some(found) = self.module_name(env.site().module, name) else {
+                        // `std.chips.H100_SXM`: a path of the library, as `use` has it.
+                        if name == "std" && self.is_typed(env) {
+                            return Some(Value::Module("".into()));
+                        }
                         let item = self.library_item(name, env)?;
                         return Some(self.item_value(item, place));
                     };
@@ -198,7 +210,11 @@ impl<'p> Checker<'p> {
             );
             return;
         }
-        let candidates = self.visible_names(env);
+        let mut candidates = self.visible_names(env);
+        if self.is_typed(env) {
+            let library = self.program.std_modules("");
+            candidates.extend(library.flat_map(|m| self.program.names(m).map(|(name, _)| name)));
+        }
         let mut diagnostic = Diagnostic::new(
             codes::UNKNOWN_NAME,
             format!("`{name}` is not known here"),
@@ -210,13 +226,17 @@ impl<'p> Checker<'p> {
             let module = self.program.std_module(path)?;
             self.program.item(module, name).map(|_| *path)
         });
-        if elsewhere.is_some_and(|path| path == "metrics") && sees_results(env) {
+        let results = self.results.as_ref().filter(|_| sees_results(env));
+        let why = results.and_then(|r| r.why_absent(name.text()));
+        let of_library = elsewhere.is_some_and(|path| path == "metrics");
+        if results.is_some() && (of_library || why.is_some()) {
             // A result of other scenarios: what it follows from is not stated in this one.
             let title = format!("this scenario has no result `{name}`");
             diagnostic = Diagnostic::new(codes::UNKNOWN_RESULT, title, place, "not known here");
-            if let Some(note) = self.results.as_ref().and_then(crate::lower::unstated) {
-                diagnostic = diagnostic.note(note);
-            }
+            let unstated = || results.and_then(crate::lower::unstated);
+            diagnostic.notes.extend(why.or_else(unstated));
+        } else if of_library && self.is_typed(env) {
+            diagnostic = diagnostic.note("it is a result: name the file of a scenario, and which");
         } else if let Some(path) = elsewhere {
             let top = path.split('/').next().unwrap_or(path);
             diagnostic = diagnostic.note(format!("the library has it: add `use std.{top}.{name}`"));

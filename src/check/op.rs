@@ -52,6 +52,7 @@ const ATTRIBUTES: &[(&str, Holds)] = &[
     ("keeps", Holds::Axes),
     ("view", Holds::Word(&["true", "false"])),
     ("free", Holds::Word(&["true", "false"])),
+    ("final", Holds::Word(&["true", "false"])),
     ("training", Holds::Op),
     ("sums", Holds::Axes),
     ("whole", Holds::Axes),

@@ -61,6 +61,7 @@ const PHASE: &[(&str, Holds)] = &[
 
 /// What a scenario has beside its phases and metrics.
 const WHOLE: &[(&str, Holds)] = &[
+    ("prefill.tokens", Quantity(Dimension::TOKENS)),
     ("parameters.total", NUMBER),
     ("parameters.active", NUMBER),
     ("memory.weights", BYTES),

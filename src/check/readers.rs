@@ -11,7 +11,7 @@ use super::types::Ty;
 use super::value::{Env, Scope, Value};
 use super::{Checker, codes};
 use crate::diagnostic::{Diagnostic, closest, listed};
-use crate::lower::{Leaf, Results};
+use crate::lower::{Leaf, Results, Workload};
 use crate::name::Name;
 use crate::source::Place;
 use crate::syntax::ast::{Expr, ItemKind, StmtKind};
@@ -23,8 +23,6 @@ const PARTS: [(&str, ItemKind); 4] = [
     ("plan", ItemKind::Plan),
     ("runtime", ItemKind::Runtime),
 ];
-/// Workloads that a metric may be for.
-const WORKLOADS: [&str; 2] = ["serve", "train"];
 
 impl<'p> Checker<'p> {
     /// The outline with every metric that holds in a module; made once.
@@ -70,7 +68,7 @@ impl<'p> Checker<'p> {
             env.bind(name, section);
         }
         let env = env.inner(Scope::Results);
-        for (path, expr) in self.metric_parts(metric) {
+        for (path, expr) in Self::metric_parts(metric) {
             let value = self.eval(expr, &env);
             let leaf = match value {
                 Value::Num(id) => Leaf::Number(id),
@@ -97,7 +95,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The results that a metric defines: itself, or one for each setting of its body.
-    fn metric_parts(&mut self, metric: ItemRef<'p>) -> Vec<(String, &'p Expr)> {
+    pub(crate) fn metric_parts(metric: ItemRef<'p>) -> Vec<(String, &'p Expr)> {
         let name = metric.item.name.name;
         let value = metric.item.value.iter().map(|value| (name.to_string(), value));
         let stmts = metric.item.body.iter().flat_map(|b| &b.stmts);
@@ -113,7 +111,7 @@ impl<'p> Checker<'p> {
 
     pub(super) fn check_metric(&mut self, item: ItemRef<'p>) {
         match item.item.of {
-            Some(of) if WORKLOADS.iter().any(|w| of.name == *w) => {}
+            Some(of) if Workload::WORDS.iter().any(|w| of.name == *w) => {}
             Some(of) => {
                 let diagnostic = Diagnostic::new(
                     codes::UNKNOWN_NAME,
@@ -121,7 +119,7 @@ impl<'p> Checker<'p> {
                     item.place(of.span),
                     "not a workload",
                 );
-                let note = format!("a metric is for one of: {}", WORKLOADS.join(", "));
+                let note = format!("a metric is for one of: {}", Workload::WORDS.join(", "));
                 self.report(diagnostic.note(note));
             }
             None => self.report(Diagnostic::new(

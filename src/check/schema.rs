@@ -137,6 +137,7 @@ const SCENARIO: &[(&str, Field)] = &[
     ("serve.prompt", Field::AtLeastOne),
     ("serve.output", Field::AtLeastOne),
     ("serve.images", Field::Is(Ty::Count)),
+    ("serve.sources", Field::Is(Ty::Count)),
     ("serve.clips", Field::Is(Ty::Count)),
     ("train", Field::Section),
     ("train.batch", Field::AtLeastOne),

@@ -32,6 +32,7 @@ Examples:
   mesa eval chat.mesa --get chat.tpot           one number, in seconds
   mesa eval chat.mesa --format json             for programs
   mesa eval -e '80 GB / (3.35 TB/s)'            an expression with units
+  mesa eval -e 'H100_SXM.compute.matrix.fp8 / H100_SXM.memory.hbm.bandwidth'
 
 Exit codes: 0 fine, 1 errors in the file, 2 wrong usage or a file that cannot be read.";
 
@@ -57,7 +58,7 @@ pub(super) struct Args {
     /// List the paths that --set may change, with their values
     #[arg(long)]
     settable: bool,
-    /// Evaluate an expression; with FILE, in the scope of that file
+    /// Evaluate an expression; names of the library are known, with FILE those of that file too
     #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true)]
     #[arg(conflicts_with_all = ["get", "settable"])]
     expression: Option<String>,

@@ -143,7 +143,10 @@ fn written(
     let drawing = draw(graph, lowered, phase, level).ok_or_else(|| {
         let title =
             format!("`{}` has no pass `{phase}`; it has {}", lowered.name, passes.join(", "));
-        Outer::new(title)
+        match lowered.results.why_absent(phase) {
+            Some(why) => Outer::new(title).help(why),
+            None => Outer::new(title),
+        }
     })?;
     Ok(match format(args, Format::Svg) {
         Format::Svg => drawing::svg::text(&drawing),

@@ -97,6 +97,10 @@ fn names(evaluation: &mut Evaluation<'_>) -> Results {
         let mut leaves: Vec<(String, Leaf)> = Vec::new();
         if let Some(lowered) = &scenario.lowered {
             leaves.extend(lowered.results.leaves.clone());
+            if single {
+                names.encodes.clone_from(&lowered.results.encodes);
+                names.left_out.clone_from(&lowered.results.left_out);
+            }
         }
         if let Some(object) = &scenario.object
             && let Some(Value::Object(serve)) = evaluation.checker.field_path(object, &["serve"])

@@ -65,6 +65,11 @@ pub fn find(evaluation: &mut Evaluation<'_>, path: &str) -> Result<Option<Found>
     let paths = lowered.results.leaves.keys().map(String::as_str);
     let root = Name::new(rest.split('.').next().unwrap_or(rest));
     let possible = evaluation.checker.is_result_root(root, evaluation.module);
+    if let Some(why) = lowered.results.why_absent(rest)
+        && evaluation.checker.outline_for(evaluation.module).get(rest).is_some()
+    {
+        return Err(Box::new(diagnostic.note(why)));
+    }
     let diagnostic = match crate::lower::unstated(&lowered.results) {
         Some(note) if possible && lowered.results.children(root.text()).is_empty() => {
             return Err(Box::new(diagnostic.note(note)));

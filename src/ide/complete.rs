@@ -235,7 +235,7 @@ impl<'p> Offer<'p> {
                 return self.of_kind(ItemKind::Scenario, 0);
             }
             (Some(ItemKind::Metric), "for") if c.open.is_empty() => {
-                return self.words(&["serve", "train"], "a workload", 0);
+                return self.words(&crate::lower::Workload::WORDS, "a workload", 0);
             }
             (Some(ItemKind::System), "of") if c.first() == "level" => {
                 return self.bound(&[Local::Chip, Local::Level]);

@@ -217,9 +217,10 @@ pub(super) fn bytes(value: f64) -> String {
 }
 
 /// The results that a lens shows or is worded by.
-pub(super) const FIGURES: [&str; 11] = [
+pub(super) const FIGURES: [&str; 13] = [
     "ttft",
     "tpot",
+    "latency",
     "throughput.device",
     "step.time",
     "mfu",
@@ -229,6 +230,7 @@ pub(super) const FIGURES: [&str; 11] = [
     "memory.capacity",
     "decode.mid.bound",
     "step.bound",
+    "prefill.bound",
 ];
 
 /// The figures of a scenario on one line.
@@ -247,12 +249,18 @@ pub(super) fn lens_of(result: impl Fn(&str) -> Option<Figure>) -> String {
     let wanted = [
         ("ttft", "TTFT "),
         ("tpot", "TPOT "),
+        ("latency", "latency "),
         ("throughput.device", ""),
         ("step.time", "step "),
         ("mfu", "MFU "),
         ("run.time", "run "),
     ];
+    let generates = result("tpot").is_some();
     for (path, word) in wanted {
+        // Where tokens follow each other, the time of all of them says less than that of each.
+        if path == "latency" && generates {
+            continue;
+        }
         let suffix = if path == "throughput.device" { " a device" } else { "" };
         parts.extend(figure(path).map(|f| format!("{word}{f}{suffix}")));
     }
@@ -264,7 +272,8 @@ pub(super) fn lens_of(result: impl Fn(&str) -> Option<Figure>) -> String {
         };
         parts.push(format!("{memory}{free}"));
     }
-    let bound = figure("decode.mid.bound").or_else(|| figure("step.bound"));
+    let mut bounds = ["decode.mid.bound", "step.bound", "prefill.bound"].into_iter();
+    let bound = bounds.find_map(figure);
     parts.extend(bound.map(|b| format!("bound by {b}")));
     parts.join(" · ")
 }

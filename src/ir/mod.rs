@@ -3,6 +3,7 @@
 //! In: what `check` found to be right. Out: models, systems, plans and workloads with symbolic
 //! sizes.
 
+pub mod encodes;
 pub mod model;
 pub mod plan;
 pub mod system;

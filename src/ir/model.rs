@@ -234,6 +234,8 @@ pub struct OpInstance {
     pub stores: Option<Role>,
     /// Whether the result is the operand under other axes: nothing moves.
     pub view: bool,
+    /// Whether what it makes is said of a whole text: no token follows.
+    pub concludes: bool,
     /// Whether parts of it are finished from a greatest value and a sum for each row: the axis that
     /// it needs whole may be cut.
     pub combines: bool,

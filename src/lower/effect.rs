@@ -108,20 +108,25 @@ impl<'p> Checker<'p> {
         None
     }
 
-    /// How many pictures, or clips, each request has; said where the model has no use for them.
+    /// How many pictures, sources or clips each request has; said where the model has no use for
+    /// them.
     pub(super) fn of_each_request(
         &mut self,
         scenario: &Rc<Object<'p>>,
         setting: &Setting<'_, 'p>,
-        [name, other, why]: [&'static str; 3],
+        (name, why, unsaid): (&'static str, &str, f64),
+        all: &[(&'static str, &str, f64)],
     ) -> ExprId {
+        let model = &setting.model;
+        let has = |name: &str| {
+            let size = AxisSize::Phase(Name::new(name));
+            let mut own = model.axes.iter().filter(|(_, axis)| axis.size == size);
+            own.any(|(id, _)| model.tensors.iter().any(|(_, t)| t.axes.contains(&id)))
+        };
         let none = self.counted(0.0, name, setting.place, "the workload has none");
         let Some(Value::Num(count)) = self.field_path(scenario, &["serve", name]) else {
-            return none;
-        };
-        let has = |axis: &str| {
-            let size = AxisSize::Phase(Name::new(axis));
-            setting.model.axes.iter().any(|(_, a)| a.size == size)
+            let rule = "as many as a request has where the workload does not say it";
+            return if has(name) { self.counted(unsaid, name, setting.place, rule) } else { none };
         };
         if !has(name) {
             let any = self.graph.binary(Op::Lt, none, count);
@@ -130,9 +135,12 @@ impl<'p> Checker<'p> {
                 let title = format!("`serve.{name}` has no effect: the model {why}");
                 let finding = Diagnostic::new(codes::NO_EFFECT, title, place, "counted in nothing");
                 let finding = finding.and(setting.place, "in this scenario");
-                self.report(match has(other) {
-                    true => finding.note(format!("what it is given beside text are `{other}`")),
-                    false => finding,
+                let other = all.iter().map(|(other, ..)| other).find(|other| has(other));
+                self.report(match other {
+                    Some(other) => {
+                        finding.note(format!("what it is given beside text are `{other}`"))
+                    }
+                    None => finding,
                 });
             }
         }

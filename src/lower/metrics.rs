@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use super::results::Leaf;
 use super::scenario::{Expectation, Lowered};
+use super::workload::Workload;
 use crate::check::{Checker, Env, ItemRef, ModuleId, Object, Scope, Value};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{Origin, OriginKind};
 use crate::name::Name;
 use crate::quantity::Dimension;
@@ -26,16 +28,25 @@ impl<'p> Checker<'p> {
         items.extend(program.items_of_kind(item.module, ItemKind::Metric));
         let mut known = lowered.results.clone();
         // A plan that offloads nothing waits for no transfer, one for both phases hands nothing over.
-        for path in ["decode.mid.offload.exposed", "handover.time"] {
-            if !lowered.trains && known.get(path).is_none() {
+        let none: &[&str] = match lowered.workload() {
+            Workload::Generate => &["decode.mid.offload.exposed", "handover.time"],
+            Workload::Encode => &["prefill.offload.exposed"],
+            Workload::Train => &[],
+        };
+        for path in none.iter().copied() {
+            if known.get(path).is_none() {
                 let none = self.zero(Dimension::TIME, lowered.place, "nothing lies elsewhere");
                 known.number(path, none);
             }
         }
         self.results = Some(known);
+        let workload = lowered.workload();
         for metric in items {
-            let workload = Name::new(if lowered.trains { "train" } else { "serve" });
-            if metric.item.of.is_some_and(|of| of.name != workload) {
+            let word = metric.item.of.map(|of| of.name);
+            let meant = word.is_none_or(|word| workload.is(word));
+            // What only generation has is left out for a reason.
+            let left_out = workload == Workload::Encode && word.is_some_and(|w| w == "generate");
+            if !meant && !left_out {
                 continue;
             }
             let outer = self.item_env(metric);
@@ -56,7 +67,12 @@ impl<'p> Checker<'p> {
                 }
             }
             for (path, expr) in found {
-                if self.reads_what_is_not_known(expr, item.module) {
+                let lacks = match meant {
+                    true => self.reads_what_is_not_known(expr, item.module),
+                    false => Some("decode".to_owned()),
+                };
+                if let Some(lacks) = lacks {
+                    lowered.results.left_out.insert(path, lacks);
                     continue;
                 }
                 let value = self.eval(expr, &env);
@@ -76,12 +92,12 @@ impl<'p> Checker<'p> {
         }
     }
 
-    /// Whether an expression reads a result that this scenario does not have although others do: a
+    /// A result that an expression reads and this scenario does not have although others do: a
     /// price that nobody stated. What follows from it is left out, too.
-    fn reads_what_is_not_known(&mut self, expr: &'p Expr, module: ModuleId) -> bool {
+    fn reads_what_is_not_known(&mut self, expr: &'p Expr, module: ModuleId) -> Option<String> {
         let mut names = Vec::new();
         super::expect::dotted_names(expr, &mut names);
-        let Some(results) = &self.results else { return false };
+        let results = self.results.as_ref()?;
         names.retain(|name| {
             let root = Name::new(name.split('.').next().unwrap_or(name));
             results.get(name).is_none()
@@ -89,10 +105,10 @@ impl<'p> Checker<'p> {
                 && self.is_result_root(root, module)
         });
         if names.is_empty() {
-            return false;
+            return None;
         }
         let outline = self.outline_of(module);
-        names.iter().any(|name| outline.get(name).is_some())
+        names.into_iter().find(|name| outline.get(name).is_some())
     }
 
     /// `expect` statements of the scenario and of its model.
@@ -112,6 +128,20 @@ impl<'p> Checker<'p> {
                 StmtKind::Section { .. } => {}
                 _ => self.report_misplaced(statement.stmt, "a scenario", &outer),
             }
+        }
+    }
+
+    /// What was measured of a scenario that has no such result.
+    pub(super) fn figures_to_compare(&mut self, scenario: &Rc<Object<'p>>, lowered: &Lowered) {
+        for entry in &scenario.measurements {
+            let path: Vec<&str> = entry.path.iter().map(|n| n.text()).collect();
+            let path = path.join(".");
+            let there = path == "source" || lowered.results.get(&path).is_some();
+            let Some(why) = lowered.results.why_absent(&path).filter(|_| !there) else { continue };
+            let title = format!("this scenario has no result `{path}`");
+            let label = "nothing to hold it against";
+            let finding = Diagnostic::new(codes::UNKNOWN_RESULT, title, entry.place, label);
+            self.report(finding.note(why));
         }
     }
 
@@ -136,9 +166,8 @@ impl<'p> Checker<'p> {
         };
         let text = self.program.sources.text(place).to_owned();
         // What does not fit is said already.
-        let does_not_fit = |d: &crate::diagnostic::Diagnostic| {
-            d.code == crate::diagnostic::codes::OUT_OF_MEMORY && d.place() == Some(lowered.place)
-        };
+        let does_not_fit =
+            |d: &Diagnostic| d.code == codes::OUT_OF_MEMORY && d.place() == Some(lowered.place);
         let said =
             self.diagnostics.iter().any(does_not_fit) && super::expect::reads(cond, "memory");
         if self.notice(holds) == Some(false) && !said {

@@ -43,3 +43,4 @@ pub use pipeline::Pipeline;
 pub use power::unstated;
 pub use results::{Leaf, Results};
 pub use scenario::{Expectation, Lowered, lower, model_alone};
+pub use workload::Workload;

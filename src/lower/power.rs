@@ -11,13 +11,18 @@ use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::syntax::ast::StmtKind;
 
+/// The price of a machine, and how to state it.
+pub(super) const PRICE: &str = "`price` (`system.price = 2.5 USD/h`)";
+/// What it draws.
+pub(super) const POWER: &str = "`power { tdp = … }` of its chip";
+
 /// What a machine does not state although results could follow from it.
 #[must_use]
 pub fn unstated(results: &Results) -> Option<String> {
     let lacks =
         |path: &str| results.get(path).is_none() && results.get("machine.devices").is_some();
-    let price = lacks("machine.price").then_some("`price` (`system.price = 2.5 USD/h`)");
-    let power = lacks("machine.tdp").then_some("`power { tdp = … }` of its chip");
+    let price = lacks("machine.price").then_some(PRICE);
+    let power = lacks("machine.tdp").then_some(POWER);
     let all: Vec<&str> = [price, power].into_iter().flatten().collect();
     (!all.is_empty()).then(|| format!("the machine does not state its {}", all.join(" and its ")))
 }

@@ -26,6 +26,10 @@ pub struct Results {
     pub leaves: Ordered<String, Leaf>,
     /// Whether values are not known: what depends on the model may have any path.
     pub open: bool,
+    /// Why nothing is generated, where that is so: [`crate::ir::encodes`].
+    pub encodes: Option<String>,
+    /// What a metric that is left out reads although it is not there, by the metric's path.
+    pub left_out: Ordered<String, String>,
 }
 
 impl Results {
@@ -58,6 +62,26 @@ impl Results {
         let below =
             |key: &String| key.as_bytes().get(path.len()) == Some(&b'.') && key.starts_with(path);
         self.leaves.keys().any(below)
+    }
+    /// Why there is nothing at a path, where that is known: what it would follow from is not there.
+    #[must_use]
+    pub fn why_absent(&self, path: &str) -> Option<String> {
+        let mut root = path;
+        for _ in 0..=self.left_out.len() {
+            let Some(reads) = self.left_out.get(root) else { break };
+            root = reads;
+        }
+        let lacks = |what: &str| Some(format!("the machine does not state its {what}"));
+        match root.split('.').next() {
+            Some("decode") => {
+                let why = self.encodes.as_ref()?;
+                let instead = "`latency` is that of its one pass";
+                Some(format!("the model generates nothing: {why}; {instead}"))
+            }
+            Some("machine") if root == "machine.price" => lacks(super::power::PRICE),
+            Some("machine") => lacks(super::power::POWER),
+            _ => None,
+        }
     }
     /// The names directly below a path (`""` for the roots).
     #[must_use]

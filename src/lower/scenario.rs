@@ -11,12 +11,14 @@ use super::phase::{PhaseCost, Setting};
 use super::pipeline::Pipeline;
 use super::results::Results;
 use super::serving::Side;
+use super::workload::Workload;
 use crate::check::{
     BuiltModel, Checker, ItemRef, Machine, Object, Value, check_names, show_number,
 };
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op, Origin};
 use crate::graph::{Laid, lay_out};
+use crate::ir::encodes::Encodes;
 use crate::ir::{Plan, System};
 use crate::name::Name;
 use crate::quantity::Dimension;
@@ -46,6 +48,8 @@ pub struct Lowered {
     pub plan: String,
     /// Whether it trains; else it serves.
     pub trains: bool,
+    /// Why its model generates nothing, where it serves and that is so.
+    pub encodes: Option<Encodes>,
     /// The number formats in force.
     pub formats: Formats,
     /// The tree of results.
@@ -77,6 +81,16 @@ pub struct Lowered {
 }
 
 impl Lowered {
+    /// What it does, as metrics name it.
+    #[must_use]
+    pub fn workload(&self) -> Workload {
+        match (self.trains, &self.encodes) {
+            (true, _) => Workload::Train,
+            (false, Some(_)) => Workload::Encode,
+            (false, None) => Workload::Generate,
+        }
+    }
+
     /// One without anything in it.
     pub(super) fn empty(place: Place) -> Self {
         Self {
@@ -85,6 +99,7 @@ impl Lowered {
             system: Name::new(""),
             plan: String::new(),
             trains: false,
+            encodes: None,
             formats: Formats::default(),
             results: Results::default(),
             collectives: Vec::new(),
@@ -232,6 +247,7 @@ impl<'p> Checker<'p> {
             self.fit(root, setting, lowered);
         }
         self.expectations(scenario, lowered);
+        self.figures_to_compare(scenario, lowered);
         self.results = None;
     }
 

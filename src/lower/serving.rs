@@ -15,8 +15,11 @@ use super::scenario::Lowered;
 use super::training::Cut;
 use super::workload::Serving;
 use crate::check::{Checker, Machine, Object, Value};
-use crate::expr::{ExprId, Op};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::expr::{ExprId, Op, Origin};
+use crate::ir::encodes::Encodes;
 use crate::name::Name;
+use crate::quantity::Dimension;
 use crate::source::Place;
 
 /// A plan on its devices, and the runtime that holds there.
@@ -26,6 +29,14 @@ pub(super) struct Side<'a, 'b, 'p> {
     /// Where the phases are apart.
     pub(super) runtime: Option<Rc<Object<'p>>>,
 }
+
+/// What a request may have beside its text, why that may be of no use, and how many it has where
+/// nothing says it.
+const BESIDE: [(&str, &str, f64); 3] = [
+    ("images", "takes no pictures", 0.0),
+    ("sources", "has no encoder that reads a source", 1.0),
+    ("clips", "takes no clips", 0.0),
+];
 
 /// How a plan deals out layers and requests.
 struct Dealt {
@@ -50,90 +61,86 @@ impl<'p> Checker<'p> {
             self.serving_of(scenario, side.plan, setting)?;
         let place = setting.place;
         let one = self.counted(1.0, "one", place, "one new token for each sequence");
+        let encodes = setting.model.encodes();
+        if let (Some(encodes), Some(decode)) = (&encodes, other) {
+            self.report_no_decode(scenario, decode, encodes);
+            return None;
+        }
+        lowered.results.encodes = encodes.as_ref().map(|encodes| encodes.why.clone());
+        lowered.encodes = encodes;
         if other.is_some() {
             self.set_runtime(side.runtime.clone());
         }
         let Dealt { cut, groups, share } = self.dealt(side, batch, replicas);
         let none = self.counted(0.0, "images", place, "no pictures are computed in this step");
-        let pictures =
-            self.of_each_request(scenario, setting, ["images", "clips", "takes no pictures"]);
-        let sounds = self.of_each_request(scenario, setting, ["clips", "images", "takes no clips"]);
-        // Pictures and clips are counted over all requests that run together.
-        let all = self.graph.mul(share, pictures);
-        let kept = self.graph.mul(batch, pictures);
-        let computed = [all, all, self.graph.mul(share, sounds)];
-        let kept_of = [kept, kept, self.graph.mul(batch, sounds)];
-        let frame = |seq: ExprId, ctx: ExprId, batch: ExprId, seen: [ExprId; 3]| {
-            let [images, pictures, clips] = seen;
-            let mut phase = FxHashMap::default();
-            phase.insert(Name::new("batch"), batch);
-            phase.insert(Name::new("seq"), seq);
-            phase.insert(Name::new("ctx"), ctx);
-            phase.insert(Name::new("positions"), one);
-            phase.insert(Name::new("images"), images);
-            phase.insert(Name::new("pictures"), pictures);
-            phase.insert(Name::new("clips"), clips);
-            phase.insert(Name::new("drafts"), none);
-            Frame::new(phase, setting.model.clone(), place)
-        };
+        // What each request has beside its text, counted over all requests that run together.
+        let each = BESIDE.map(|what| self.of_each_request(scenario, setting, what, &BESIDE));
+        let of = |checker: &mut Self, requests| each.map(|each| checker.graph.mul(requests, each));
+        // In prefill all are computed; decode looks at those that are kept, and computes none.
+        let (computed, kept) = (of(self, share), of(self, batch));
+        let frame =
+            |seq: ExprId, ctx: ExprId, batch: ExprId, new: [ExprId; 3], there: [ExprId; 3]| {
+                let [images, sources, clips] = new;
+                let [pictures, kept_sources, _] = there;
+                let mut phase = FxHashMap::default();
+                phase.insert(Name::new("batch"), batch);
+                phase.insert(Name::new("seq"), seq);
+                phase.insert(Name::new("ctx"), ctx);
+                phase.insert(Name::new("positions"), one);
+                phase.insert(Name::new("images"), images);
+                phase.insert(Name::new("pictures"), pictures);
+                phase.insert(Name::new("sources"), sources);
+                phase.insert(Name::new("kept_sources"), kept_sources);
+                phase.insert(Name::new("clips"), clips);
+                phase.insert(Name::new("drafts"), none);
+                Frame::new(phase, setting.model.clone(), place)
+            };
         let context = |checker: &mut Self, which: &str| {
             checker.library_number(
                 which,
                 &[("prompt", Value::Num(prompt)), ("output", Value::Num(output))],
             )
         };
-        let prefill = self.phase(setting, &frame(prompt, prompt, share, computed));
+        let prefill = self.phase(setting, &frame(prompt, prompt, share, computed, computed));
         self.phase_results("prefill", &prefill, setting, groups, cut, lowered)?;
+        if lowered.encodes.as_ref().is_some_and(|encodes| encodes.reads) {
+            let name = Name::new("prefill.tokens");
+            let origin = Origin::inferred(name, place, "the tokens of all texts");
+            let tokens = self.graph.mul(batch, prompt);
+            let tokens = self.graph.cast(tokens, Dimension::TOKENS, origin);
+            lowered.results.number("prefill.tokens", tokens);
+        }
         lowered.costs.push(("prefill", prefill));
-        let prefill = frame(prompt, prompt, share, computed);
+        let prefill = frame(prompt, prompt, share, computed, computed);
         if let Some(decode) = other {
             // What has been prefilled waits for nothing: the cache of the prompts, no more.
-            let stored = frame(one, prompt, batch, kept_of);
+            let stored = frame(one, prompt, batch, kept, kept);
             self.memory("memory.prefill", setting, &stored, &prefill, cut, &mut lowered.results)?;
-            self.handover(side, decode, whole, &frame(one, prompt, batch, kept_of), lowered)?;
+            self.handover(side, decode, whole, &frame(one, prompt, batch, kept, kept), lowered)?;
             self.set_runtime(decode.runtime.clone());
         }
         let [setting, apart] = [other.map_or(setting, |d| d.setting), setting];
-        let (mut cut, mut groups, mut share, mut all) = (cut, groups, share, all);
+        let (mut cut, mut groups, mut share, mut there) = (cut, groups, share, computed);
         if let Some(decode) = other {
             let Serving { replicas, .. } =
                 self.serving_of(scenario, decode.plan, decode.setting)?;
             Dealt { cut, groups, share } = self.dealt(decode, batch, replicas);
-            all = self.graph.mul(share, pictures);
+            there = of(self, share);
         }
-        // Decode steps differ only in how much they look back on: costed once, then substituted.
-        let mut contexts = Vec::new();
-        for which in ["context_first", "context_mid", "context_last"] {
-            let keys = context(self, which)?;
-            contexts.push(self.result_node(
-                "ctx",
-                keys,
-                place,
-                "keys that this step looks back on",
-            ));
-        }
-        let from = self.graph.len();
-        let first = *contexts.first()?;
-        let decode = self.phase(setting, &frame(one, first, share, [none, all, none]));
-        let names = ["decode.first", "decode.mid", "decode.last"];
-        for (phase, ctx) in names.into_iter().zip(&contexts) {
-            let cost = if *ctx == first {
-                decode.clone()
-            } else {
-                let other = self.graph.substitute(from, first, *ctx);
-                let mut cost = decode.map(&|id| other.of(id));
-                for used in &mut cost.collectives {
-                    used.collective.algorithm = self.chosen(used.collective.time);
-                }
-                cost
-            };
-            self.phase_results(phase, &cost, setting, groups, cut, lowered)?;
-            lowered.costs.push((phase, cost));
+        if lowered.encodes.is_none() {
+            let mut contexts = Vec::new();
+            for which in ["context_first", "context_mid", "context_last"] {
+                let keys = context(self, which)?;
+                let rule = "keys that this step looks back on";
+                contexts.push(self.result_node("ctx", keys, place, rule));
+            }
+            let step = |ctx| frame(one, ctx, share, [none; 3], there);
+            self.decode_steps(setting, &contexts, &step, (groups, cut), lowered)?;
         }
         let longest = context(self, "context_kept")?;
-        let stored = frame(one, longest, batch, kept_of);
+        let stored = frame(one, longest, batch, kept, kept);
         let widest = match other {
-            Some(_) => frame(one, longest, share, [none, all, none]),
+            Some(_) => frame(one, longest, share, [none; 3], there),
             None => prefill,
         };
         self.memory("memory", setting, &stored, &widest, cut, &mut lowered.results)?;
@@ -148,6 +155,52 @@ impl<'p> Checker<'p> {
             self.machine_figures(setting, whole, &mut lowered.results);
         }
         Some(())
+    }
+
+    /// `decode.first`, `decode.mid` and `decode.last`, which differ only in how much they look back
+    /// on: costed once, then substituted.
+    fn decode_steps(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        contexts: &[ExprId],
+        step: &dyn Fn(ExprId) -> Frame,
+        (groups, cut): (Option<ExprId>, Option<Cut>),
+        lowered: &mut Lowered,
+    ) -> Option<()> {
+        let from = self.graph.len();
+        let first = *contexts.first()?;
+        let decode = self.phase(setting, &step(first));
+        let names = ["decode.first", "decode.mid", "decode.last"];
+        for (phase, ctx) in names.into_iter().zip(contexts) {
+            let cost = if *ctx == first {
+                decode.clone()
+            } else {
+                let other = self.graph.substitute(from, first, *ctx);
+                let mut cost = decode.map(&|id| other.of(id));
+                for used in &mut cost.collectives {
+                    used.collective.algorithm = self.chosen(used.collective.time);
+                }
+                cost
+            };
+            self.phase_results(phase, &cost, setting, groups, cut, lowered)?;
+            lowered.costs.push((phase, cost));
+        }
+        Some(())
+    }
+
+    /// A plan for decode of a model that does not.
+    fn report_no_decode(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        decode: &Side<'_, '_, 'p>,
+        encodes: &Encodes,
+    ) {
+        let set = decode.plan.and_then(|plan| plan.item).map(|item| item.name_place());
+        let at = scenario.place_of(&[Name::new("plan")]).or(set).unwrap_or(decode.setting.place);
+        let title = "the plan has one for `decode`, and the model generates nothing";
+        let finding = Diagnostic::new(codes::PHASE_PLANS, title, at, "plans for two phases");
+        let finding = finding.and(encodes.place, encodes.why.clone());
+        self.report(finding.note("give it one plan: its prefill is all that it does"));
     }
 
     /// How a plan deals out layers and requests.

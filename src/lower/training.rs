@@ -349,7 +349,7 @@ impl<'p> Checker<'p> {
         }
         let rule = "training reads text alone";
         let none = self.counted(0.0, "images", setting.place, rule);
-        for axis in ["images", "pictures", "clips", "drafts"] {
+        for axis in ["images", "pictures", "clips", "sources", "kept_sources", "drafts"] {
             phase.insert(Name::new(axis), none);
         }
         Frame::new(phase, setting.model.clone(), setting.place)

@@ -10,10 +10,38 @@ use super::phase::Setting;
 use super::training::Formats;
 use crate::check::{Checker, Object, Value};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::expr::ExprId;
+use crate::expr::{ExprId, Op};
 use crate::ir::Training;
+use crate::ir::encodes::Encodes;
 use crate::name::Name;
 use crate::source::Place;
+
+/// What a scenario does, as metrics name it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Workload {
+    /// It serves a model that generates.
+    Generate,
+    /// It serves a model that generates nothing.
+    Encode,
+    /// It trains.
+    Train,
+}
+
+impl Workload {
+    /// What a metric may be for; `serve` is for all that serve.
+    pub const WORDS: [&str; 4] = ["serve", "generate", "encode", "train"];
+
+    /// Whether a metric for `word` is one for this.
+    #[must_use]
+    pub fn is(self, word: Name) -> bool {
+        let words: &[&str] = match self {
+            Self::Generate => &["serve", "generate"],
+            Self::Encode => &["serve", "encode"],
+            Self::Train => &["train"],
+        };
+        words.contains(&word.text())
+    }
+}
 
 /// What `serve` says, on which replicas.
 pub(super) struct Serving {
@@ -38,9 +66,26 @@ impl<'p> Checker<'p> {
             }
             let _ = self.optimizer(scenario);
         } else {
-            let _ = self.serve_figures(scenario);
+            let encodes = self.encoder_of(scenario);
+            let _ = self.serve_figures(scenario, encodes.as_ref());
         }
         self.forget_missing(before, misspelt)
+    }
+
+    /// Why the model of a scenario without an `output` generates nothing, as far as it can be built.
+    fn encoder_of(&mut self, scenario: &Rc<Object<'p>>) -> Option<Encodes> {
+        let output = ["serve", "output"].map(Name::new);
+        let Some(Value::Object(model)) = self.field(scenario, Name::new("model")) else {
+            return None;
+        };
+        if scenario.has(&output) {
+            return None;
+        }
+        let before = self.diagnostics.len();
+        let precision = self.precision_of(None, &model);
+        let built = self.build_model(&model, precision);
+        self.diagnostics.truncate(before);
+        built.and_then(|built| built.model.encodes())
     }
 
     /// Reports what is wrong with a workload beside a plan that cannot be.
@@ -76,7 +121,8 @@ impl<'p> Checker<'p> {
         plan: Option<&Rc<Object<'p>>>,
         setting: &Setting<'_, 'p>,
     ) -> Option<Serving> {
-        let figures = self.serve_figures(scenario)?;
+        let encodes = setting.model.encodes();
+        let figures = self.serve_figures(scenario, encodes.as_ref())?;
         let [batch, ..] = figures;
         let replicas = self.replicas(setting);
         if let Some(replicas) = replicas {
@@ -89,12 +135,23 @@ impl<'p> Checker<'p> {
         Some(Serving { figures, replicas })
     }
 
-    fn serve_figures(&mut self, scenario: &Rc<Object<'p>>) -> Option<[ExprId; 3]> {
+    /// Requests at a time, tokens of a prompt, tokens of an answer: none where nothing is generated.
+    fn serve_figures(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        encodes: Option<&Encodes>,
+    ) -> Option<[ExprId; 3]> {
         let mut found = Vec::new();
+        let (place, rule) = (scenario.item.map(|i| i.name_place()), "nothing of this kind");
+        let needless = |field: &str| match encodes {
+            Some(encodes) => field == "output" || field == "prompt" && !encodes.reads,
+            None => false,
+        };
         for field in ["batch", "prompt", "output"] {
             match self.field_path(scenario, &["serve", field]) {
                 Some(Value::Num(id)) => found.push(id),
                 Some(_) => {}
+                None if needless(field) => found.push(self.counted(0.0, field, place?, rule)),
                 None => {
                     let at = scenario
                         .place_of(&[Name::new("serve")])
@@ -103,7 +160,32 @@ impl<'p> Checker<'p> {
                 }
             }
         }
-        found.try_into().ok()
+        let figures: [ExprId; 3] = found.try_into().ok()?;
+        let (Some(encodes), [batch, prompt, output]) = (encodes, figures) else {
+            return Some(figures);
+        };
+        self.no_output(scenario, output, encodes, place?);
+        let none = self.counted(0.0, "output", place?, "nothing is generated");
+        Some([batch, prompt, none])
+    }
+
+    /// Says that a model generates nothing, where more than one answer for each request is asked.
+    fn no_output(
+        &mut self,
+        scenario: &Rc<Object<'p>>,
+        output: ExprId,
+        encodes: &Encodes,
+        place: Place,
+    ) {
+        let one = self.counted(1.0, "1", place, "one answer for each request");
+        let more = self.graph.binary(Op::Lt, one, output);
+        let set = scenario.place_of(&["serve", "output"].map(Name::new));
+        if let (Some(true), Some(at)) = (self.notice(more), set) {
+            let title = "`serve.output` has no effect: the model generates nothing";
+            let label = "counted in nothing: leave it out";
+            let finding = Diagnostic::new(codes::NO_EFFECT, title, at, label);
+            self.report(finding.and(encodes.place, encodes.why.clone()));
+        }
     }
 
     pub(super) fn report_no_field(&mut self, field: &str, place: Place) {

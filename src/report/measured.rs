@@ -9,7 +9,7 @@ use super::{Measurement, Scenario};
 use crate::check::{Checker, Entry, Object, Value};
 use crate::evaluation::Evaluated;
 use crate::expr::ExprId;
-use crate::lower::{Leaf, Lowered};
+use crate::lower::{Leaf, Lowered, Workload};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::quantity::figure::Figure;
@@ -60,7 +60,7 @@ fn measurement<'p>(
         Some(text) => Some(checker.eval_text(text, &entry.outer)),
         None => common,
     };
-    let convention = convention(checker, object, &path, predicted);
+    let convention = convention(checker, object, &path, (predicted, lowered.workload()));
     let graph = &checker.graph;
     let (is, was) = (graph.value(predicted), graph.value(measured));
     Some(Measurement {
@@ -80,15 +80,20 @@ fn convention<'p>(
     checker: &Checker<'p>,
     object: &Object<'p>,
     path: &str,
-    id: ExprId,
+    (id, workload): (ExprId, Workload),
 ) -> Option<String> {
     if let Some(rule) = checker.graph.origin_of(id).and_then(|o| o.rule) {
         return Some(rule.to_owned());
     }
     let program = checker.program;
     let root = Name::new(path.split('.').next().unwrap_or(path));
-    let own = object.item.and_then(|i| program.item(i.module, root));
-    let metric = own.or_else(|| program.item(program.std_module("metrics")?, root))?;
+    let of = |module| {
+        let metrics = program.items_of_kind(module, ItemKind::Metric);
+        let mut named = metrics.into_iter().filter(|i| i.item.name.name == root);
+        named.find(|i| i.item.of.is_none_or(|of| workload.is(of.name)))
+    };
+    let own = object.item.and_then(|i| of(i.module));
+    let metric = own.or_else(|| of(program.std_module("metrics")?))?;
     let docs = metric.item.docs.as_ref()?.replace('\n', " ");
     let first = docs.split_once(". ").map_or(docs.as_str(), |(first, _)| first);
     Some(first.trim_end_matches('.').to_owned())

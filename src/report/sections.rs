@@ -43,17 +43,17 @@ const KNOWN: [&str; 21] = [
     "tokens_per_joule",
     "cost",
 ];
-/// What draws and costs: a path, and what it is.
-const POWER: [(&str, &str); 9] = [
-    ("power.device", "of a chip while decoding"),
-    ("power.system", "of all chips with their hosts"),
-    ("power.total", "with the building"),
-    ("energy.per_token", "of an output token while decoding"),
-    ("tokens_per_joule", "output tokens while decoding"),
-    ("cost.per_hour", "of the whole machine"),
-    ("cost.per_million_input", "tokens of the prompt"),
-    ("cost.per_million_output", "tokens of the output, while decoding"),
-    ("cost.per_million_tokens", "tokens of the output, with prefill"),
+/// What draws and costs: a path, what it is, and what it is where nothing is generated.
+const POWER: [(&str, &str, &str); 9] = [
+    ("power.device", "of a chip while decoding", "of a chip at work"),
+    ("power.system", "of all chips with their hosts", ""),
+    ("power.total", "with the building", ""),
+    ("energy.per_token", "of an output token while decoding", "of a token that is read"),
+    ("tokens_per_joule", "output tokens while decoding", "tokens that are read"),
+    ("cost.per_hour", "of the whole machine", ""),
+    ("cost.per_million_input", "tokens of the prompt", ""),
+    ("cost.per_million_output", "tokens of the output, while decoding", ""),
+    ("cost.per_million_tokens", "tokens of the output, with prefill", ""),
 ];
 /// Columns of the bar of a memory part.
 const BAR: usize = 32;
@@ -133,22 +133,39 @@ pub fn tables(scenario: &Scenario) -> Vec<Table> {
     tables
 }
 
+/// Whether nothing is generated: a request is one pass.
+fn encodes(scenario: &Scenario) -> bool {
+    let has = |path: &str| scenario.results.contains_key(path);
+    has("prefill.time") && !has("decode.mid.time")
+}
+
 /// Latency and throughput.
 fn headlines(scenario: &Scenario) -> Table {
-    let rows = [
+    let generating = [
         ("ttft", "time to first token", "throughput.system", "all users"),
         ("tpot", "time per output token", "throughput.user", "each user"),
         ("latency", "request, first to last token", "throughput.device", "each device"),
     ];
+    let encoding = [
+        ("latency", "request, nothing is generated", "throughput.system", "read, all requests"),
+        ("", "", "throughput.device", "read, each device"),
+        ("", "", "throughput.requests", "answered each second"),
+    ];
+    let rows = if encodes(scenario) { encoding } else { generating };
     let has = |path: &str| scenario.results.contains_key(path);
     let rows = rows.into_iter().filter(|(a, _, b, _)| has(a) || has(b));
+    // Of pictures alone no tokens are read.
+    let known = |path: &'static str| if has(path) { path } else { "" };
+    let rows =
+        rows.map(|(a, what, b, of)| (known(a), what, known(b), if has(b) { of } else { "" }));
+    let shown = |path: &str| if path.is_empty() { String::new() } else { shown(scenario, path) };
     let rows = rows.map(|(a, what, b, of)| {
         vec![
             a.into(),
-            Cell::tinted(shown(scenario, a), Tint::Strong),
+            Cell::tinted(shown(a), Tint::Strong),
             Cell::tinted(what, Tint::Dim),
             b.into(),
-            Cell::tinted(shown(scenario, b), Tint::Strong),
+            Cell::tinted(shown(b), Tint::Strong),
             Cell::tinted(of, Tint::Dim),
         ]
     });
@@ -282,6 +299,12 @@ fn bar(share: f64) -> String {
     "█".repeat(eighths / 8) + parts.get(eighths % 8).copied().unwrap_or_default()
 }
 
+/// The phases that tables of details show and that there are.
+fn detailed(scenario: &Scenario) -> Vec<(&'static str, &'static str)> {
+    let phases = if encodes(scenario) { DETAILED.get(..1) } else { DETAILED.get(..) };
+    phases.unwrap_or_default().to_vec()
+}
+
 /// Seconds of a layer in a phase, and how many of them are collectives.
 type TimeAndComm = (f64, Option<f64>);
 
@@ -297,8 +320,9 @@ fn layers(scenario: &Scenario) -> Table {
         [a, b] => Some((a.unwrap_or(0.0) + b.unwrap_or(0.0), b)),
     };
     let mut rows: Vec<(&str, Vec<Option<TimeAndComm>>)> = Vec::new();
+    let detailed = detailed(scenario);
     let mut add = |name, figure: &dyn Fn(&str) -> Option<TimeAndComm>| {
-        rows.push((name, DETAILED.iter().map(|(phase, _)| figure(phase)).collect()));
+        rows.push((name, detailed.iter().map(|(phase, _)| figure(phase)).collect()));
     };
     for name in names {
         add(name, &|phase| {
@@ -319,7 +343,7 @@ fn layers(scenario: &Scenario) -> Table {
         let time = value(scenario, &format!("{phase}.time")).unwrap_or(f64::NAN);
         if together(sum, time) { sum } else { time }
     };
-    let wholes: Vec<f64> = (0..).zip(DETAILED).map(|(at, (phase, _))| whole(at, phase)).collect();
+    let wholes: Vec<f64> = (0..).zip(&detailed).map(|(at, (phase, _))| whole(at, phase)).collect();
     let cells = rows.iter().map(|(name, figures)| {
         let mut row: Vec<Cell> = vec![(*name).into()];
         for (figure, whole) in figures.iter().zip(&wholes) {
@@ -335,8 +359,9 @@ fn layers(scenario: &Scenario) -> Table {
         }
         row
     });
-    let heads =
+    let mut heads =
         vec!["", ">prefill", ">share", ">of it comm", ">decode, middle", ">share", ">of it comm"];
+    heads.truncate(1 + 3 * detailed.len());
     let remark = match stages_work_together(scenario) {
         true => "all rounds of all stages, collectives included; shares of their sum",
         false => "all rounds, collectives included",
@@ -414,8 +439,9 @@ fn short(spot: &Spot) -> String {
 
 /// Power and price, as far as they are known.
 fn power(scenario: &Scenario) -> Table {
-    let known = POWER.into_iter().filter(|(path, _)| scenario.results.contains_key(*path));
-    let rows = known.map(|(path, what)| {
+    let known = POWER.into_iter().filter(|(path, ..)| scenario.results.contains_key(*path));
+    let rows = known.map(|(path, decoding, encoding)| {
+        let what = if encodes(scenario) && !encoding.is_empty() { encoding } else { decoding };
         let figure = Cell::tinted(shown(scenario, path), Tint::Strong);
         vec![path.into(), figure, Cell::tinted(what, Tint::Dim)]
     });

@@ -96,7 +96,12 @@ impl Compiler {
     }
 
     /// The number of what is said at a point.
-    fn reason(&self, said: Diagnostic) -> u32 {
+    fn reason(&self, mut said: Diagnostic) -> u32 {
+        // Why a result is not there stands beside the fact; how to mend that would be too long.
+        if let (true, Some(why)) = (said.code == codes::UNKNOWN_RESULT, said.notes.first()) {
+            let why = why.split([';', '(']).next().unwrap_or(why).trim_end();
+            said.title = format!("{}: {why}", said.title);
+        }
         let pattern = without_numbers(&said.title);
         let mut reasons = self.reasons.write().unwrap_or_else(PoisonError::into_inner);
         let same = reasons.iter().position(|r| r.code == said.code && r.pattern == pattern);
@@ -200,11 +205,16 @@ impl Compiler {
         let item = find(program, self.module, &self.definition.name);
         let asked = match (&scenario.lowered, checker.stopped) {
             (Some(lowered), None) => {
+                let before = checker.diagnostics.len();
                 let asked = roots(checker, scenario, lowered, item, &self.definition);
-                if checker.stopped.is_some() {
-                    return Made::Wrong(std::mem::take(&mut checker.diagnostics));
+                let new = checker.diagnostics.get(before..).unwrap_or_default();
+                let first = new.iter().find(|d| d.severity == Severity::Error);
+                match (checker.stopped, first) {
+                    (None, _) => Some(asked),
+                    // Other points may have what this one lacks, such as a price.
+                    (_, Some(first)) if first.code == codes::UNKNOWN_RESULT => None,
+                    _ => return Made::Wrong(std::mem::take(&mut checker.diagnostics)),
                 }
-                Some(asked)
             }
             _ => None,
         };

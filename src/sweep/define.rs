@@ -2,6 +2,7 @@
 
 use crate::check::{self, Checker, ItemRef, ModuleId, Program, Setting, SweepItem, Values};
 use crate::diagnostic::{Diagnostic, codes};
+use crate::lower::Workload;
 use crate::name::Name;
 use crate::source::{Place, Span};
 use crate::syntax::ast::{Expr, ItemKind, StmtKind};
@@ -167,21 +168,20 @@ pub fn headline(program: &Program, module: ModuleId, trains: bool) -> Vec<String
     if trains {
         names.extend(["step.time", "mfu"].map(str::to_owned));
     }
-    let workload = if trains { "train" } else { "serve" };
+    let workloads = match trains {
+        true => vec![Workload::Train],
+        false => vec![Workload::Generate, Workload::Encode],
+    };
     let library = program.std_module("metrics").filter(|m| *m != module);
     for module in library.into_iter().chain([module]) {
         for metric in program.items_of_kind(module, ItemKind::Metric) {
-            if metric.item.broken || metric.item.of.is_none_or(|of| of.name != workload) {
+            let is_one = |w: &Workload| metric.item.of.is_some_and(|of| w.is(of.name));
+            if metric.item.broken || !workloads.iter().any(is_one) {
                 continue;
             }
-            let name = metric.item.name.name;
-            if metric.item.value.is_some() {
-                names.push(name.to_string());
-            }
-            for stmt in metric.item.body.iter().flat_map(|b| &b.stmts) {
-                if let StmtKind::Set { path, .. } = &stmt.kind {
-                    let path: Vec<&str> = path.iter().map(|i| i.name.text()).collect();
-                    names.push(format!("{name}.{}", path.join(".")));
+            for (path, _) in Checker::metric_parts(metric) {
+                if !names.contains(&path) {
+                    names.push(path);
                 }
             }
         }

@@ -341,9 +341,13 @@ impl Shared<'_> {
         };
         if let (Ok(mut known), Outcome::Results { outputs, .. }) =
             (self.known.lock(), &variant.outcome)
-            && known.is_empty()
         {
-            known.clone_from(outputs);
+            if known.is_empty() {
+                known.clone_from(outputs);
+            }
+            // What some points have is a column, empty at the others.
+            let lacking = known.iter_mut().zip(outputs).filter(|(is, own)| !is.known && own.known);
+            lacking.for_each(|(is, own)| is.clone_from(own));
         }
         Ok(family.variants.write().map(|mut list| list.push(Arc::new(variant))).is_ok())
     }
