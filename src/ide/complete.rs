@@ -320,9 +320,6 @@ impl<'p> Offer<'p> {
 
     /// The whole path of the setting that is being written.
     fn setting(&self) -> Option<Vec<Name>> {
-        let at = self.context.statement.iter().position(|t| t == "=")?;
-        let left = self.context.statement.get(..at)?.iter();
-        let left = left.filter(|t| *t != ".").map(|t| Name::new(t));
-        Some(self.context.sections().into_iter().chain(left).collect())
+        self.context.setting()
     }
 }

@@ -105,6 +105,17 @@ impl Context {
     }
 }
 
+impl Context {
+    /// The whole path of the setting that is being written: `memory.hbm.capacity`.
+    #[must_use]
+    pub fn setting(&self) -> Option<Vec<Name>> {
+        let at = self.statement.iter().position(|t| t == "=")?;
+        let left = self.statement.get(..at)?.iter();
+        let left = left.filter(|t| *t != ".").map(|t| Name::new(t));
+        Some(self.sections().into_iter().chain(left).collect())
+    }
+}
+
 /// Where a byte of a file stands.
 #[must_use]
 pub fn context(view: &View<'_>, byte: u32) -> Context {

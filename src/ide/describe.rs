@@ -59,7 +59,8 @@ pub fn about(view: &View<'_>, target: &Target) -> About {
             }
         }
         Target::Builtin(name) => About {
-            head: name.to_string(),
+            head: super::functions::find(name.text())
+                .map_or_else(|| name.to_string(), |f| f.label().0),
             what: builtin(name.text()).to_owned(),
             ..About::default()
         },
@@ -224,10 +225,26 @@ pub fn builtin(name: &str) -> &'static str {
         "sqrt" => "the square root",
         "log2" => "the logarithm to base 2",
         "pow2" => "the powers of two in a range",
+        "every" => "values of a range that are one step apart",
+        "powers" => "the powers of a number in a range",
+        "linear" => "values evenly spread over a range",
+        "log" => "values of a range, each the same number of times the last",
+        "random" => "values of a range by chance",
+        "latin" => "values of a range by chance, one in each of as many parts of it",
+        "interleaved" => "a pipeline schedule: each stage has several parts of the layers",
+        "gpipe" => "a pipeline schedule: all forward passes, then all backward passes",
+        "one_f_one_b" => "a pipeline schedule: each forward pass is followed by a backward pass",
         "size" => "the number of elements along axes",
         "bytes" => "the bytes of a tensor on one device",
         "width" => "the bytes of one element",
         "divides" => "whether one count divides another",
+        "zero_bubble_h1" => {
+            "a pipeline schedule: gradients of weights fill the bubble, in the memory of one_f_one_b"
+        }
+        "zero_bubble_h2" => {
+            "a pipeline schedule: gradients of weights fill the bubble, in twice the memory"
+        }
+        "dual_pipe" => "a pipeline schedule: micro-batches go in from both ends",
         "Count" => "a non-negative whole number",
         "Number" => "a number without a dimension",
         "Bool" => "a condition: `true` or `false`",

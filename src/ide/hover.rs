@@ -3,7 +3,6 @@
 //! In: a view and a byte. Out: Markdown, the span it is about, and what is meant.
 
 use super::describe::{About, about};
-use super::mentions::What;
 use super::resolve::{Target, View, resolve};
 use super::words;
 use crate::check::Checker;
@@ -27,15 +26,16 @@ pub struct Hover {
 #[must_use]
 pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
     let Some(found) = view.mention_at(byte) else { return keyword(view, byte) };
-    let span = found.place().span;
+    let span = found.place.span;
     let mut checker = Checker::new(view.program);
     let target = resolve(&mut checker, found.item, &found.mention);
     let Some(target) = target else {
-        // A bare word where a word is meant: `switch`, `selective`, `adam`.
-        let is_word = matches!(found.mention.what, What::Value);
-        return is_word.then(|| Hover {
+        if let Some(keyword) = keyword(view, byte) {
+            return Some(keyword);
+        }
+        return word(view, byte, found.mention.name).map(|text| Hover {
             span,
-            text: format!("`{}` — a word", found.mention.name),
+            text,
             target: None,
         });
     };
@@ -60,6 +60,22 @@ pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
         }
     }
     Some(Hover { span, text, target: Some(target) })
+}
+
+/// What a bare word is where a word is meant: `switch`, `selective`, `adam`.
+fn word(view: &View<'_>, byte: u32, name: crate::name::Name) -> Option<String> {
+    let context = super::context::context(view, byte);
+    let (kind, path) = (context.kind?, context.setting()?);
+    let kind = if kind == ItemKind::Measured { ItemKind::Scenario } else { kind };
+    let of = super::resolve::dotted(&path);
+    match crate::check::field_words(kind, &path) {
+        Some(words) if words.contains(&name.text()) => {
+            let words: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
+            Some(format!("`{name}` — what `{of}` may be: {}", words.join(", ")))
+        }
+        Some(_) => None,
+        None => crate::check::wants_word(kind, &path).then(|| format!("`{name}` — a word of `{of}`")),
+    }
 }
 
 /// What a word of the language is for.

@@ -37,7 +37,7 @@ pub fn definition(view: &View<'_>, byte: u32) -> Option<(Span, Vec<Place>)> {
     if let Target::Axis(name) = target {
         places = super::reach::axis_places(view, name);
     }
-    (!places.is_empty()).then(|| (found.place().span, places))
+    (!places.is_empty()).then(|| (found.place.span, places))
 }
 
 /// The file that the text of a `use` at a byte reads.
@@ -164,7 +164,8 @@ pub fn references(view: &View<'_>, target: &Target) -> Vec<(Place, What)> {
             for item in program.items_of_piece(module, index) {
                 if !matches!(target, Target::Local(m, i, _) if *m != module || *i != item.item.name.name)
                 {
-                    for mention in mentions(item.item) {
+                    let unread = super::broken::mentions_of(&view.of(module), item, name);
+                    for mention in mentions(item.item).into_iter().chain(unread) {
                         if resolve(&mut checker, item, &mention).as_ref() == Some(target) {
                             places.push((item.place(mention.span), mention.what));
                         }
@@ -235,7 +236,7 @@ pub fn prepare_rename(view: &View<'_>, byte: u32) -> Result<(Span, String), Stri
     };
     match fixed {
         Some(reason) => Err(reason),
-        None => Ok((found.place().span, name.to_string())),
+        None => Ok((found.place.span, name.to_string())),
     }
 }
 

@@ -27,7 +27,10 @@ pub fn signature(view: &View<'_>, byte: u32) -> Option<Signature> {
     let context = context(view, byte);
     let (path, open) = call(&context)?;
     let mut checker = Checker::new(view.program);
-    let item = callee(&mut checker, view, context.item, &path)?;
+    let named_now = context.has(":").then(|| context.first());
+    let Some(item) = callee(&mut checker, view, context.item, &path) else {
+        return function(&path, open.commas, named_now);
+    };
     let params = item.item.params.as_deref()?;
     let mut label = format!("{}(", item.item.name.name);
     let mut spans = Vec::new();
@@ -48,7 +51,6 @@ pub fn signature(view: &View<'_>, byte: u32) -> Option<Signature> {
         label += view.program.sources.text(item.place(result.span));
     }
     let position = |name: &str| params.iter().position(|p| p.name.name == name);
-    let named_now = context.has(":").then(|| context.first());
     let active = match named_now {
         Some(name) => position(name),
         None => {
@@ -64,6 +66,20 @@ pub fn signature(view: &View<'_>, byte: u32) -> Option<Signature> {
     };
     let docs = item.item.docs.as_ref().map(|d| d.to_string());
     Some(Signature { label, docs, params: spans, active })
+}
+
+/// The call of a function of the language itself.
+fn function(path: &[Name], commas: usize, name: Option<&str>) -> Option<Signature> {
+    let [callee] = path else { return None };
+    let function = super::functions::find(callee.text())?;
+    let (label, spans) = function.label();
+    let docs = function.params.iter().map(|(_, what)| Some((*what).to_owned()));
+    Some(Signature {
+        label,
+        docs: Some(super::describe::builtin(function.name).to_owned()),
+        params: spans.into_iter().zip(docs).collect(),
+        active: function.active(commas, name),
+    })
 }
 
 /// What a path calls, from anywhere in a file; a model passes its arguments to its block.
