@@ -86,14 +86,13 @@ pub use lint::{each_expr, each_inside};
 pub(crate) use names::AUTO;
 pub use object::{Entry, Object, Statement};
 pub use offload::Store;
+pub use op::op_words;
 pub use plan::{OVERLAP, SCHEDULES, ZERO, show_path as show_rule};
 pub use precision::{Computing, FormatRules, Precision};
 pub use prints::{Context, Key, Prints};
 pub use program::{ItemRef, Loader, ModuleId, NoFiles, Program};
 pub use ranges::{Drawn, FUNCTIONS as RANGES, Setting, Values};
-pub use schema::{
-    check_names, field_words, names_below, schema_fields, schema_type, wants_word,
-};
+pub use schema::{check_names, field_words, names_below, schema_fields, schema_type, wants_word};
 pub(crate) use shape::{Shape, Shapes};
 pub use sweeps::{SweepAxis, SweepItem};
 pub use system::Machine;

@@ -62,6 +62,43 @@ pub fn mentions_of(view: &View<'_>, item: ItemRef<'_>, name: Name) -> Vec<Mentio
     named.filter_map(|token| mention(view, item, (start, text), token, None)).collect()
 }
 
+/// The parameters that the header of an item declares, as written, where it cannot be read.
+#[must_use]
+pub fn params(view: &View<'_>, byte: u32) -> Vec<(Name, String)> {
+    let cut = view.program.module(view.module).cut();
+    let Some(part) = cut.piece_at(byte).and_then(|i| cut.pieces.get(i)) else { return Vec::new() };
+    let text = part.piece.text(view.text);
+    let all = tokens(text);
+    // `plan Name(`: anything else has no parameters.
+    let header = all.iter().filter(|t| !matches!(t.kind, Kind::Comment | Kind::Line));
+    if header.clone().nth(2).is_none_or(|t| t.text(text) != "(") {
+        return Vec::new();
+    }
+    let (mut depth, mut out) = (0, Vec::new());
+    let mut begun: Option<&Token> = None;
+    for token in header.skip(2) {
+        match token.text(text) {
+            "(" | "[" | "{" if token.kind == Kind::Symbol => depth += 1,
+            close @ (")" | "]" | "}" | ",") if token.kind == Kind::Symbol => {
+                let ends = depth == 1 && matches!(close, ")" | ",");
+                if let Some(first) = begun.take_if(|_| ends) {
+                    let head = text.get(first.start..token.start).unwrap_or("").trim();
+                    if head.contains(':') {
+                        out.push((Name::new(first.text(text)), super::describe::one_line(head)));
+                    }
+                }
+                depth -= i32::from(close != ",");
+                if depth == 0 {
+                    break;
+                }
+            }
+            _ if depth == 1 && begun.is_none() && token.kind == Kind::Word => begun = Some(token),
+            _ => {}
+        }
+    }
+    out
+}
+
 /// An item of the file that has no names of its own.
 fn stand_in<'p>(view: &View<'p>) -> Option<ItemRef<'p>> {
     let program = view.program;

@@ -5,14 +5,16 @@
 //! after a number, results after `expect`, and names of the library with the `use` that they need.
 
 mod calls;
+mod clauses;
 mod imports;
 mod numbers;
 mod paths;
 mod plans;
+mod sweeps;
+mod systems;
 mod values;
 
 use super::context::{Context, context};
-use super::mentions::Local;
 use super::resolve::View;
 use super::words;
 use crate::check::{Checker, ItemRef};
@@ -121,6 +123,7 @@ impl<'p> Offer<'p> {
         let order = |a: &(Completion, Option<Late<'p>>), b: &(Completion, Option<Late<'p>>)| {
             (a.0.rank, &a.0.label).cmp(&(b.0.rank, &b.0.label))
         };
+        all.retain(|(one, _)| !one.label.is_empty());
         all.sort_by(order);
         let mut seen = rustc_hash::FxHashSet::default();
         all.retain(|(one, _)| seen.insert(one.label.clone()));
@@ -152,8 +155,7 @@ impl<'p> Offer<'p> {
                 }
                 None => {
                     let head = super::describe::headline(view.program, item);
-                    let words = head.split_whitespace().collect::<Vec<_>>().join(" ");
-                    one.detail = words.chars().take(80).collect();
+                    one.detail = super::describe::one_line(&head).chars().take(80).collect();
                 }
             }
             one
@@ -196,6 +198,16 @@ impl<'p> Offer<'p> {
         &mut self.out[last]
     }
 
+    /// Leaves some out of what is offered.
+    fn leave_out(&mut self, mut which: impl FnMut(&Completion) -> bool) {
+        // Positions stay as they are: more is said of them later.
+        for one in &mut self.out {
+            if which(one) {
+                one.label.clear();
+            }
+        }
+    }
+
     fn words(&mut self, words: &[&str], detail: &str, rank: u8) {
         for word in words {
             self.add(word, Kind::Word, detail, rank);
@@ -221,44 +233,26 @@ impl<'p> Offer<'p> {
         {
             return self.imports();
         }
+        if c.open.is_empty() && c.statement.len() == 1 {
+            return; // a name that is new
+        }
+        if c.joins {
+            return self.denominators();
+        }
         if c.after_number {
             return self.units();
         }
         if c.first() == "vary" && !c.has("in") {
             return self.inputs();
         }
+        if let Some(path) = self.varied() {
+            return self.tried(&path);
+        }
         if !c.path.is_empty() {
             return self.below();
         }
-        match (c.kind, c.last()) {
-            (Some(ItemKind::Sweep), "of") if c.open.is_empty() => {
-                return self.of_kind(ItemKind::Scenario, 0);
-            }
-            (Some(ItemKind::Metric), "for") if c.open.is_empty() => {
-                return self.words(&["serve", "train"], "a workload", 0);
-            }
-            (Some(ItemKind::System), "of") if c.first() == "level" => {
-                return self.bound(&[Local::Chip, Local::Level]);
-            }
-            _ => {}
-        }
-        match c.first() {
-            "shard" => return self.shard(),
-            "zero" if c.has("over") => return self.mesh(),
-            "zero" | "overlap" => {
-                return self.words(&["weights", "gradients", "optimizer"], "a role of tensors", 0);
-            }
-            "mesh" if c.last() == "across" => return self.bound(&[Local::Level]),
-            _ => {}
-        }
-        if c.last() == "within" || (c.has("within") && c.last() == ",") {
-            return self.scopes();
-        }
-        if matches!(c.last(), "dtype") {
-            return self.of_kind(ItemKind::Dtype, 0);
-        }
-        if c.last() == "via" {
-            return self.of_kind(ItemKind::Link, 0);
+        if self.after_word() || self.in_statement() {
+            return;
         }
         if c.open.last().is_some_and(|o| o.bracket == '(') {
             return self.arguments();
@@ -270,21 +264,78 @@ impl<'p> Offer<'p> {
             return self.statements();
         }
         if c.after_operand() {
-            return self.clauses();
+            return self.continued(0);
         }
-        if matches!(c.first(), "expect" | "where" | "minimize" | "maximize")
-            || c.kind == Some(ItemKind::Metric)
-        {
-            self.results("", 0);
+        let compared = matches!(c.first(), "expect" | "where" | "minimize" | "maximize");
+        if compared || c.kind == Some(ItemKind::Metric) {
+            return self.compared_with();
         }
-        if c.last() == "=" || c.has("=") {
-            self.value();
-        } else {
-            self.names(1);
+        if c.has("=") {
+            return self.value();
         }
-        if !matches!(c.first(), "expect" | "where") {
-            self.clauses();
+        match c.first() {
+            "output" => {
+                self.tensors(0);
+                self.ops();
+            }
+            "require" | "if" | "grad" => self.names(1),
+            // `weights within Router = fp32`.
+            _ if c.sections().first().is_some_and(|s| *s == "precision") => {
+                self.words(&["within"], "only in some blocks", 0);
+            }
+            _ if self.is_block() => self.names(1),
+            _ => {}
         }
+    }
+
+    /// What the word before the cursor asks for; whether it asks for anything.
+    fn after_word(&mut self) -> bool {
+        let c = self.context.clone();
+        let top = c.open.is_empty();
+        match (c.kind, c.last()) {
+            (Some(ItemKind::Sweep), "of") if top => self.of_kind(ItemKind::Scenario, 0),
+            (Some(ItemKind::Metric), "for") if top => {
+                self.words(&["serve", "train"], "a workload", 0);
+            }
+            (Some(ItemKind::Fn), "->" | ":") | (_, ":") if top => self.types(),
+            (_, "within") => self.scopes(),
+            (_, ",") if c.has("within") => self.scopes(),
+            (_, "dtype") => self.of_kind(ItemKind::Dtype, 0),
+            (_, "via") => self.of_kind(ItemKind::Link, 0),
+            (_, "on") => self.chips(),
+            (_, "with" | "because" | "source") => {}
+            _ => return false,
+        }
+        true
+    }
+
+    /// What the statement that the cursor stands in goes on with, by its first word; whether that
+    /// word says it.
+    fn in_statement(&mut self) -> bool {
+        let c = self.context.clone();
+        match c.first() {
+            "shard" => self.shard(),
+            "zero" => self.zero(),
+            "overlap" if matches!(c.last(), "overlap" | ",") => {
+                self.words(&crate::check::OVERLAP, "what is hidden behind computation", 0);
+            }
+            "overlap" => {}
+            "mesh" => self.mesh_axes(),
+            "fold" => {
+                if c.last() != "fold" && c.has("=") && !c.after_operand() {
+                    self.mesh();
+                }
+            }
+            "level" | "memory" | "compute" | "chip" if self.section_or_level() => {}
+            "weight" | "input" if c.last() == "]" => self.continued(0),
+            "repeat" if !c.has("in") => match c.statement.len() {
+                2 => self.words(&["in"], "then how many", 0),
+                _ => {}
+            },
+            "repeat" if c.last() != "in" => self.words(&["carry", "from"], "", 0),
+            _ => return false,
+        }
+        true
     }
 
     fn is_block(&self) -> bool {

@@ -101,9 +101,15 @@ pub fn headline(program: &Program, item: ItemRef<'_>) -> String {
         (None, None) => item.item.span.end,
     };
     let text = program.sources.text(item.place(Span::new(start, end.max(start))));
-    let joined: Vec<&str> = text.split_whitespace().collect();
-    let line = joined.join(" ").replace("( ", "(").replace(", )", ")");
+    let line = one_line(text);
     if line.chars().count() <= 100 { line } else { text.trim_end().to_owned() }
+}
+
+/// A text on one line, as it would be written there.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let joined: Vec<&str> = text.split_whitespace().collect();
+    joined.join(" ").replace("( ", "(").replace(", )", ")")
 }
 
 fn about_item(program: &Program, item: ItemRef<'_>) -> About {
@@ -197,9 +203,19 @@ fn about_field(kind: ItemKind, path: &[Name]) -> About {
         Some(ty) => format!("{}, a field of {}", ty.describe(), crate::check::with_article(kind)),
         None => format!("settings of {}", crate::check::with_article(kind)),
     };
-    let words = crate::check::field_words(kind, path);
-    let docs = words.map(|words| format!("One of: {}", words.join(", ")));
-    About { head: dotted(path).to_string(), what, docs, place: None }
+    About { head: dotted(path).to_string(), what, docs: field_docs(kind, path), place: None }
+}
+
+/// What a field is for, and the words that it may be.
+#[must_use]
+pub fn field_docs(kind: ItemKind, path: &[Name]) -> Option<String> {
+    let docs = super::fields::docs(kind, path).map(str::to_owned);
+    let words = crate::check::field_words(kind, path).map(|words| {
+        let words: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
+        format!("One of {}.", words.join(", "))
+    });
+    let all: Vec<String> = docs.into_iter().chain(words).collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 fn about_result(view: &View<'_>, path: &str) -> About {
@@ -238,11 +254,9 @@ pub fn builtin(name: &str) -> &'static str {
         "bytes" => "the bytes of a tensor on one device",
         "width" => "the bytes of one element",
         "divides" => "whether one count divides another",
-        "zero_bubble_h1" => {
-            "a pipeline schedule: gradients of weights fill the bubble, in the memory of one_f_one_b"
-        }
+        "zero_bubble_h1" => "a pipeline schedule: gradients of weights fill a part of the bubble",
         "zero_bubble_h2" => {
-            "a pipeline schedule: gradients of weights fill the bubble, in twice the memory"
+            "a pipeline schedule: gradients of weights fill the bubble; almost twice the memory"
         }
         "dual_pipe" => "a pipeline schedule: micro-batches go in from both ends",
         "Count" => "a non-negative whole number",

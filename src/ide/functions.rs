@@ -11,7 +11,7 @@ pub struct Function {
     /// Its parameters as they are shown, each with what it is; the last may come again where it
     /// is `…`.
     pub params: &'static [(&'static str, &'static str)],
-    /// What it gives.
+    /// Its type, where it does not hang on the arguments.
     pub result: &'static str,
 }
 
@@ -22,8 +22,8 @@ const SEED: (&str, &str) = ("seed: Count = 1", "another seed gives other values"
 
 /// Functions of expressions, those of ops, those of `vary`, schedules.
 const FUNCTIONS: &[Function] = &[
-    function("min", &[("a", "a value"), ("b", "another"), NUMBERS], "the dimension of a"),
-    function("max", &[("a", "a value"), ("b", "another"), NUMBERS], "the dimension of a"),
+    function("min", &[("a", "a value"), ("b", "another"), NUMBERS], ""),
+    function("max", &[("a", "a value"), ("b", "another"), NUMBERS], ""),
     function(
         "best",
         &[
@@ -31,11 +31,11 @@ const FUNCTIONS: &[Function] = &[
             ("other: b", "another way to do the same"),
             NUMBERS,
         ],
-        "the dimension of a",
+        "",
     ),
-    function("ceil", &[("x", "a value")], "the dimension of x"),
-    function("floor", &[("x", "a value")], "the dimension of x"),
-    function("sqrt", &[("x", "a value whose dimension has a root")], "the root of its dimension"),
+    function("ceil", &[("x", "a value")], ""),
+    function("floor", &[("x", "a value")], ""),
+    function("sqrt", &[("x", "a value whose dimension has a root")], ""),
     function("log2", &[("x: Number", "a number above 0")], "Number"),
     function("gcd", &[("a: Count", "a count"), ("b: Count", "another")], "Count"),
     function(
@@ -50,7 +50,11 @@ const FUNCTIONS: &[Function] = &[
     function("origin", &[("axis", "an axis")], "Axis?"),
     function("every", &[RANGE, ("step", "from one value to the next")], "values"),
     function("pow2", &[RANGE], "values"),
-    function("powers", &[RANGE, ("base: Number", "each value is so many times the last")], "values"),
+    function(
+        "powers",
+        &[RANGE, ("base: Number", "each value is so many times the last")],
+        "values",
+    ),
     function("linear", &[RANGE, POINTS], "values"),
     function("log", &[RANGE, POINTS], "values"),
     function("random", &[RANGE, POINTS, SEED], "values"),
@@ -58,7 +62,7 @@ const FUNCTIONS: &[Function] = &[
     function(
         "interleaved",
         &[("chunks: Count", "how many parts of the layers each stage has")],
-        "a schedule",
+        "",
     ),
 ];
 
@@ -90,7 +94,12 @@ impl Function {
             label += param;
             spans.push(Span::new(start, label.len() as u32));
         }
-        (format!("{label}) -> {}", self.result), spans)
+        label.push(')');
+        if !self.result.is_empty() {
+            label += " -> ";
+            label += self.result;
+        }
+        (label, spans)
     }
     /// The parameter that is being given after so many commas, or under a name.
     #[must_use]

@@ -33,11 +33,7 @@ pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
         if let Some(keyword) = keyword(view, byte) {
             return Some(keyword);
         }
-        return word(view, byte, found.mention.name).map(|text| Hover {
-            span,
-            text,
-            target: None,
-        });
+        return word(view, byte, found.mention.name).map(|text| Hover { span, text, target: None });
     };
     let about = about(view, &target);
     let mut text = markdown(&about);
@@ -74,7 +70,9 @@ fn word(view: &View<'_>, byte: u32, name: crate::name::Name) -> Option<String> {
             Some(format!("`{name}` — what `{of}` may be: {}", words.join(", ")))
         }
         Some(_) => None,
-        None => crate::check::wants_word(kind, &path).then(|| format!("`{name}` — a word of `{of}`")),
+        None => {
+            crate::check::wants_word(kind, &path).then(|| format!("`{name}` — a word of `{of}`"))
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod describe;
 pub mod document;
 pub mod evaluated;
 pub mod facts;
+pub mod fields;
 pub mod functions;
 pub mod hints;
 pub mod hover;

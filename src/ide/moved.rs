@@ -44,9 +44,8 @@ pub fn edits(text: &Text, all: &[Renaming]) -> Vec<(Span, String)> {
     for part in text.cut.pieces.iter().filter(|p| p.piece.kind == Some(ItemKind::Use)) {
         let line = part.piece.text(&text.file.text);
         // Tokens, so that a `use` that is not finished is kept in step too.
-        let mut words = tokens(line).into_iter().filter(|t| {
-            !matches!(t.kind, Kind::Comment | Kind::Line)
-        });
+        let mut words =
+            tokens(line).into_iter().filter(|t| !matches!(t.kind, Kind::Comment | Kind::Line));
         let (Some(_), Some(path)) = (words.next(), words.next()) else { continue };
         let Some(written) = written(path.text(line)) else { continue };
         let Some(target) = beside(name, &written) else { continue };
@@ -125,7 +124,8 @@ mod tests {
 
     #[test]
     fn imports_follow_files_and_folders() {
-        let text = "use \"./parts.mesa\".size\nuse \"lib/chips.mesa\" as chips\nuse std.chips.B200\n";
+        let text =
+            "use \"./parts.mesa\".size\nuse \"lib/chips.mesa\" as chips\nuse std.chips.B200\n";
         let cases: [&[(&str, &str)]; 6] = [
             &[("/w/parts.mesa", "/w/pieces.mesa")],
             &[("/w/parts.mesa", "/w/deep/parts.mesa")],

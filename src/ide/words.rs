@@ -5,9 +5,6 @@ use crate::syntax::ast::ItemKind;
 /// A word, what it is for, and what is inserted.
 pub type Word = (&'static str, &'static str, &'static str);
 
-/// Words that may follow a value.
-pub const CONTINUE: [&str; 8] = ["in", "because", "source", "of", "per", "and", "or", "with"];
-
 /// Every kind of item.
 pub const ITEMS: &[Word] = &[
     ("use", "bring in names of the library or of a file", "use std.$0"),
@@ -110,7 +107,7 @@ const CHIP: &[Word] = &[
     ("memory hbm", "the main memory", "memory hbm { capacity = $1, bandwidth = $0 }"),
 ];
 const OP: &[Word] = &[
-    ("engine", "matrix, vector or memory", "engine = $0"),
+    ("engine", "matrix or vector", "engine = $0"),
     ("flops", "operations", "flops = $0"),
     ("reads", "bytes read", "reads = $0"),
     ("writes", "bytes written", "writes = $0"),

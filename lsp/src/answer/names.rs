@@ -224,9 +224,9 @@ pub(super) fn will_rename(session: &mut Session, params: &Value) -> Result<Value
         }
         let sources = mesa::source::Sources::default();
         let writer = Writer { sources: &sources, encoding, uris: &uris };
-        let edits = edits.into_iter().map(
-            |(span, new)| json!({ "range": writer.range(&text.file, span), "newText": new }),
-        );
+        let edits = edits
+            .into_iter()
+            .map(|(span, new)| json!({ "range": writer.range(&text.file, span), "newText": new }));
         changes.insert(writer.uri(&name), edits.collect());
     }
     Ok(if changes.is_empty() { Value::Null } else { edit(session, changes) })
