@@ -106,6 +106,14 @@ struct Late<'p> {
     import: Option<String>,
 }
 
+/// A line that fits beside a name.
+fn short(line: &str) -> String {
+    match line.char_indices().nth(79) {
+        Some((end, _)) => line.get(..end).unwrap_or(line).trim_end().to_owned() + "…",
+        None => line.to_owned(),
+    }
+}
+
 /// Whether the letters of a word stand in a name in this order.
 fn fits(name: &str, word: &str) -> bool {
     let mut letters = name.chars();
@@ -155,7 +163,7 @@ impl<'p> Offer<'p> {
                 }
                 None => {
                     let head = super::describe::headline(view.program, item);
-                    one.detail = super::describe::one_line(&head).chars().take(80).collect();
+                    one.detail = short(&super::describe::one_line(&head));
                 }
             }
             one

@@ -65,7 +65,7 @@ impl<'p> Offer<'p> {
         let top = c.open.is_empty();
         match c.last() {
             "as" => return, // a name that is new
-            last if top && c.path.is_empty() && last != "use" => {
+            last if top && c.path.is_empty() && !matches!(last, "use" | ".") => {
                 return self.words(&["as"], "then another name for it", 0);
             }
             _ => {}
