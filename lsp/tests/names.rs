@@ -449,6 +449,76 @@ fn names_in_what_cannot_be_read_are_still_known() {
 }
 
 #[test]
+fn a_name_that_only_one_file_uses_is_renamed_in_that_file_alone() {
+    let folder = std::env::temp_dir().join(format!("mesa-alias-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let uri = |file: &str| format!("file://{}/{file}", folder.display());
+    let parts = "const size = 3\nconst more = size\n";
+    let main = "use \"./parts.mesa\".size as wide\nuse \"./parts.mesa\" as parts\n\
+                const a = wide * parts.more\nconst b = parts.size + a\n";
+    std::fs::write(folder.join("parts.mesa"), parts).unwrap();
+    let mut client = Client::start();
+    client.open(&uri("parts.mesa"), parts);
+    client.open(&uri("main.mesa"), main);
+    let mut rename = |needle: &str, new: &str| {
+        let edit = client.request(
+            "textDocument/rename",
+            json!({ "textDocument": { "uri": uri("main.mesa") },
+                    "position": position(main, needle), "newName": new }),
+        );
+        let changes = edit["changes"].as_object().unwrap();
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        edited(main, changes[&uri("main.mesa")].as_array().unwrap())
+    };
+    let wider = main.replace("wide", "width");
+    assert_eq!([rename("wide\n", "width"), rename("wide *", "width")], [wider.clone(), wider]);
+    let lib = main.replace("as parts", "as lib").replace("parts.more", "lib.more");
+    assert_eq!(rename("parts.more", "lib"), lib.replace("parts.size +", "lib.size +"));
+    let refused = client.refused(
+        "textDocument/rename",
+        json!({ "textDocument": { "uri": uri("main.mesa") },
+                "position": position(main, "wide *"), "newName": "parts" }),
+    );
+    assert_eq!(refused["message"], "`parts` is taken here");
+    let shown = [
+        hover_at(&mut client, &uri("main.mesa"), main, "parts.more"),
+        hover_at(&mut client, &uri("main.mesa"), main, "parts.mesa\".size"),
+    ];
+    assert_eq!(
+        shown[0], "```mesa\nparts.mesa\n```\na file, which declares `size`, `more`",
+        "of the alias"
+    );
+    assert_eq!(shown[0], shown[1], "of the path");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn hover_at(client: &mut Client, uri: &str, text: &str, needle: &str) -> String {
+    let found = client.at("textDocument/hover", uri, &position(text, needle));
+    found["contents"]["value"].as_str().unwrap_or("nothing").to_owned()
+}
+
+#[test]
+fn results_say_what_they_measure_and_groups_what_they_hold() {
+    let mut client = open(CHAT);
+    let shown = ["ttft", "memory.headroom"].map(|n| hover(&mut client, CHAT, n));
+    let lines: Vec<&str> = shown.iter().map(|s| s.lines().nth(5).unwrap_or("")).collect();
+    assert_eq!(lines[0], "a result, Time");
+    assert!(lines[1].starts_with("results: `weights`, `cache`, `activations`"), "{}", shown[1]);
+}
+
+#[test]
+fn symbols_of_the_library_are_found_by_three_letters() {
+    let mut client = open(CHAT);
+    let mut names = |query: &str| -> Vec<String> {
+        let found = client.request("workspace/symbol", json!({ "query": query }));
+        let all = found.as_array().unwrap().iter();
+        all.map(|s| format!("{} {}", s["name"].as_str().unwrap(), s["location"]["uri"])).collect()
+    };
+    assert!(names("dgx_h100")[0].starts_with("DGX_H100 \"mesa-std:/systems/"));
+    assert!(names("tp").iter().all(|n| n.contains("untitled:")), "few letters mean the own files");
+}
+
+#[test]
 fn renaming_reaches_what_cannot_be_read() {
     let text = CHAT
         .replace("expect ttft < 4 s", "expect ttft <")

@@ -2,7 +2,8 @@
 
 use super::mentions::{Local, What, mentions};
 use super::resolve::{Target, View, dotted};
-use crate::check::{ItemRef, Program, schema_type};
+use crate::check::{Checker, ItemRef, Program, schema_type};
+use crate::lower::Leaf;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::{Place, Span};
@@ -51,9 +52,22 @@ pub fn about(view: &View<'_>, target: &Target) -> About {
         Target::File(module) => {
             let file = program.module(*module).file;
             let text = &program.sources.file(file).text;
+            let name = program.sources.file(file).name.to_string();
+            let names = program.module(*module).cut().pieces.iter();
+            let names = names.filter(|p| p.piece.kind != Some(ItemKind::Use));
+            let mut names: Vec<String> =
+                names.filter_map(|p| p.piece.name).map(|n| format!("`{n}`")).collect();
+            let more = names.len().saturating_sub(12);
+            names.truncate(12);
+            if more > 0 {
+                names.push(format!("{more} more"));
+            }
             About {
-                head: program.sources.file(file).name.to_string(),
-                what: "a file".into(),
+                head: super::hover::short(&name).to_owned(),
+                what: match names.is_empty() {
+                    true => "a file".into(),
+                    false => format!("a file, which declares {}", names.join(", ")),
+                },
                 docs: file_docs(text),
                 place: Some(start_of(program, *module)),
             }
@@ -219,14 +233,45 @@ pub fn field_docs(kind: ItemKind, path: &[Name]) -> Option<String> {
 }
 
 fn about_result(view: &View<'_>, path: &str) -> About {
+    let found = metric(view, path).map(|item| about_item(view.program, item)).unwrap_or_default();
+    About { head: path.to_owned(), what: what_result(view, path), ..found }
+}
+
+/// The documentation of a result.
+#[must_use]
+pub fn result_docs(view: &View<'_>, path: &str) -> Option<String> {
+    about_item(view.program, metric(view, path)?).docs
+}
+
+/// The metric that a result is of.
+fn metric<'p>(view: &View<'p>, path: &str) -> Option<ItemRef<'p>> {
     let root = Name::new(path.split('.').next().unwrap_or(path));
     let program = view.program;
     let library = program.std_module("metrics");
     let mut modules = std::iter::once(view.module).chain(library);
-    let metric =
-        modules.find_map(|m| program.item(m, root).filter(|i| i.item.kind == ItemKind::Metric));
-    let found = metric.map(|item| about_item(program, item)).unwrap_or_default();
-    About { head: path.to_owned(), what: "a result".into(), ..found }
+    modules.find_map(|m| program.item(m, root).filter(|i| i.item.kind == ItemKind::Metric))
+}
+
+/// What a result measures, or which there are below a path.
+fn what_result(view: &View<'_>, path: &str) -> String {
+    let mut checker = Checker::new(view.program);
+    let outline = checker.outline_for(view.module);
+    match outline.get(path) {
+        Some(Leaf::Number(id)) => match checker.graph.dimension(*id) {
+            Dimension::NONE => "a result, a number".into(),
+            dimension => format!("a result, {dimension}"),
+        },
+        Some(Leaf::Flag(_)) => "a result, a condition".into(),
+        Some(_) => "a result".into(),
+        None => {
+            let below: Vec<String> =
+                outline.children(path).iter().map(|name| format!("`{name}`")).collect();
+            match below.is_empty() {
+                true => "a result".into(),
+                false => format!("results: {}", below.join(", ")),
+            }
+        }
+    }
 }
 
 /// What a function, type or word of the language is.

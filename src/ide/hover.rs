@@ -25,7 +25,9 @@ pub struct Hover {
 /// What the name at a byte is; `None` where there is none.
 #[must_use]
 pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
-    let Some(found) = view.mention_at(byte) else { return keyword(view, byte) };
+    let Some(found) = view.mention_at(byte) else {
+        return keyword(view, byte).or_else(|| file(view, byte));
+    };
     let span = found.place.span;
     let mut checker = Checker::new(view.program);
     let target = resolve(&mut checker, found.item, &found.mention);
@@ -51,10 +53,23 @@ pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
     if let Some(place) = about.place {
         let here = place.file == view.file;
         let spot = view.program.sources.spot(place);
-        if !here {
+        if !here && !matches!(target, Target::File(_)) {
             text += &format!("\n\n{}:{}", short(&spot.file), spot.line);
         }
     }
+    Some(Hover { span, text, target: Some(target) })
+}
+
+/// The file that the text of a `use` reads.
+fn file(view: &View<'_>, byte: u32) -> Option<Hover> {
+    let item = view.item_at(byte)?;
+    let written = super::mentions::file_of(item.item)?;
+    let span = item.place(written.span).span;
+    if !(span.start <= byte && byte <= span.end) {
+        return None;
+    }
+    let target = Target::File(view.program.imported(view.module, &written.path)?);
+    let text = markdown(&about(view, &target));
     Some(Hover { span, text, target: Some(target) })
 }
 

@@ -3,8 +3,7 @@
 use super::{Kind, Offer};
 use crate::check::{ItemRef, ModuleId, Ty, names_below, schema_type};
 use crate::ide::complete::values::block_of;
-use crate::ide::describe::{about, field_docs};
-use crate::ide::resolve::Target;
+use crate::ide::describe::{field_docs, result_docs};
 use crate::name::Name;
 use crate::syntax::ast::ItemKind;
 
@@ -198,7 +197,7 @@ impl<'p> Offer<'p> {
         }
         for name in &children {
             let full = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-            let about = about(&self.view, &Target::Result(full.clone()));
+            let docs = result_docs(&self.view, &full);
             let measures = match outline.get(&full) {
                 Some(crate::lower::Leaf::Number(id)) => {
                     self.checker.graph.dimension(*id).to_string()
@@ -208,7 +207,7 @@ impl<'p> Offer<'p> {
                 None => "results".into(),
             };
             let new = self.add(name.text(), Kind::Result, measures, rank);
-            new.docs = about.docs;
+            new.docs = docs;
         }
         !children.is_empty()
     }
