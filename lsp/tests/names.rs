@@ -507,6 +507,31 @@ fn results_say_what_they_measure_and_groups_what_they_hold() {
 }
 
 #[test]
+fn hovers_in_plans_and_sweeps_know_the_values_of_scenarios() {
+    let text = CHAT.replace("{ precision.weights = fp8 }", "{ plan.tp = 4 }")
+        + "\nplan Deep(pp: Count) {\n  mesh pp\n  \
+           shard layers over pp schedule interleaved(chunks: 2)\n}\n\
+           \nsweep s of chat {\n  vary serve.batch in pow2(1 .. 64)\n  \
+           vary plan.recompute in [full]\n  minimize tpot / serve.output\n}\n";
+    let mut client = open(&text);
+    let needles = [
+        "tp: Count",
+        "tp\n  shard",
+        "over tp",
+        "schedule",
+        "chunks",
+        "batch in",
+        "pow2",
+        "full]",
+        "tpot /",
+        "output\n}",
+        "with {",
+    ];
+    let shown: String = needles.iter().map(|n| hover(&mut client, &text, n)).collect();
+    steady(|| assert_snapshot!(shown));
+}
+
+#[test]
 fn symbols_of_the_library_are_found_by_three_letters() {
     let mut client = open(CHAT);
     let mut names = |query: &str| -> Vec<String> {

@@ -12,6 +12,9 @@ use crate::source::{Place, Span};
 use crate::syntax::ast::ItemKind;
 use crate::syntax::token::{Kind, Token, tokens};
 
+/// Unread uses of a name that are looked at in one item: each is a walk through its text.
+const MOST: usize = 100;
+
 /// Words of statements that name nothing.
 const WORDS: [&str; 39] = [
     "use", "mesh", "shard", "over", "within", "schedule", "zero", "overlap", "fold", "across",
@@ -59,6 +62,7 @@ pub fn mentions_of(view: &View<'_>, item: ItemRef<'_>, name: Name) -> Vec<Mentio
     let known = |t: &Token| read.iter().any(|m| m.span.start as usize == t.start);
     let all = tokens(text);
     let named = all.iter().filter(|t| t.kind == Kind::Word && name == t.text(text) && !known(t));
+    let named = named.take(MOST);
     named.filter_map(|token| mention(view, item, (start, text), token, None)).collect()
 }
 

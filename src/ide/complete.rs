@@ -253,7 +253,7 @@ impl<'p> Offer<'p> {
         if c.first() == "vary" && !c.has("in") {
             return self.inputs();
         }
-        if let Some(path) = self.varied() {
+        if let Some(path) = self.context.varied() {
             return self.tried(&path);
         }
         if !c.path.is_empty() {

@@ -108,6 +108,20 @@ impl Context {
 }
 
 impl Context {
+    /// The input whose values the cursor stands among: `serve.batch` in `vary serve.batch in [|`.
+    #[must_use]
+    pub fn varied(&self) -> Option<Vec<Name>> {
+        let heads = self.open.iter().map(|o| &o.head).chain([&self.statement]);
+        let mut all = heads.flatten().skip_while(|t| *t != "vary").skip(1);
+        let mut path = Vec::new();
+        loop {
+            match all.next()?.as_str() {
+                "." => {}
+                "in" => return Some(path),
+                word => path.push(Name::new(word)),
+            }
+        }
+    }
     /// The tokens of the statement up to the parentheses that the cursor stands in.
     #[must_use]
     pub fn begun(&self) -> &[String] {

@@ -81,6 +81,9 @@ pub fn about(view: &View<'_>, target: &Target) -> About {
         Target::Axis(name) => About {
             head: name.to_string(),
             what: "an axis of the model: every axis with this name, in every block".into(),
+            docs: program
+                .std_item("axes", *name)
+                .and_then(|axis| axis.item.docs.as_ref().map(|d| d.to_string())),
             ..About::default()
         },
     }
@@ -133,7 +136,14 @@ fn about_item(program: &Program, item: ItemRef<'_>) -> About {
     docs.extend(source.map(|s| format!("Source: {s}")));
     About {
         head: headline(program, item),
-        what: crate::check::with_article(item.item.kind),
+        what: match item.item.kind {
+            ItemKind::Const => "a constant".into(),
+            ItemKind::Assume => "an assumption".into(),
+            ItemKind::Fn => "a function".into(),
+            ItemKind::Measured => "a measurement".into(),
+            ItemKind::Dtype => "a number format".into(),
+            kind => crate::check::with_article(kind),
+        },
         docs: (!docs.is_empty()).then(|| docs.join("\n\n")),
         place: Some(item.name_place()),
     }
@@ -218,6 +228,16 @@ fn about_field(kind: ItemKind, path: &[Name]) -> About {
         None => format!("settings of {}", crate::check::with_article(kind)),
     };
     About { head: dotted(path).to_string(), what, docs: field_docs(kind, path), place: None }
+}
+
+/// The words that the field at a path may be, through what it is set to: `plan.recompute`.
+#[must_use]
+pub fn words_at(kind: ItemKind, path: &[Name]) -> Option<&'static [&'static str]> {
+    let words = crate::check::field_words(kind, path);
+    words.or_else(|| match (path.split_first()?, schema_type(kind, path.get(..1)?)?) {
+        ((_, rest), crate::check::Ty::Kind(inner)) if !rest.is_empty() => words_at(inner, rest),
+        _ => None,
+    })
 }
 
 /// What a field is for, and the words that it may be.

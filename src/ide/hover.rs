@@ -3,6 +3,7 @@
 //! In: a view and a byte. Out: Markdown, the span it is about, and what is meant.
 
 use super::describe::{About, about};
+use super::mentions::What;
 use super::resolve::{Target, View, resolve};
 use super::words;
 use crate::check::Checker;
@@ -32,6 +33,9 @@ pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
     let mut checker = Checker::new(view.program);
     let target = resolve(&mut checker, found.item, &found.mention);
     let Some(target) = target else {
+        if let What::Argument(callee, _) = &found.mention.what {
+            return argument(callee, found.mention.name).map(|text| Hover { span, text, target });
+        }
         if let Some(keyword) = keyword(view, byte) {
             return Some(keyword);
         }
@@ -60,6 +64,15 @@ pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
     Some(Hover { span, text, target: Some(target) })
 }
 
+/// A parameter of a function of the language: `chunks` of `interleaved(chunks: 2)`.
+fn argument(callee: &[crate::name::Name], name: crate::name::Name) -> Option<String> {
+    let [callee] = callee else { return None };
+    let function = super::functions::find(callee.text())?;
+    let named = |(param, _): &&(&str, &str)| param.split([':', ' ']).next() == Some(name.text());
+    let (param, what) = function.params.iter().find(named)?;
+    Some(format!("```mesa\n{param}\n```\na parameter of `{callee}`\n\n{what}"))
+}
+
 /// The file that the text of a `use` reads.
 fn file(view: &View<'_>, byte: u32) -> Option<Hover> {
     let item = view.item_at(byte)?;
@@ -76,10 +89,13 @@ fn file(view: &View<'_>, byte: u32) -> Option<Hover> {
 /// What a bare word is where a word is meant: `switch`, `selective`, `adam`.
 fn word(view: &View<'_>, byte: u32, name: crate::name::Name) -> Option<String> {
     let context = super::context::context(view, byte);
-    let (kind, path) = (context.kind?, context.setting()?);
+    let (kind, path) = match context.varied() {
+        Some(path) => (ItemKind::Scenario, path),
+        None => (context.kind?, context.setting()?),
+    };
     let kind = if kind == ItemKind::Measured { ItemKind::Scenario } else { kind };
     let of = super::resolve::dotted(&path);
-    match crate::check::field_words(kind, &path) {
+    match super::describe::words_at(kind, &path) {
         Some(words) if words.contains(&name.text()) => {
             let words: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
             Some(format!("`{name}` — what `{of}` may be: {}", words.join(", ")))
@@ -102,7 +118,11 @@ fn keyword(view: &View<'_>, byte: u32) -> Option<Hover> {
     let word = token.text(text);
     let statements = piece.kind.map_or(&[][..], |kind| words::statements(kind, false));
     let known = |(name, _, _): &&words::Word| *name == word;
-    let (_, what, _) = statements.iter().find(known).or(words::ITEMS.iter().find(known))?;
+    let first = statements.iter().find(known).or(words::ITEMS.iter().find(known));
+    let what = match first {
+        Some((_, what, _)) => what,
+        None => words::JOINING.iter().find(|(name, _)| *name == word).map(|(_, what)| what)?,
+    };
     let span = Span::new(token.start as u32, token.end as u32).shifted(piece.start);
     Some(Hover { span, text: format!("`{word}` — {what}"), target: None })
 }

@@ -216,6 +216,12 @@ impl<'p> Resolver<'_, 'p> {
         if self.checker.is_result_root(name, self.item.module) {
             return Some(Target::Result(name.text().to_owned()));
         }
+        // What is computed from results may be computed from inputs too.
+        let computes = matches!(kind, ItemKind::Sweep | ItemKind::Metric);
+        let inputs = || crate::check::names_below(ItemKind::Scenario, &[]);
+        if computes && inputs().contains(&name) {
+            return Some(Target::Field(ItemKind::Scenario, vec![name]));
+        }
         let path = [name];
         let field = schema_type(kind, &path).is_some();
         if field {

@@ -69,6 +69,35 @@ pub const ITEMS: &[Word] = &[
     ("axis", "an axis of every model", "axis ${1:name}"),
 ];
 
+/// Words inside of statements, with what they join.
+pub const JOINING: &[(&str, &str)] = &[
+    ("over", "the mesh axes that it is spread over"),
+    ("within", "only in these blocks, instances or weights"),
+    ("schedule", "the order in which the stages of a pipeline work"),
+    ("across", "the level of the machine that it may run across"),
+    ("with", "the same with differences; what was computed from a changed value follows"),
+    ("on", "on chips of this name"),
+    ("of", "of what"),
+    ("via", "what joins them"),
+    ("at", "the level that has it"),
+    ("as", "what it is called here"),
+    ("from", "what checkpoints call it"),
+    ("dtype", "its number format"),
+    ("density", "which share of it is not zero"),
+    ("because", "why"),
+    ("source", "where it is from"),
+    ("in", "the values that it may have"),
+    ("for", "the workload that has it"),
+    ("per", "for each so many"),
+    ("carry", "what goes from one round to the next"),
+    ("if", "one of two, by a condition"),
+    ("then", "where the condition holds"),
+    ("else", "where the condition does not hold"),
+    ("and", "both conditions hold"),
+    ("or", "one of the conditions holds"),
+    ("not", "the condition does not hold"),
+];
+
 const BLOCK: &[Word] = &[
     ("input", "a tensor that comes in", "input ${1:x}[${2:batch, seq, hidden}]"),
     ("weight", "a tensor that is learnt", "weight ${1:w}[${2:hidden}] from \"$0\""),

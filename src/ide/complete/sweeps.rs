@@ -1,9 +1,9 @@
 //! Completions in sweeps: what is varied, and the values that are tried.
 
 use super::{Kind, Offer};
-use crate::check::{RANGES, Ty, field_words, names_below, schema_type};
+use crate::check::{RANGES, Ty, names_below, schema_type};
 use crate::ide::complete::values::block_of;
-use crate::ide::describe::builtin;
+use crate::ide::describe::{builtin, words_at};
 use crate::ide::resolve::{dotted, named, set_in};
 use crate::name::Name;
 use crate::syntax::ast::ItemKind;
@@ -50,26 +50,11 @@ impl<'p> Offer<'p> {
         }
     }
 
-    /// The input whose values the cursor stands among: `serve.batch` in `vary serve.batch in [|`.
-    pub(super) fn varied(&self) -> Option<Vec<Name>> {
-        let c = &self.context;
-        let heads = c.open.iter().map(|o| &o.head).chain([&c.statement]);
-        let mut all = heads.flatten().skip_while(|t| *t != "vary").skip(1);
-        let mut path = Vec::new();
-        loop {
-            match all.next()?.as_str() {
-                "." => {}
-                "in" => return Some(path),
-                word => path.push(Name::new(word)),
-            }
-        }
-    }
-
     /// Values that an input may have.
     pub(super) fn tried(&mut self, path: &[Name]) {
         let listed = self.context.open.last().is_some_and(|o| o.bracket == '[');
         if listed && matches!(self.context.last(), "" | "[" | ",") {
-            if let Some(words) = field_words(ItemKind::Scenario, path) {
+            if let Some(words) = words_at(ItemKind::Scenario, path) {
                 return self.words(words, "", 0);
             }
             match schema_type(ItemKind::Scenario, path) {
@@ -85,7 +70,7 @@ impl<'p> Offer<'p> {
         let listable = matches!(
             schema_type(ItemKind::Scenario, path),
             Some(Ty::Dtype | Ty::Kind(_) | Ty::Bool | Ty::Word)
-        );
+        ) || words_at(ItemKind::Scenario, path).is_some();
         let list = self.add("[]", Kind::Snippet, "a list of values", 0);
         list.insert = "[$0]".to_owned();
         list.snippet = true;
