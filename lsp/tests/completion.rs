@@ -192,6 +192,11 @@ fn completion_offers_nothing_that_cannot_stand_there() {
     assert!(!import.iter().any(|l| l == "Llama3_8B"));
     let mesh = offers(&mut client, &CHAT.replacen("mesh tp\n", "mesh t‸\n", 1));
     assert_eq!(mesh, ["tp"]);
+    // Counts and shares have no unit.
+    let batch = offers(&mut client, &CHAT.replacen("batch  = 32", "batch  = 32 ‸", 1));
+    assert!(!batch.iter().any(|l| l == "%" || l == "GB"), "{batch:?}");
+    let share = offers(&mut client, &CHAT.replacen("headroom > 10%", "headroom > 10‸", 1));
+    assert!(!share.iter().any(|l| l == "GB"), "{share:?}");
     // Objects are no numbers.
     let count = offers(&mut client, &CHAT.replacen("tp: 8)", "tp: ‸)", 1));
     assert!(!count.iter().any(|l| l == "DGX_H100" || l == "Llama3_70B"), "{count:?}");

@@ -19,7 +19,10 @@ impl<'p> Offer<'p> {
         }
         let wanted = self.wanted_dimension();
         if wanted == Some(Dimension::NONE) {
-            self.add("%", Kind::Unit, "a hundredth", 0);
+            if self.wanted() != Some(Ty::Count) {
+                self.add("%", Kind::Unit, "a hundredth", 0);
+            }
+            return self.continued(1);
         }
         self.each_unit(&mut |offer, name, dimension, docs| {
             let fits = wanted.is_some() && dimension == wanted;
