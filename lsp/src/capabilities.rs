@@ -46,6 +46,21 @@ pub(crate) struct Peer {
     pub(crate) literal_actions: bool,
 }
 
+/// What is told and asked of files that are created, renamed and deleted: of specs and of folders,
+/// which may have some in them.
+fn file_operations(params: &Value) -> Value {
+    let specs = json!({ "scheme": "file", "pattern": { "glob": "**/*.mesa" } });
+    let folders = json!({ "scheme": "file", "pattern": { "glob": "**", "matches": "folder" } });
+    let files = json!({ "filters": [specs, folders] });
+    let mut all = json!({ "didRename": files, "didDelete": files, "didCreate": files });
+    if let (true, Value::Object(all)) =
+        (flag(params, "/capabilities/workspace/fileOperations/willRename"), &mut all)
+    {
+        all.insert("willRename".into(), files);
+    }
+    all
+}
+
 fn flag(params: &Value, path: &str) -> bool {
     params.pointer(path).and_then(Value::as_bool).unwrap_or(false)
 }
@@ -94,7 +109,6 @@ pub(crate) fn initialize(params: &Value) -> Value {
         Encoding::Utf8 => "utf-8",
         Encoding::Utf16 => "utf-16",
     };
-    let files = json!({ "filters": [{ "scheme": "file", "pattern": { "glob": "**/*.mesa" } }] });
     json!({
         "serverInfo": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
         "capabilities": {
@@ -145,7 +159,7 @@ pub(crate) fn initialize(params: &Value) -> Value {
             "executeCommandProvider": { "commands": ["mesa.amend"] },
             "workspace": {
                 "workspaceFolders": { "supported": true, "changeNotifications": true },
-                "fileOperations": { "didRename": files, "didDelete": files, "didCreate": files },
+                "fileOperations": file_operations(params),
             },
         },
     })

@@ -72,7 +72,13 @@ impl Writer<'_> {
         let place = d.place();
         let range = place.map_or(Value::Null, |p| self.range_of(p));
         let mut message = d.title.clone();
-        let said = |text: &str| text.is_empty() || d.title.contains(text) || text == "not known";
+        let expected = d.title.ends_with("is expected");
+        let said = |text: &str| {
+            text.is_empty()
+                || d.title.contains(text)
+                || text == "not known"
+                || expected && text.starts_with("expected ")
+        };
         if let Some(label) = d.labels.first().filter(|l| !said(&l.text)) {
             message += &format!("\n{}", label.text);
         }

@@ -20,7 +20,7 @@ use mesa::ide::workspace::{Found, Told};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::Error;
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Tour};
 use crate::aside::{self, Question};
 use crate::capabilities::Peer;
 use crate::client::{Out, Outbox};
@@ -49,8 +49,8 @@ pub(crate) fn start(outbox: Outbox) -> Jobs {
     let jobs = Jobs { sender, waiting: waiting.clone() };
     let run = move || {
         let session = Session::new(outbox.clone());
-        Worker { aside: aside::start(outbox), session, waiting, later: VecDeque::new() }
-            .run(&receiver)
+        let (later, tours) = (VecDeque::new(), VecDeque::new());
+        Worker { aside: aside::start(outbox), session, waiting, later, tours }.run(&receiver);
     };
     if let Err(error) = Builder::new().name("worker".into()).stack_size(STACK).spawn(run) {
         eprintln!("mesa-lsp cannot start its worker: {error}");
@@ -65,6 +65,8 @@ struct Worker {
     waiting: Arc<AtomicUsize>,
     /// Requests that need findings which are not known yet, each with the stamp of its document.
     later: VecDeque<(Job, Option<u64>)>,
+    /// Requests about the whole workspace, which are answered file by file.
+    tours: VecDeque<Tour>,
 }
 
 impl Worker {
@@ -103,7 +105,7 @@ impl Worker {
             self.publish(&name, stop);
             return true;
         }
-        let Some((job, stamp)) = self.later.pop_front() else { return false };
+        let Some((job, stamp)) = self.later.pop_front() else { return self.go_on(stop) };
         let name = self.session.name(&job.params).unwrap_or_default();
         let done = catch_unwind(AssertUnwindSafe(|| {
             !matches!(self.session.workspace.findings_unless(&name, stop), Some(Found::Part(_)))
@@ -129,7 +131,28 @@ impl Worker {
         true
     }
 
+    /// Looks at one more file of the workspace for who asked for all of them.
+    fn go_on(&mut self, stop: Stop<'_>) -> bool {
+        let Some(mut tour) = self.tours.pop_front() else { return false };
+        match catch_unwind(AssertUnwindSafe(|| tour.step(&mut self.session, stop))) {
+            Ok(true) => tour.end(&self.session),
+            Ok(false) => self.tours.push_front(tour),
+            Err(_) => {
+                self.log("a file cannot be checked; this is a mistake of the server");
+                tour.pass();
+                self.tours.push_front(tour);
+            }
+        }
+        true
+    }
+
     fn job(&mut self, job: Job) {
+        if job.method == "workspace/diagnostic" {
+            if let Some(reply) = job.reply {
+                self.tours.push_back(Tour::new(&self.session, &job.params, reply));
+            }
+            return;
+        }
         let needs_findings =
             matches!(job.method.as_str(), "textDocument/diagnostic" | "textDocument/codeAction");
         if job.reply.is_some()
@@ -305,6 +328,7 @@ impl Worker {
             let name = name_of(uri);
             if !self.session.workspace.is_open(&name) {
                 self.session.workspace.forget(&name);
+                self.session.workspace.forget_below(&name);
             }
         }
         self.refresh();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{CHAT, Client, marked};
+use common::{CHAT, Client, marked, steady};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -51,7 +51,8 @@ fn completion_knows_where_it_stands() {
         ("shard heads,", "shard he‸", "batch layers seq heads"),
         ("shard heads,", "shard ‸", "batch layers seq ffn heads vocab adapter"),
         ("over tp", "over ‸", "tp"),
-        ("over tp", "over tp ‸", "tp within schedule"),
+        ("over tp", "over tp ‸", "schedule within"),
+        ("shard heads, ffn", "shard heads ‸", "over"),
         ("ttft < 4 s", "ttft ‸", "!= < <= == > >="),
         ("chat with", "‸ with", "chat"),
         ("expect ttft < 4 s", "expect ‸", "… cost memory ttft tpot"),
@@ -92,11 +93,121 @@ fn completion_knows_where_it_stands() {
 }
 
 #[test]
+fn completion_offers_what_can_stand_there() {
+    let mut client = Client::start();
+    client.open(URI, CHAT);
+    let expect = "expect ttft < 4 s";
+    let places = [
+        // Plans.
+        ("mesh tp\n", "mesh tp across ‸\n", "cluster node"),
+        ("mesh tp\n", "mesh tp = ‸\n", "… tp rest"),
+        ("mesh tp\n", "mesh tp\n  zero ‸\n", "gradients optimizer weights"),
+        ("mesh tp\n", "mesh tp\n  zero optimizer ‸\n", "over"),
+        ("mesh tp\n", "mesh tp\n  overlap ‸\n", "activations gradients offload weights"),
+        ("mesh tp\n", "mesh tp\n  offload { optimizer = ‸ }\n", "host nvme"),
+        ("mesh tp\n", "mesh tp\n  micro_batch = ‸\n", "tp"),
+        (
+            "over tp\n",
+            "over tp schedule ‸\n",
+            "dual_pipe gpipe interleaved one_f_one_b zero_bubble_h1 zero_bubble_h2",
+        ),
+        ("over tp\n", "over tp within ‸\n", "GatedMlp GroupedQueryAttention Llama attention wq"),
+        // Scenarios.
+        ("plan   = Tp(tp: 8)", "plan   = Tp(tp: 8) on ‸", "gpu"),
+        ("plan   = Tp(tp: 8)", "plan   = Tp(tp: 8) ‸", "on with"),
+        ("model  = Llama3_70B", "model  = Llama3_70B with { ‸ }", "… ffn heads hidden layers"),
+        ("weights = bf16, act", "weights ‸, act", "within"),
+        ("serve {\n", "train { optimizer = ‸ }\n  serve {\n", "adafactor adam adamw_8bit muon sgd"),
+        (expect, "expect ttft < ‸", "latency tpot ttft memory"),
+        (expect, "expect ttft < 4 s and ‸", "cost decode tpot"),
+        (expect, "expect memory.headroom > 10‸", "%"),
+        (expect, "expect cost.per_million_tokens < 3 ‸", "USD"),
+        ("chat with {", "chat ‸ {", "with"),
+    ];
+    let mut shown = String::new();
+    for (from, to, wanted) in places {
+        assert!(CHAT.contains(from), "{from}");
+        shown += &offered(&mut client, &CHAT.replacen(from, to, 1), wanted);
+    }
+    let further = [
+        ("use std.models.{Llama3_8B, ‸}\n", "… Mixtral_8x7B Qwen3_8B"),
+        ("use std.chips.B200 ‸\n", "as"),
+        ("sweep s of chat {\n  vary precision.weights in [‸]\n}\n", "bf16 fp8"),
+        ("sweep s of chat {\n  vary serve.batch in ‸\n}\n", "[] every pow2"),
+        ("model M = ‸\n", "Llama3_70B Llama3_8B Llama"),
+        ("model M = Llama(‸)\n", "ffn: heads: hidden:"),
+        ("model M = Llama3_70B {\n  expect ‸\n}\n", "parameters"),
+        ("chip C = H100_SXM with { memory.‸ }\n", "hbm l2"),
+        ("chip C = H100_SXM with { memory.hbm.‸ }\n", "bandwidth capacity latency"),
+        ("chip C {\n  compute ‸\n}\n", "matrix vector"),
+        ("chip C {\n  memory hbm { bandwidth = 3 TB/‸ }\n}\n", "day h min ms s"),
+        ("system S {\n  chip gpu = B200\n  level node = 8 ‸\n}\n", "of"),
+        ("system S {\n  chip gpu = B200\n  level node = 8 of gpu ‸\n}\n", "via"),
+        ("system S {\n  chip gpu = B200\n  memory host at ‸\n}\n", "gpu"),
+        ("assume a: ‸\n", "… Count Number Time"),
+        ("assume a: Number = 0.5 ‸\n", "% because in source"),
+        ("fn f(wide: Number) -> ‸\n", "… Time"),
+        ("fn f(wide: Number) -> Time = ‸\n", "wide"),
+        ("block B(n: Count) {\n  weight w[‸]\n}\n", "n"),
+        ("block B(n: Count) {\n  weight w[n] ‸\n}\n", "density dtype from"),
+        ("block B(n: Count) {\n  input x[batch, n]\n  y = softmax(‸)\n}\n", "x a: over:"),
+        ("block B(n: Count) {\n  input x[batch, n]\n  y = softmax(x, ‸)\n}\n", "over: causal:"),
+        ("block B(n: Count) {\n  input x[batch, n]\n  y = softmax(x, over: ‸)\n}\n", "n batch"),
+        ("op o(a: Tensor[..A]) -> Tensor[..A] {\n  engine = ‸\n}\n", "matrix vector"),
+    ];
+    for (added, wanted) in further {
+        shown += &offered(&mut client, &format!("{CHAT}\n{added}"), wanted);
+    }
+    steady(|| assert_snapshot!(shown));
+}
+
+#[test]
+fn completion_offers_nothing_that_cannot_stand_there() {
+    let mut client = Client::start();
+    client.open(URI, CHAT);
+    let offers = |client: &mut Client, text: &str| -> Vec<String> {
+        let (_, items) = items(client, text);
+        items.iter().map(|i| i["label"].as_str().unwrap().to_owned()).collect()
+    };
+    for new in [
+        "scenario ‸\n",
+        "metric ‸\n",
+        "block B(‸) {\n}\n",
+        "plan P(a: Count, ‸) {\n}\n",
+        "use std.chips.B200 as ‸\n",
+        "system S {\n  level ‸\n}\n",
+    ] {
+        let text = format!("{CHAT}\n{new}");
+        assert_eq!(offers(&mut client, &text), Vec::<String>::new(), "a name that is new: {new}");
+    }
+    // What trains has no time to the first token, and what serves no steps.
+    let serves = offers(&mut client, &CHAT.replacen("ttft < 4 s", "‸", 1));
+    assert!(!serves.iter().any(|l| ["step", "run", "hfu"].contains(&l.as_str())), "{serves:?}");
+    let trains = CHAT.replace("serve {", "train {").replacen("ttft < 4 s", "‸", 1);
+    let trains = offers(&mut client, &trains);
+    assert!(trains.iter().any(|l| l == "step"), "{trains:?}");
+    assert!(!trains.iter().any(|l| ["ttft", "decode"].contains(&l.as_str())), "{trains:?}");
+    // A name that stands in the braces already, a mesh axis where its own name is being typed.
+    let import = offers(&mut client, "use std.models.{Llama3_8B, ‸}\n");
+    assert!(!import.iter().any(|l| l == "Llama3_8B"));
+    let mesh = offers(&mut client, &CHAT.replacen("mesh tp\n", "mesh t‸\n", 1));
+    assert_eq!(mesh, ["tp"]);
+    // Counts and shares have no unit.
+    let batch = offers(&mut client, &CHAT.replacen("batch  = 32", "batch  = 32 ‸", 1));
+    assert!(!batch.iter().any(|l| l == "%" || l == "GB"), "{batch:?}");
+    let share = offers(&mut client, &CHAT.replacen("headroom > 10%", "headroom > 10‸", 1));
+    assert!(!share.iter().any(|l| l == "GB"), "{share:?}");
+    // Objects are no numbers.
+    let count = offers(&mut client, &CHAT.replacen("tp: 8)", "tp: ‸)", 1));
+    assert!(!count.iter().any(|l| l == "DGX_H100" || l == "Llama3_70B"), "{count:?}");
+}
+
+#[test]
 fn completion_in_hardware_and_blocks() {
     let mut client = Client::start();
     client.open(URI, "");
     let places = [
-        ("chip Mine {\n  ‸\n}\n", "… memory power price source"),
+        ("chip Mine {\n  ‸\n}\n", "… power price processors source"),
         ("chip Mine {\n  compute matrix { ‸ }\n}\n", "… bf16 fp8"),
         ("chip Mine {\n  memory hbm { ‸ }\n}\n", "bandwidth capacity"),
         ("chip Mine {\n  memory hbm { capacity = 80 ‸ }\n}\n", "… GB GiB"),
@@ -104,7 +215,7 @@ fn completion_in_hardware_and_blocks() {
         ("link Wire {\n  topology = ‸\n}\n", "… switch torus"),
         ("system Box {\n  chip gpu = H100_SXM\n  level node = 8 of ‸\n}\n", "gpu"),
         ("system Box {\n  chip gpu = ‸\n}\n", "… A10 H100_SXM"),
-        ("block B(n: Count) {\n  input x[batch, ‸]\n}\n", "… n batch seq"),
+        ("block B(n: Count) {\n  input x[batch, ‸]\n}\n", "… n seq"),
         ("block B(n: Count) {\n  input x[batch, seq, n]\n  y = ‸\n}\n", "… n x rope softmax"),
         ("fn f(x: ‸) -> Time = x\n", "… Axis Link Time"),
         ("fn f(wire: Link) -> Time = wire.‸\n", "bandwidth latency"),

@@ -173,3 +173,107 @@ fn what_rests_on_text_that_cannot_be_read_has_no_figures_and_all_else_keeps_them
     }
     steady(|| assert_snapshot!(shown));
 }
+
+#[test]
+fn the_findings_of_a_workspace_come_file_by_file() {
+    let folder = std::env::temp_dir().join(format!("mesa-tour-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("deep")).unwrap();
+    for (name, text) in
+        [("a.mesa", "const a = b\n"), ("b.mesa", "const b = 1\n"), ("deep/c.mesa", "const = 1\n")]
+    {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let root = format!("file://{}", folder.display());
+    let mut client = Client::process();
+    client.request(
+        "initialize",
+        json!({ "rootUri": root, "capabilities": { "textDocument": { "diagnostic": {} } } }),
+    );
+    client.notify("initialized", json!({}));
+    // What is typed counts, not what is on disk.
+    client.open(&format!("{root}/b.mesa"), "const b = c\n");
+    let gone = format!("{root}/gone.mesa");
+    let found = client.request(
+        "workspace/diagnostic",
+        json!({ "partialResultToken": "part", "workDoneToken": "work",
+                "previousResultIds": [{ "uri": gone, "value": "1" }] }),
+    );
+    assert_eq!(found, json!({ "items": [] }), "everything was sent before");
+    let parts = |client: &Client| -> Vec<Value> {
+        let all = client.waiting.iter().filter(|m| m["method"] == "$/progress");
+        let own = all.filter(|m| m["params"]["token"] == "part");
+        own.flat_map(|m| m["params"]["value"]["items"].as_array().unwrap().clone()).collect()
+    };
+    let sent = parts(&client);
+    let short: Vec<String> = sent
+        .iter()
+        .map(|one| {
+            let file = one["uri"].as_str().unwrap().strip_prefix(&root).unwrap();
+            let codes: Vec<&str> = one["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|d| d["code"].as_str().unwrap())
+                .collect();
+            format!("{file} {} {} {}", one["kind"], one["version"], codes.join(" "))
+        })
+        .collect();
+    assert_eq!(
+        short,
+        [
+            "/a.mesa \"full\" null E0201",
+            "/b.mesa \"full\" 1 E0201",
+            "/deep/c.mesa \"full\" null E0101",
+            "/gone.mesa \"full\" null ",
+        ]
+    );
+    let work: Vec<&Value> = client
+        .waiting
+        .iter()
+        .filter(|m| m["params"]["token"] == "work")
+        .map(|m| &m["params"]["value"]["kind"])
+        .collect();
+    assert_eq!(work, ["begin", "report", "report", "report", "end"]);
+    // What the client has already is not sent again.
+    let known: Vec<Value> = sent
+        .iter()
+        .filter(|one| one["resultId"].is_string())
+        .map(|one| json!({ "uri": one["uri"], "value": one["resultId"] }))
+        .collect();
+    std::fs::write(folder.join("a.mesa"), "const a = 1\n").unwrap();
+    client.notify(
+        "workspace/didChangeWatchedFiles",
+        json!({ "changes": [{ "uri": format!("{root}/a.mesa"), "type": 2 }] }),
+    );
+    let found = client.request("workspace/diagnostic", json!({ "previousResultIds": known }));
+    let kinds: Vec<&Value> =
+        found["items"].as_array().unwrap().iter().map(|i| &i["kind"]).collect();
+    assert_eq!(kinds, ["full", "unchanged", "unchanged"]);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn typing_goes_before_the_findings_of_a_workspace() {
+    let folder = std::env::temp_dir().join(format!("mesa-busy-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for number in 0..40 {
+        std::fs::write(folder.join(format!("{number:02}.mesa")), CHAT).unwrap();
+    }
+    let root = format!("file://{}", folder.display());
+    let mut client = Client::process();
+    client.request(
+        "initialize",
+        json!({ "rootUri": root, "capabilities": { "textDocument": { "diagnostic": {} } } }),
+    );
+    client.notify("initialized", json!({}));
+    client.open(URI, CHAT);
+    let tour = client
+        .ask("workspace/diagnostic", json!({ "previousResultIds": [], "partialResultToken": 1 }));
+    let hover = client.at("textDocument/completion", URI, &json!({ "line": 8, "character": 8 }));
+    assert!(!hover.is_null());
+    let sent = client.waiting.iter().filter(|m| m["method"] == "$/progress").count();
+    assert!(sent < 40, "the request waited for all of the workspace");
+    client.notify("$/cancelRequest", json!({ "id": tour }));
+    assert_eq!(client.answer(tour).unwrap_err()["code"], -32800);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

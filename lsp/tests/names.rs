@@ -373,6 +373,190 @@ fn signatures_follow_the_argument() {
 }
 
 #[test]
+fn signatures_know_functions_of_the_language_and_show_what_matters_of_long_ones() {
+    let mut client = open("");
+    let places = [
+        "const a = max(1, 2, ‸\n",
+        "const a = gcd(12, ‸)\n",
+        "const a = max(1, ceil(‸))\n",
+        "const a = best(ring: 1 s, ‸)\n",
+        "scenario a {\n}\nsweep s of a {\n  vary serve.batch in random(1 .. 64, ‸)\n}\n",
+        "plan P(pp: Count) {\n  shard layers over pp schedule interleaved(‸\n}\n",
+        "block B(n: Count) {\n  input x[batch, n]\n  y = softmax(x, over: n, ‸)\n}\n",
+        "model M = Llama(layers: 2, tied: true, ‸)\n",
+        "fn f(x: Number, y: Time = 3 s) -> Time = x * y\nconst b = f(y: 3 s, ‸\n",
+        "const a = 3 * (‸)\n",
+    ];
+    let mut shown = String::new();
+    for text in places {
+        let (text, at) = marked(text);
+        client.replace(URI, &text);
+        let line = text.lines().nth(at["line"].as_u64().unwrap() as usize).unwrap();
+        let found = client.at("textDocument/signatureHelp", URI, &at);
+        let active = found["activeParameter"].as_u64().unwrap_or(99) as usize;
+        let signature = &found["signatures"][0];
+        let param = &signature["parameters"][active];
+        let label = signature["label"].as_str().unwrap_or("nothing");
+        let docs = param["documentation"].as_str().map_or(String::new(), |d| format!(": {d}"));
+        let param = param["label"].as_str().unwrap_or("");
+        shown += &format!("{}\n  {label}\n  {param}{docs}\n", line.trim());
+    }
+    assert_snapshot!(shown);
+}
+
+#[test]
+fn names_in_what_cannot_be_read_are_still_known() {
+    let block = "\nblock B(n: Count, wide: Count = 4) {\n  input x[batch, n]\n  weight w[n, wide]\n  \
+                 y = x * w\n  output y\n}\n";
+    let whole = format!("{CHAT}{block}");
+    let places = [
+        ("expect ttft < 4 s", "expect ‸ttft <"),
+        ("expect ttft < 4 s", "expect memory.‸headroom >"),
+        ("expect ttft < 4 s", "expect ttft < 4 ‸ms s"),
+        ("shard heads, ffn, vocab", "shard ‸heads, ffn"),
+        ("vocab over tp", "vocab over ‸tp within"),
+        ("plan   = Tp(tp: 8)", "plan   = ‸Tp(tp: 8"),
+        ("plan   = Tp(tp: 8)", "plan   = Tp(‸tp: 8"),
+        ("plan   = Tp(tp: 8)", "‸plan = = Tp("),
+        ("system = DGX_H100", "system = ‸DGX_H100("),
+        ("batch  = 32", "‸batch  = "),
+        ("weights = bf16,", "weights = ‸bf16 = ,"),
+        ("= chat with {", "= = ‸chat with {"),
+        ("plan Tp(tp: Count = 8)", "plan Tp(tp: ‸Count = 8"),
+        ("use std.models.Llama3_70B", "use std.models.{‸Llama3_70B, "),
+        ("use std.models.Llama3_70B", "use std.‸models."),
+        ("y = x * w", "y = x * ‸w +"),
+        ("y = x * w", "y[batch, ‸wide] = x *"),
+        ("y = x * w", "y = ‸softmax(x, over: "),
+        ("y = x * w", "y = x * ‸nothing +"),
+    ];
+    let mut client = open(&whole);
+    let mut shown = String::new();
+    for (from, to) in places {
+        assert!(whole.contains(from), "{from}");
+        let (text, at) = marked(&whole.replacen(from, to, 1));
+        client.replace(URI, &text);
+        let hover = client.at("textDocument/hover", URI, &at);
+        let said = hover["contents"]["value"].as_str().unwrap_or("nothing");
+        let said: Vec<&str> = said.lines().filter(|l| !l.starts_with("```")).take(2).collect();
+        let found = client.at("textDocument/definition", URI, &at);
+        let place = found[0]["uri"].as_str().map_or("nowhere".to_owned(), |uri| {
+            if uri == URI { format!("here {}", range(&found[0]["range"])) } else { uri.to_owned() }
+        });
+        shown += &format!("{to}\n  {}\n  {place}\n", said.join(" | "));
+    }
+    steady(|| assert_snapshot!(shown));
+}
+
+#[test]
+fn a_name_that_only_one_file_uses_is_renamed_in_that_file_alone() {
+    let folder = std::env::temp_dir().join(format!("mesa-alias-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let uri = |file: &str| format!("file://{}/{file}", folder.display());
+    let parts = "const size = 3\nconst more = size\n";
+    let main = "use \"./parts.mesa\".size as wide\nuse \"./parts.mesa\" as parts\n\
+                const a = wide * parts.more\nconst b = parts.size + a\n";
+    std::fs::write(folder.join("parts.mesa"), parts).unwrap();
+    let mut client = Client::start();
+    client.open(&uri("parts.mesa"), parts);
+    client.open(&uri("main.mesa"), main);
+    let mut rename = |needle: &str, new: &str| {
+        let edit = client.request(
+            "textDocument/rename",
+            json!({ "textDocument": { "uri": uri("main.mesa") },
+                    "position": position(main, needle), "newName": new }),
+        );
+        let changes = edit["changes"].as_object().unwrap();
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        edited(main, changes[&uri("main.mesa")].as_array().unwrap())
+    };
+    let wider = main.replace("wide", "width");
+    assert_eq!([rename("wide\n", "width"), rename("wide *", "width")], [wider.clone(), wider]);
+    let lib = main.replace("as parts", "as lib").replace("parts.more", "lib.more");
+    assert_eq!(rename("parts.more", "lib"), lib.replace("parts.size +", "lib.size +"));
+    let refused = client.refused(
+        "textDocument/rename",
+        json!({ "textDocument": { "uri": uri("main.mesa") },
+                "position": position(main, "wide *"), "newName": "parts" }),
+    );
+    assert_eq!(refused["message"], "`parts` is taken here");
+    let shown = [
+        hover_at(&mut client, &uri("main.mesa"), main, "parts.more"),
+        hover_at(&mut client, &uri("main.mesa"), main, "parts.mesa\".size"),
+    ];
+    assert_eq!(
+        shown[0], "```mesa\nparts.mesa\n```\na file, which declares `size`, `more`",
+        "of the alias"
+    );
+    assert_eq!(shown[0], shown[1], "of the path");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn hover_at(client: &mut Client, uri: &str, text: &str, needle: &str) -> String {
+    let found = client.at("textDocument/hover", uri, &position(text, needle));
+    found["contents"]["value"].as_str().unwrap_or("nothing").to_owned()
+}
+
+#[test]
+fn results_say_what_they_measure_and_groups_what_they_hold() {
+    let mut client = open(CHAT);
+    let shown = ["ttft", "memory.headroom"].map(|n| hover(&mut client, CHAT, n));
+    let lines: Vec<&str> = shown.iter().map(|s| s.lines().nth(5).unwrap_or("")).collect();
+    assert_eq!(lines[0], "a result, Time");
+    assert!(lines[1].starts_with("results: `weights`, `cache`, `activations`"), "{}", shown[1]);
+}
+
+#[test]
+fn hovers_in_plans_and_sweeps_know_the_values_of_scenarios() {
+    let text = CHAT.replace("{ precision.weights = fp8 }", "{ plan.tp = 4 }")
+        + "\nplan Deep(pp: Count) {\n  mesh pp\n  \
+           shard layers over pp schedule interleaved(chunks: 2)\n}\n\
+           \nsweep s of chat {\n  vary serve.batch in pow2(1 .. 64)\n  \
+           vary plan.recompute in [full]\n  minimize tpot / serve.output\n}\n";
+    let mut client = open(&text);
+    let needles = [
+        "tp: Count",
+        "tp\n  shard",
+        "over tp",
+        "schedule",
+        "chunks",
+        "batch in",
+        "pow2",
+        "full]",
+        "tpot /",
+        "output\n}",
+        "with {",
+    ];
+    let shown: String = needles.iter().map(|n| hover(&mut client, &text, n)).collect();
+    steady(|| assert_snapshot!(shown));
+}
+
+#[test]
+fn symbols_of_the_library_are_found_by_three_letters() {
+    let mut client = open(CHAT);
+    let mut names = |query: &str| -> Vec<String> {
+        let found = client.request("workspace/symbol", json!({ "query": query }));
+        let all = found.as_array().unwrap().iter();
+        all.map(|s| format!("{} {}", s["name"].as_str().unwrap(), s["location"]["uri"])).collect()
+    };
+    assert!(names("dgx_h100")[0].starts_with("DGX_H100 \"mesa-std:/systems/"));
+    assert!(names("tp").iter().all(|n| n.contains("untitled:")), "few letters mean the own files");
+}
+
+#[test]
+fn renaming_reaches_what_cannot_be_read() {
+    let text = CHAT
+        .replace("expect ttft < 4 s", "expect ttft <")
+        .replace("shard heads, ffn, vocab over tp", "shard heads, ffn over tp within");
+    let mut client = open(&text);
+    let after = renamed(&mut client, &text, "tp: Count", "t");
+    assert_eq!(
+        after,
+        text.replace("tp: ", "t: ").replace("mesh tp", "mesh t").replace("over tp", "over t")
+    );
+}
+
+#[test]
 fn the_hierarchy_says_what_depends_on_what() {
     let mut client = open(CHAT);
     let item =

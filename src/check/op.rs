@@ -63,6 +63,15 @@ const ATTRIBUTES: &[(&str, Holds)] = &[
     ("combine", Holds::Word(&["sum", "max", "logsumexp"])),
 ];
 
+/// The words that an attribute of an op may be, if it is one of some.
+#[must_use]
+pub fn op_words(attribute: &str) -> Option<&'static [&'static str]> {
+    ATTRIBUTES.iter().find(|(name, _)| *name == attribute).and_then(|(_, holds)| match holds {
+        Holds::Word(words) => Some(*words),
+        _ => None,
+    })
+}
+
 impl<'p> Checker<'p> {
     pub(super) fn check_op(&mut self, item: ItemRef<'p>) {
         let Some(body) = &item.item.body else {

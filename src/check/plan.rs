@@ -13,13 +13,13 @@ use crate::quantity::Dimension;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Ident, StmtKind};
 
 /// What `zero … over` may keep once.
-const ZERO: [&str; 3] = ["optimizer", "gradients", "weights"];
+pub const ZERO: [&str; 3] = ["optimizer", "gradients", "weights"];
 const KEPT: [Kept; 3] = [Kept::Optimizer, Kept::Gradients, Kept::Weights];
 /// Orders in which the stages of a pipeline may work.
-const SCHEDULES: [&str; 6] =
+pub const SCHEDULES: [&str; 6] =
     ["one_f_one_b", "gpipe", "interleaved", "zero_bubble_h1", "zero_bubble_h2", "dual_pipe"];
 /// What `overlap` may hide behind compute.
-const OVERLAP: [&str; 4] = ["gradients", "weights", "activations", "offload"];
+pub const OVERLAP: [&str; 4] = ["gradients", "weights", "activations", "offload"];
 
 impl<'p> Checker<'p> {
     /// The mesh and the rules of a plan on a machine (`rest` needs one).

@@ -83,7 +83,8 @@ struct Span {
     dimension: Dimension,
 }
 
-const FUNCTIONS: [&str; 7] = ["every", "pow2", "powers", "linear", "log", "random", "latin"];
+/// Functions that give values to try.
+pub const FUNCTIONS: [&str; 7] = ["every", "pow2", "powers", "linear", "log", "random", "latin"];
 
 impl<'p> Checker<'p> {
     /// The values that an axis tries; `whole` where it takes whole numbers only. Nothing where

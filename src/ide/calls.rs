@@ -2,7 +2,7 @@
 //!
 //! In: a view and a byte. Out: items, each with the places where it is named.
 
-use super::mentions::mentions;
+use super::mentions::{What, mentions};
 use super::references::{references, target_at};
 use super::resolve::{Target, View, resolve, target_of};
 use crate::check::{Checker, ItemRef};
@@ -28,7 +28,7 @@ fn shown(view: &View<'_>, item: ItemRef<'_>) -> Item {
     let head = super::describe::headline(view.program, item);
     Item {
         label: item.item.name.name.to_string(),
-        detail: head.lines().next().unwrap_or("").to_owned(),
+        detail: super::describe::one_line(&head),
         kind: item.item.kind,
         whole: item.place(item.item.span),
         name: item.name_place(),
@@ -68,7 +68,9 @@ pub fn outgoing(view: &View<'_>, byte: u32) -> Vec<(Item, Vec<Place>)> {
     let Some(item) = view.item_at(byte) else { return Vec::new() };
     let mut checker = Checker::new(view.program);
     let mut out: Vec<(Item, Vec<Place>)> = Vec::new();
-    for mention in mentions(item.item) {
+    // Whatever has a dimension has a unit: no news.
+    let named = mentions(item.item).into_iter().filter(|m| m.what != What::Unit);
+    for mention in named {
         let Some(target) = resolve(&mut checker, item, &mention) else { continue };
         let Some(other) = item_of(view, &target).filter(|other| *other != item) else { continue };
         let place = item.place(mention.span);

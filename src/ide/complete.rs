@@ -5,14 +5,16 @@
 //! after a number, results after `expect`, and names of the library with the `use` that they need.
 
 mod calls;
+mod clauses;
 mod imports;
 mod numbers;
 mod paths;
 mod plans;
+mod sweeps;
+mod systems;
 mod values;
 
 use super::context::{Context, context};
-use super::mentions::Local;
 use super::resolve::View;
 use super::words;
 use crate::check::{Checker, ItemRef};
@@ -104,6 +106,14 @@ struct Late<'p> {
     import: Option<String>,
 }
 
+/// A line that fits beside a name.
+fn short(line: &str) -> String {
+    match line.char_indices().nth(79) {
+        Some((end, _)) => line.get(..end).unwrap_or(line).trim_end().to_owned() + "…",
+        None => line.to_owned(),
+    }
+}
+
 /// Whether the letters of a word stand in a name in this order.
 fn fits(name: &str, word: &str) -> bool {
     let mut letters = name.chars();
@@ -121,6 +131,7 @@ impl<'p> Offer<'p> {
         let order = |a: &(Completion, Option<Late<'p>>), b: &(Completion, Option<Late<'p>>)| {
             (a.0.rank, &a.0.label).cmp(&(b.0.rank, &b.0.label))
         };
+        all.retain(|(one, _)| !one.label.is_empty());
         all.sort_by(order);
         let mut seen = rustc_hash::FxHashSet::default();
         all.retain(|(one, _)| seen.insert(one.label.clone()));
@@ -152,8 +163,7 @@ impl<'p> Offer<'p> {
                 }
                 None => {
                     let head = super::describe::headline(view.program, item);
-                    let words = head.split_whitespace().collect::<Vec<_>>().join(" ");
-                    one.detail = words.chars().take(80).collect();
+                    one.detail = short(&super::describe::one_line(&head));
                 }
             }
             one
@@ -196,6 +206,16 @@ impl<'p> Offer<'p> {
         &mut self.out[last]
     }
 
+    /// Leaves some out of what is offered.
+    fn leave_out(&mut self, mut which: impl FnMut(&Completion) -> bool) {
+        // Positions stay as they are: more is said of them later.
+        for one in &mut self.out {
+            if which(one) {
+                one.label.clear();
+            }
+        }
+    }
+
     fn words(&mut self, words: &[&str], detail: &str, rank: u8) {
         for word in words {
             self.add(word, Kind::Word, detail, rank);
@@ -221,44 +241,26 @@ impl<'p> Offer<'p> {
         {
             return self.imports();
         }
+        if c.open.is_empty() && c.statement.len() == 1 {
+            return; // a name that is new
+        }
+        if c.joins {
+            return self.denominators();
+        }
         if c.after_number {
             return self.units();
         }
         if c.first() == "vary" && !c.has("in") {
             return self.inputs();
         }
+        if let Some(path) = self.context.varied() {
+            return self.tried(&path);
+        }
         if !c.path.is_empty() {
             return self.below();
         }
-        match (c.kind, c.last()) {
-            (Some(ItemKind::Sweep), "of") if c.open.is_empty() => {
-                return self.of_kind(ItemKind::Scenario, 0);
-            }
-            (Some(ItemKind::Metric), "for") if c.open.is_empty() => {
-                return self.words(&crate::lower::Workload::WORDS, "a workload", 0);
-            }
-            (Some(ItemKind::System), "of") if c.first() == "level" => {
-                return self.bound(&[Local::Chip, Local::Level]);
-            }
-            _ => {}
-        }
-        match c.first() {
-            "shard" => return self.shard(),
-            "zero" if c.has("over") => return self.mesh(),
-            "zero" | "overlap" => {
-                return self.words(&["weights", "gradients", "optimizer"], "a role of tensors", 0);
-            }
-            "mesh" if c.last() == "across" => return self.bound(&[Local::Level]),
-            _ => {}
-        }
-        if c.last() == "within" || (c.has("within") && c.last() == ",") {
-            return self.scopes();
-        }
-        if matches!(c.last(), "dtype") {
-            return self.of_kind(ItemKind::Dtype, 0);
-        }
-        if c.last() == "via" {
-            return self.of_kind(ItemKind::Link, 0);
+        if self.after_word() || self.in_statement() {
+            return;
         }
         if c.open.last().is_some_and(|o| o.bracket == '(') {
             return self.arguments();
@@ -270,21 +272,78 @@ impl<'p> Offer<'p> {
             return self.statements();
         }
         if c.after_operand() {
-            return self.clauses();
+            return self.continued(0);
         }
-        if matches!(c.first(), "expect" | "where" | "minimize" | "maximize")
-            || c.kind == Some(ItemKind::Metric)
-        {
-            self.results("", 0);
+        let compared = matches!(c.first(), "expect" | "where" | "minimize" | "maximize");
+        if compared || c.kind == Some(ItemKind::Metric) {
+            return self.compared_with();
         }
-        if c.last() == "=" || c.has("=") {
-            self.value();
-        } else {
-            self.names(1);
+        if c.has("=") {
+            return self.value();
         }
-        if !matches!(c.first(), "expect" | "where") {
-            self.clauses();
+        match c.first() {
+            "output" => {
+                self.tensors(0);
+                self.ops();
+            }
+            "require" | "if" | "grad" => self.names(1),
+            // `weights within Router = fp32`.
+            _ if c.sections().first().is_some_and(|s| *s == "precision") => {
+                self.words(&["within"], "only in some blocks", 0);
+            }
+            _ if self.is_block() => self.names(1),
+            _ => {}
         }
+    }
+
+    /// What the word before the cursor asks for; whether it asks for anything.
+    fn after_word(&mut self) -> bool {
+        let c = self.context.clone();
+        let top = c.open.is_empty();
+        match (c.kind, c.last()) {
+            (Some(ItemKind::Sweep), "of") if top => self.of_kind(ItemKind::Scenario, 0),
+            (Some(ItemKind::Metric), "for") if top => {
+                self.words(&crate::lower::Workload::WORDS, "a workload", 0);
+            }
+            (Some(ItemKind::Fn), "->" | ":") | (_, ":") if top => self.types(),
+            (_, "within") => self.scopes(),
+            (_, ",") if c.has("within") => self.scopes(),
+            (_, "dtype") => self.of_kind(ItemKind::Dtype, 0),
+            (_, "via") => self.of_kind(ItemKind::Link, 0),
+            (_, "on") => self.chips(),
+            (_, "with" | "because" | "source") => {}
+            _ => return false,
+        }
+        true
+    }
+
+    /// What the statement that the cursor stands in goes on with, by its first word; whether that
+    /// word says it.
+    fn in_statement(&mut self) -> bool {
+        let c = self.context.clone();
+        match c.first() {
+            "shard" => self.shard(),
+            "zero" => self.zero(),
+            "overlap" if matches!(c.last(), "overlap" | ",") => {
+                self.words(&crate::check::OVERLAP, "what is hidden behind computation", 0);
+            }
+            "overlap" => {}
+            "mesh" => self.mesh_axes(),
+            "fold" => {
+                if c.last() != "fold" && c.has("=") && !c.after_operand() {
+                    self.mesh();
+                }
+            }
+            "level" | "memory" | "compute" | "chip" if self.section_or_level() => {}
+            "weight" | "input" if c.last() == "]" => self.continued(0),
+            "repeat" if !c.has("in") => match c.statement.len() {
+                2 => self.words(&["in"], "then how many", 0),
+                _ => {}
+            },
+            "repeat" if c.last() != "in" => self.words(&["carry", "from"], "", 0),
+            _ => return false,
+        }
+        true
     }
 
     fn is_block(&self) -> bool {
@@ -320,9 +379,6 @@ impl<'p> Offer<'p> {
 
     /// The whole path of the setting that is being written.
     fn setting(&self) -> Option<Vec<Name>> {
-        let at = self.context.statement.iter().position(|t| t == "=")?;
-        let left = self.context.statement.get(..at)?.iter();
-        let left = left.filter(|t| *t != ".").map(|t| Name::new(t));
-        Some(self.context.sections().into_iter().chain(left).collect())
+        self.context.setting()
     }
 }

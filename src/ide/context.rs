@@ -39,6 +39,8 @@ pub struct Context {
     pub span: Span,
     /// Whether the token before is a number, with blanks or without.
     pub after_number: bool,
+    /// Whether the word goes on a unit: `s` in `3 TB/s`.
+    pub joins: bool,
     /// The path before the word and a dot: `std.systems` in `std.systems.DG`.
     pub path: Vec<Name>,
     /// The text literal that the cursor stands in.
@@ -105,6 +107,37 @@ impl Context {
     }
 }
 
+impl Context {
+    /// The input whose values the cursor stands among: `serve.batch` in `vary serve.batch in [|`.
+    #[must_use]
+    pub fn varied(&self) -> Option<Vec<Name>> {
+        let heads = self.open.iter().map(|o| &o.head).chain([&self.statement]);
+        let mut all = heads.flatten().skip_while(|t| *t != "vary").skip(1);
+        let mut path = Vec::new();
+        loop {
+            match all.next()?.as_str() {
+                "." => {}
+                "in" => return Some(path),
+                word => path.push(Name::new(word)),
+            }
+        }
+    }
+    /// The tokens of the statement up to the parentheses that the cursor stands in.
+    #[must_use]
+    pub fn begun(&self) -> &[String] {
+        let body = self.open.iter().rposition(|o| o.bracket == '{').map_or(0, |at| at + 1);
+        self.open.get(body).map_or(&self.statement, |open| &open.head)
+    }
+    /// The whole path of the setting that is being written: `memory.hbm.capacity`.
+    #[must_use]
+    pub fn setting(&self) -> Option<Vec<Name>> {
+        let at = self.statement.iter().position(|t| t == "=")?;
+        let left = self.statement.get(..at)?.iter();
+        let left = left.filter(|t| *t != ".").map(|t| Name::new(t));
+        Some(self.sections().into_iter().chain(left).collect())
+    }
+}
+
 /// Where a byte of a file stands.
 #[must_use]
 pub fn context(view: &View<'_>, byte: u32) -> Context {
@@ -120,6 +153,8 @@ pub fn context(view: &View<'_>, byte: u32) -> Context {
     out.item = out.item.or(part.piece.name);
     if out.starts() && out.open.is_empty() {
         out.item = None;
+    } else if out.item.is_none() && out.open.is_empty() {
+        out.item = out.statement.get(1).map(|name| Name::new(name));
     }
     out
 }
@@ -154,7 +189,8 @@ fn scan(piece: &str, at: usize) -> Context {
         if token.end > word_start && token.kind == Kind::Word && token.start >= word_start {
             break;
         }
-        if token.kind == Kind::Unit && token.start >= word_start && !out.word.is_empty() {
+        if token.kind == Kind::Unit && token.end > word_start && !out.word.is_empty() {
+            out.joins = token.start < word_start;
             break;
         }
         if token.kind == Kind::Comment {
@@ -185,6 +221,13 @@ fn scan(piece: &str, at: usize) -> Context {
     }
     out.after_number =
         before_last == Some(Kind::Number) && seen.last().is_some_and(|t| t.0 == Kind::Number);
+    if let [.., (Kind::Unit, _), (Kind::Symbol, "/")] = seen.as_slice()
+        && out.word.is_empty()
+        && before.ends_with('/')
+        && !before.ends_with(" /")
+    {
+        out.joins = true;
+    }
     out.path = path_before(&seen);
     out
 }

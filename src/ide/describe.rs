@@ -2,7 +2,8 @@
 
 use super::mentions::{Local, What, mentions};
 use super::resolve::{Target, View, dotted};
-use crate::check::{ItemRef, Program, schema_type};
+use crate::check::{Checker, ItemRef, Program, schema_type};
+use crate::lower::Leaf;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::{Place, Span};
@@ -51,21 +52,38 @@ pub fn about(view: &View<'_>, target: &Target) -> About {
         Target::File(module) => {
             let file = program.module(*module).file;
             let text = &program.sources.file(file).text;
+            let name = program.sources.file(file).name.to_string();
+            let names = program.module(*module).cut().pieces.iter();
+            let names = names.filter(|p| p.piece.kind != Some(ItemKind::Use));
+            let mut names: Vec<String> =
+                names.filter_map(|p| p.piece.name).map(|n| format!("`{n}`")).collect();
+            let more = names.len().saturating_sub(12);
+            names.truncate(12);
+            if more > 0 {
+                names.push(format!("{more} more"));
+            }
             About {
-                head: program.sources.file(file).name.to_string(),
-                what: "a file".into(),
+                head: super::hover::short(&name).to_owned(),
+                what: match names.is_empty() {
+                    true => "a file".into(),
+                    false => format!("a file, which declares {}", names.join(", ")),
+                },
                 docs: file_docs(text),
                 place: Some(start_of(program, *module)),
             }
         }
         Target::Builtin(name) => About {
-            head: name.to_string(),
+            head: super::functions::find(name.text())
+                .map_or_else(|| name.to_string(), |f| f.label().0),
             what: builtin(name.text()).to_owned(),
             ..About::default()
         },
         Target::Axis(name) => About {
             head: name.to_string(),
             what: "an axis of the model: every axis with this name, in every block".into(),
+            docs: program
+                .std_item("axes", *name)
+                .and_then(|axis| axis.item.docs.as_ref().map(|d| d.to_string())),
             ..About::default()
         },
     }
@@ -100,9 +118,15 @@ pub fn headline(program: &Program, item: ItemRef<'_>) -> String {
         (None, None) => item.item.span.end,
     };
     let text = program.sources.text(item.place(Span::new(start, end.max(start))));
-    let joined: Vec<&str> = text.split_whitespace().collect();
-    let line = joined.join(" ").replace("( ", "(").replace(", )", ")");
+    let line = one_line(text);
     if line.chars().count() <= 100 { line } else { text.trim_end().to_owned() }
+}
+
+/// A text on one line, as it would be written there.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    let joined: Vec<&str> = text.split_whitespace().collect();
+    joined.join(" ").replace("( ", "(").replace(", )", ")")
 }
 
 fn about_item(program: &Program, item: ItemRef<'_>) -> About {
@@ -112,7 +136,14 @@ fn about_item(program: &Program, item: ItemRef<'_>) -> About {
     docs.extend(source.map(|s| format!("Source: {s}")));
     About {
         head: headline(program, item),
-        what: crate::check::with_article(item.item.kind),
+        what: match item.item.kind {
+            ItemKind::Const => "a constant".into(),
+            ItemKind::Assume => "an assumption".into(),
+            ItemKind::Fn => "a function".into(),
+            ItemKind::Measured => "a measurement".into(),
+            ItemKind::Dtype => "a number format".into(),
+            kind => crate::check::with_article(kind),
+        },
         docs: (!docs.is_empty()).then(|| docs.join("\n\n")),
         place: Some(item.name_place()),
     }
@@ -196,20 +227,71 @@ fn about_field(kind: ItemKind, path: &[Name]) -> About {
         Some(ty) => format!("{}, a field of {}", ty.describe(), crate::check::with_article(kind)),
         None => format!("settings of {}", crate::check::with_article(kind)),
     };
+    About { head: dotted(path).to_string(), what, docs: field_docs(kind, path), place: None }
+}
+
+/// The words that the field at a path may be, through what it is set to: `plan.recompute`.
+#[must_use]
+pub fn words_at(kind: ItemKind, path: &[Name]) -> Option<&'static [&'static str]> {
     let words = crate::check::field_words(kind, path);
-    let docs = words.map(|words| format!("One of: {}", words.join(", ")));
-    About { head: dotted(path).to_string(), what, docs, place: None }
+    words.or_else(|| match (path.split_first()?, schema_type(kind, path.get(..1)?)?) {
+        ((_, rest), crate::check::Ty::Kind(inner)) if !rest.is_empty() => words_at(inner, rest),
+        _ => None,
+    })
+}
+
+/// What a field is for, and the words that it may be.
+#[must_use]
+pub fn field_docs(kind: ItemKind, path: &[Name]) -> Option<String> {
+    let docs = super::fields::docs(kind, path).map(str::to_owned);
+    let words = crate::check::field_words(kind, path).map(|words| {
+        let words: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
+        format!("One of {}.", words.join(", "))
+    });
+    let all: Vec<String> = docs.into_iter().chain(words).collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 fn about_result(view: &View<'_>, path: &str) -> About {
+    let found = metric(view, path).map(|item| about_item(view.program, item)).unwrap_or_default();
+    About { head: path.to_owned(), what: what_result(view, path), ..found }
+}
+
+/// The documentation of a result.
+#[must_use]
+pub fn result_docs(view: &View<'_>, path: &str) -> Option<String> {
+    about_item(view.program, metric(view, path)?).docs
+}
+
+/// The metric that a result is of.
+fn metric<'p>(view: &View<'p>, path: &str) -> Option<ItemRef<'p>> {
     let root = Name::new(path.split('.').next().unwrap_or(path));
     let program = view.program;
     let library = program.std_module("metrics");
     let mut modules = std::iter::once(view.module).chain(library);
-    let metric =
-        modules.find_map(|m| program.item(m, root).filter(|i| i.item.kind == ItemKind::Metric));
-    let found = metric.map(|item| about_item(program, item)).unwrap_or_default();
-    About { head: path.to_owned(), what: "a result".into(), ..found }
+    modules.find_map(|m| program.item(m, root).filter(|i| i.item.kind == ItemKind::Metric))
+}
+
+/// What a result measures, or which there are below a path.
+fn what_result(view: &View<'_>, path: &str) -> String {
+    let mut checker = Checker::new(view.program);
+    let outline = checker.outline_for(view.module);
+    match outline.get(path) {
+        Some(Leaf::Number(id)) => match checker.graph.dimension(*id) {
+            Dimension::NONE => "a result, a number".into(),
+            dimension => format!("a result, {dimension}"),
+        },
+        Some(Leaf::Flag(_)) => "a result, a condition".into(),
+        Some(_) => "a result".into(),
+        None => {
+            let below: Vec<String> =
+                outline.children(path).iter().map(|name| format!("`{name}`")).collect();
+            match below.is_empty() {
+                true => "a result".into(),
+                false => format!("results: {}", below.join(", ")),
+            }
+        }
+    }
 }
 
 /// What a function, type or word of the language is.
@@ -224,10 +306,24 @@ pub fn builtin(name: &str) -> &'static str {
         "sqrt" => "the square root",
         "log2" => "the logarithm to base 2",
         "pow2" => "the powers of two in a range",
+        "every" => "values of a range that are one step apart",
+        "powers" => "the powers of a number in a range",
+        "linear" => "values evenly spread over a range",
+        "log" => "values of a range, each the same number of times the last",
+        "random" => "values of a range by chance",
+        "latin" => "values of a range by chance, one in each of as many parts of it",
+        "interleaved" => "a pipeline schedule: each stage has several parts of the layers",
+        "gpipe" => "a pipeline schedule: all forward passes, then all backward passes",
+        "one_f_one_b" => "a pipeline schedule: each forward pass is followed by a backward pass",
         "size" => "the number of elements along axes",
         "bytes" => "the bytes of a tensor on one device",
         "width" => "the bytes of one element",
         "divides" => "whether one count divides another",
+        "zero_bubble_h1" => "a pipeline schedule: gradients of weights fill a part of the bubble",
+        "zero_bubble_h2" => {
+            "a pipeline schedule: gradients of weights fill the bubble; almost twice the memory"
+        }
+        "dual_pipe" => "a pipeline schedule: micro-batches go in from both ends",
         "Count" => "a non-negative whole number",
         "Number" => "a number without a dimension",
         "Bool" => "a condition: `true` or `false`",

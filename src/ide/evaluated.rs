@@ -4,15 +4,15 @@
 
 use super::facts::{Facts, TensorFact};
 use super::hover::Hover;
-use super::resolve::{Target, View};
-use crate::check::show_number;
+use super::resolve::{Target, View, instantiated};
+use crate::check::{Checker, show_number};
 use crate::diagnostic::Severity;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::quantity::figure::Figure;
 use crate::reading::explain::Derivation;
 use crate::source::{Place, Span};
-use crate::syntax::ast::{ItemKind, Stmt, StmtKind};
+use crate::syntax::ast::{ExprKind, ItemKind, Stmt, StmtKind};
 
 /// The values of what a hover is about, one line for each scenario.
 #[must_use]
@@ -118,7 +118,14 @@ fn value_at(view: &View<'_>, hover: &Hover, facts: &Facts) -> Option<String> {
     if let Some(tensor) = declared.and_then(|p| tensor_at(facts, p)).or(tensor_at(facts, here)) {
         return Some(shape(&tensor.axes) + &local(tensor));
     }
-    let values = candidates(view, here).into_iter().chain(declared.map(|p| whole_setting(view, p)));
+    let given = match &hover.target {
+        Some(Target::Param(module, item, name)) => {
+            given(view, Name::new(&facts.name), (*module, *item), *name)
+        }
+        _ => None,
+    };
+    let values = candidates(view, here).into_iter().chain(given);
+    let values = values.chain(declared.map(|p| whole_setting(view, p)));
     for place in values.chain(declared) {
         if let Some(known) = facts.values.get(&place) {
             let shown: Vec<String> = known.iter().map(|(_, f)| f.human()).collect();
@@ -131,6 +138,47 @@ fn value_at(view: &View<'_>, hover: &Hover, facts: &Facts) -> Option<String> {
             unique.truncate(4);
             return Some(unique.join(", "));
         }
+    }
+    None
+}
+
+/// Where a scenario, or what it amends, gives a parameter of its plan, system or model a value.
+fn given(
+    view: &View<'_>,
+    scenario: Name,
+    owner: (crate::check::ModuleId, Name),
+    param: Name,
+) -> Option<Place> {
+    let program = view.program;
+    let field = match program.item(owner.0, owner.1)?.item.kind {
+        ItemKind::Plan => "plan",
+        ItemKind::System => "system",
+        ItemKind::Model => "model",
+        _ => return None,
+    };
+    let mut checker = Checker::new(program);
+    let mut next = program.item(view.module, scenario);
+    for _ in 0..20 {
+        let item = next?;
+        let with = match item.item.value.as_ref().map(|v| &v.kind) {
+            Some(ExprKind::With(_, body)) => Some(body),
+            _ => None,
+        };
+        for stmt in item.item.body.iter().chain(with).flat_map(|b| &b.stmts).rev() {
+            let StmtKind::Set { path, value, .. } = &stmt.kind else { continue };
+            match (path.as_slice(), &value.kind) {
+                ([own, name], _) if own.name == field && name.name == param => {
+                    return Some(item.place(value.span));
+                }
+                ([own], ExprKind::Call { args, .. }) if own.name == field => {
+                    let arg = args.iter().find(|a| a.name.is_some_and(|n| n.name == param));
+                    return arg.and_then(|a| a.value.as_ref()).map(|v| item.place(v.span));
+                }
+                ([own], _) if own.name == field => return None,
+                _ => {}
+            }
+        }
+        next = instantiated(&mut checker, item);
     }
     None
 }

@@ -26,18 +26,20 @@ pub struct Hover {
 /// What the name at a byte is; `None` where there is none.
 #[must_use]
 pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
-    let Some(found) = view.mention_at(byte) else { return keyword(view, byte) };
-    let span = found.place().span;
+    let Some(found) = view.mention_at(byte) else {
+        return keyword(view, byte).or_else(|| file(view, byte));
+    };
+    let span = found.place.span;
     let mut checker = Checker::new(view.program);
     let target = resolve(&mut checker, found.item, &found.mention);
     let Some(target) = target else {
-        // A bare word where a word is meant: `switch`, `selective`, `adam`.
-        let is_word = matches!(found.mention.what, What::Value);
-        return is_word.then(|| Hover {
-            span,
-            text: format!("`{}` — a word", found.mention.name),
-            target: None,
-        });
+        if let What::Argument(callee, _) = &found.mention.what {
+            return argument(callee, found.mention.name).map(|text| Hover { span, text, target });
+        }
+        if let Some(keyword) = keyword(view, byte) {
+            return Some(keyword);
+        }
+        return word(view, byte, found.mention.name).map(|text| Hover { span, text, target: None });
     };
     let about = about(view, &target);
     let mut text = markdown(&about);
@@ -55,11 +57,54 @@ pub fn hover(view: &View<'_>, byte: u32) -> Option<Hover> {
     if let Some(place) = about.place {
         let here = place.file == view.file;
         let spot = view.program.sources.spot(place);
-        if !here {
+        if !here && !matches!(target, Target::File(_)) {
             text += &format!("\n\n{}:{}", short(&spot.file), spot.line);
         }
     }
     Some(Hover { span, text, target: Some(target) })
+}
+
+/// A parameter of a function of the language: `chunks` of `interleaved(chunks: 2)`.
+fn argument(callee: &[crate::name::Name], name: crate::name::Name) -> Option<String> {
+    let [callee] = callee else { return None };
+    let function = super::functions::find(callee.text())?;
+    let named = |(param, _): &&(&str, &str)| param.split([':', ' ']).next() == Some(name.text());
+    let (param, what) = function.params.iter().find(named)?;
+    Some(format!("```mesa\n{param}\n```\na parameter of `{callee}`\n\n{what}"))
+}
+
+/// The file that the text of a `use` reads.
+fn file(view: &View<'_>, byte: u32) -> Option<Hover> {
+    let item = view.item_at(byte)?;
+    let written = super::mentions::file_of(item.item)?;
+    let span = item.place(written.span).span;
+    if !(span.start <= byte && byte <= span.end) {
+        return None;
+    }
+    let target = Target::File(view.program.imported(view.module, &written.path)?);
+    let text = markdown(&about(view, &target));
+    Some(Hover { span, text, target: Some(target) })
+}
+
+/// What a bare word is where a word is meant: `switch`, `selective`, `adam`.
+fn word(view: &View<'_>, byte: u32, name: crate::name::Name) -> Option<String> {
+    let context = super::context::context(view, byte);
+    let (kind, path) = match context.varied() {
+        Some(path) => (ItemKind::Scenario, path),
+        None => (context.kind?, context.setting()?),
+    };
+    let kind = if kind == ItemKind::Measured { ItemKind::Scenario } else { kind };
+    let of = super::resolve::dotted(&path);
+    match super::describe::words_at(kind, &path) {
+        Some(words) if words.contains(&name.text()) => {
+            let words: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
+            Some(format!("`{name}` — what `{of}` may be: {}", words.join(", ")))
+        }
+        Some(_) => None,
+        None => {
+            crate::check::wants_word(kind, &path).then(|| format!("`{name}` — a word of `{of}`"))
+        }
+    }
 }
 
 /// What a word of the language is for.
@@ -73,7 +118,11 @@ fn keyword(view: &View<'_>, byte: u32) -> Option<Hover> {
     let word = token.text(text);
     let statements = piece.kind.map_or(&[][..], |kind| words::statements(kind, false));
     let known = |(name, _, _): &&words::Word| *name == word;
-    let (_, what, _) = statements.iter().find(known).or(words::ITEMS.iter().find(known))?;
+    let first = statements.iter().find(known).or(words::ITEMS.iter().find(known));
+    let what = match first {
+        Some((_, what, _)) => what,
+        None => words::JOINING.iter().find(|(name, _)| *name == word).map(|(_, what)| what)?,
+    };
     let span = Span::new(token.start as u32, token.end as u32).shifted(piece.start);
     Some(Hover { span, text: format!("`{word}` — {what}"), target: None })
 }

@@ -4,6 +4,7 @@
 //! The transport is the crate `mesa-lsp`.
 
 pub mod actions;
+pub mod broken;
 pub mod calls;
 pub mod complete;
 pub mod context;
@@ -11,11 +12,14 @@ pub mod describe;
 pub mod document;
 pub mod evaluated;
 pub mod facts;
+pub mod fields;
+pub mod functions;
 pub mod hints;
 pub mod hover;
 pub mod layout;
 mod lenses;
 pub mod mentions;
+pub mod moved;
 pub mod outline;
 pub mod reach;
 pub mod references;

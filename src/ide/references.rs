@@ -37,7 +37,7 @@ pub fn definition(view: &View<'_>, byte: u32) -> Option<(Span, Vec<Place>)> {
     if let Target::Axis(name) = target {
         places = super::reach::axis_places(view, name);
     }
-    (!places.is_empty()).then(|| (found.place().span, places))
+    (!places.is_empty()).then(|| (found.place.span, places))
 }
 
 /// The file that the text of a `use` at a byte reads.
@@ -145,7 +145,9 @@ fn dimension<'p>(view: &View<'p>, name: Name) -> Option<ItemRef<'p>> {
 /// for there); with what the name is used for.
 #[must_use]
 pub fn references(view: &View<'_>, target: &Target) -> Vec<(Place, What)> {
-    let Some(name) = name_of(target).or_else(|| last_of(target)) else { return Vec::new() };
+    let Some(name) = name_of(target).or_else(|| last_of(target)) else {
+        return imported_as(view, target);
+    };
     let program = view.program;
     let mut places = Vec::new();
     let mut checker = Checker::new(program);
@@ -164,7 +166,8 @@ pub fn references(view: &View<'_>, target: &Target) -> Vec<(Place, What)> {
             for item in program.items_of_piece(module, index) {
                 if !matches!(target, Target::Local(m, i, _) if *m != module || *i != item.item.name.name)
                 {
-                    for mention in mentions(item.item) {
+                    let unread = super::broken::mentions_of(&view.of(module), item, name);
+                    for mention in mentions(item.item).into_iter().chain(unread) {
                         if resolve(&mut checker, item, &mention).as_ref() == Some(target) {
                             places.push((item.place(mention.span), mention.what));
                         }
@@ -176,6 +179,47 @@ pub fn references(view: &View<'_>, target: &Target) -> Vec<(Place, What)> {
     places.sort_by_key(|(place, _)| *place);
     places.dedup_by_key(|(place, _)| *place);
     places
+}
+
+/// Where a file names a module or a file that it imports: in the `use` and by the name that this
+/// gives it.
+fn imported_as(view: &View<'_>, target: &Target) -> Vec<(Place, What)> {
+    let program = view.program;
+    let mut checker = Checker::new(program);
+    let mut names: Vec<Name> = Vec::new();
+    for item in program.items_of_kind(view.module, ItemKind::Use) {
+        for mention in mentions(item.item) {
+            let own = matches!(mention.what, What::Alias | What::Import | What::Module(_));
+            if own && resolve(&mut checker, item, &mention).as_ref() == Some(target) {
+                names.push(mention.name);
+            }
+        }
+    }
+    let mut places = Vec::new();
+    for (index, part) in program.module(view.module).cut().pieces.iter().enumerate() {
+        let words = part.words(view.text);
+        if !names.iter().any(|name| words.contains(name)) {
+            continue;
+        }
+        for item in program.items_of_piece(view.module, index) {
+            for mention in mentions(item.item).into_iter().filter(|m| names.contains(&m.name)) {
+                if resolve(&mut checker, item, &mention).as_ref() == Some(target) {
+                    places.push((item.place(mention.span), mention.what));
+                }
+            }
+        }
+    }
+    places
+}
+
+/// Whether a file calls something so by itself: `lib` after `use "./parts.mesa" as lib`.
+#[must_use]
+pub fn is_alias(view: &View<'_>, name: Name) -> bool {
+    let uses = view.program.items_of_kind(view.module, ItemKind::Use);
+    uses.iter().filter_map(|i| i.item.import.as_ref()).any(|import| {
+        let named = import.names.iter().flatten().filter_map(|(_, alias)| alias.as_ref());
+        named.chain(&import.alias).any(|alias| alias.name == name)
+    })
 }
 
 fn renamed(program: &crate::check::Program, module: ModuleId) -> bool {
@@ -220,6 +264,7 @@ pub fn prepare_rename(view: &View<'_>, byte: u32) -> Result<(Span, String), Stri
     let name = found.mention.name;
     let program = view.program;
     let fixed = match &target {
+        Target::Item(..) | Target::Module(_) | Target::File(_) if is_alias(view, name) => None,
         Target::Item(m, ..) | Target::Param(m, ..) | Target::Local(m, ..) => {
             let file = program.module(*m).file;
             (program.sources.file(file).origin == Origin::Std)
@@ -235,7 +280,7 @@ pub fn prepare_rename(view: &View<'_>, byte: u32) -> Result<(Span, String), Stri
     };
     match fixed {
         Some(reason) => Err(reason),
-        None => Ok((found.place().span, name.to_string())),
+        None => Ok((found.place.span, name.to_string())),
     }
 }
 
@@ -254,12 +299,21 @@ pub fn rename(view: &View<'_>, byte: u32, new: &str) -> Result<Vec<Edit>, String
         return Ok(Vec::new());
     }
     let (_, target) = target_at(view, byte).ok_or("there is no name here")?;
-    taken(view, &target, Name::new(new))?;
+    if is_alias(view, Name::new(&old)) {
+        let imports = Checker::new(view.program).imports_of(view.module);
+        let known = view.program.declares(view.module, Name::new(new));
+        if known || imports.contains_key(&Name::new(new)) {
+            return Err(format!("`{new}` is taken here"));
+        }
+    } else {
+        taken(view, &target, Name::new(new))?;
+    }
     let mut edits = Vec::new();
     let references = references(view, &target);
     for (place, what) in &references {
         let file = view.program.sources.file(place.file);
-        if file.slice(place.span) != old {
+        let elsewhere = place.file != view.file && is_alias(view, Name::new(&old));
+        if file.slice(place.span) != old || elsewhere {
             continue; // it goes by another name here
         }
         let text = match what {

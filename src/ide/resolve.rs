@@ -53,6 +53,8 @@ pub struct Found<'p> {
     pub item: ItemRef<'p>,
     /// The mention, its span relative to the piece.
     pub mention: Mention,
+    /// Where it stands.
+    pub place: Place,
 }
 
 impl<'p> View<'p> {
@@ -73,24 +75,20 @@ impl<'p> View<'p> {
         let piece = self.program.module(self.module).cut().piece_at(byte)?;
         self.program.items_of_piece(self.module, piece).next()
     }
-    /// The mention that a cursor at a byte touches.
+    /// The mention that a cursor at a byte touches, also in what cannot be read.
     #[must_use]
     pub fn mention_at(&self, byte: u32) -> Option<Found<'p>> {
+        self.read_at(byte).or_else(|| super::broken::mention_at(self, byte))
+    }
+    fn read_at(&self, byte: u32) -> Option<Found<'p>> {
         let item = self.item_at(byte)?;
         let at = byte.checked_sub(item.offset)?;
         let touched =
             mentions(item.item).into_iter().filter(|m| m.span.start <= at && at <= m.span.end);
         // Of two names that touch, the one that starts here.
         let mention = touched.max_by_key(|m| m.span.start)?;
-        Some(Found { item, mention })
-    }
-}
-
-impl Found<'_> {
-    /// Where the name stands.
-    #[must_use]
-    pub fn place(&self) -> Place {
-        self.item.place(self.mention.span)
+        let place = item.place(mention.span);
+        Some(Found { item, mention, place })
     }
 }
 
@@ -218,12 +216,24 @@ impl<'p> Resolver<'_, 'p> {
         if self.checker.is_result_root(name, self.item.module) {
             return Some(Target::Result(name.text().to_owned()));
         }
+        // What is computed from results may be computed from inputs too.
+        let computes = matches!(kind, ItemKind::Sweep | ItemKind::Metric);
+        let inputs = || crate::check::names_below(ItemKind::Scenario, &[]);
+        if computes && inputs().contains(&name) {
+            return Some(Target::Field(ItemKind::Scenario, vec![name]));
+        }
         let path = [name];
         let field = schema_type(kind, &path).is_some();
         if field {
             return Some(Target::Field(kind, path.to_vec()));
         }
-        crate::check::BUILTINS.contains(&name.text()).then_some(Target::Builtin(name))
+        let known = match kind {
+            ItemKind::Sweep => crate::check::RANGES.contains(&name.text()),
+            ItemKind::Plan => crate::check::SCHEDULES.contains(&name.text()),
+            _ => false,
+        };
+        let known = known || crate::check::BUILTINS.contains(&name.text());
+        known.then_some(Target::Builtin(name))
     }
 
     fn is_free_axis(&self, name: Name) -> bool {
@@ -436,8 +446,11 @@ impl<'p> Resolver<'_, 'p> {
     fn import_path(&mut self, path: &[Name]) -> Option<Target> {
         let names: Vec<&str> = path.iter().skip(1).map(|n| n.text()).collect();
         let path = names.join("/");
-        self.checker.program.std_modules(&path).next()?;
-        Some(Target::Module(path))
+        if self.checker.program.std_modules(&path).next().is_some() {
+            return Some(Target::Module(path));
+        }
+        let (folder, name) = path.rsplit_once('/')?;
+        self.inside(&Target::Module(folder.to_owned()), Name::new(name))
     }
 
     fn imported(&mut self, name: Name) -> Option<Target> {

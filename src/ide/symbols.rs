@@ -62,7 +62,7 @@ fn symbol(view: &View<'_>, item: ItemRef<'_>) -> Symbol {
     }
     let head = super::describe::headline(view.program, item);
     let name = item.item.name.name.to_string();
-    let detail = head.lines().next().unwrap_or("");
+    let detail = &super::describe::one_line(&head);
     Symbol {
         detail: format!("{} {}", item.item.kind.keyword(), after(detail, &name)).trim().to_owned(),
         name: if name.is_empty() { item.item.kind.keyword().to_owned() } else { name },

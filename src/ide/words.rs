@@ -5,9 +5,6 @@ use crate::syntax::ast::ItemKind;
 /// A word, what it is for, and what is inserted.
 pub type Word = (&'static str, &'static str, &'static str);
 
-/// Words that may follow a value.
-pub const CONTINUE: [&str; 8] = ["in", "because", "source", "of", "per", "and", "or", "with"];
-
 /// Every kind of item.
 pub const ITEMS: &[Word] = &[
     ("use", "bring in names of the library or of a file", "use std.$0"),
@@ -72,6 +69,35 @@ pub const ITEMS: &[Word] = &[
     ("axis", "an axis of every model", "axis ${1:name}"),
 ];
 
+/// Words inside of statements, with what they join.
+pub const JOINING: &[(&str, &str)] = &[
+    ("over", "the mesh axes that it is spread over"),
+    ("within", "only in these blocks, instances or weights"),
+    ("schedule", "the order in which the stages of a pipeline work"),
+    ("across", "the level of the machine that it may run across"),
+    ("with", "the same with differences; what was computed from a changed value follows"),
+    ("on", "on chips of this name"),
+    ("of", "of what"),
+    ("via", "what joins them"),
+    ("at", "the level that has it"),
+    ("as", "what it is called here"),
+    ("from", "what checkpoints call it"),
+    ("dtype", "its number format"),
+    ("density", "which share of it is not zero"),
+    ("because", "why"),
+    ("source", "where it is from"),
+    ("in", "the values that it may have"),
+    ("for", "the workload that has it"),
+    ("per", "for each so many"),
+    ("carry", "what goes from one round to the next"),
+    ("if", "one of two, by a condition"),
+    ("then", "where the condition holds"),
+    ("else", "where the condition does not hold"),
+    ("and", "both conditions hold"),
+    ("or", "one of the conditions holds"),
+    ("not", "the condition does not hold"),
+];
+
 const BLOCK: &[Word] = &[
     ("input", "a tensor that comes in", "input ${1:x}[${2:batch, seq, hidden}]"),
     ("weight", "a tensor that is learnt", "weight ${1:w}[${2:hidden}] from \"$0\""),
@@ -110,7 +136,7 @@ const CHIP: &[Word] = &[
     ("memory hbm", "the main memory", "memory hbm { capacity = $1, bandwidth = $0 }"),
 ];
 const OP: &[Word] = &[
-    ("engine", "matrix, vector or memory", "engine = $0"),
+    ("engine", "matrix or vector", "engine = $0"),
     ("flops", "operations", "flops = $0"),
     ("reads", "bytes read", "reads = $0"),
     ("writes", "bytes written", "writes = $0"),

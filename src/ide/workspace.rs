@@ -193,6 +193,18 @@ impl Workspace {
         self.texts.disk.borrow_mut().remove(name);
         self.touch(name);
     }
+    /// Reads the files below a folder again when they are next needed.
+    pub fn forget_below(&mut self, folder: &str) {
+        let disk = self.texts.disk.borrow();
+        let below = disk.keys().filter(|name| Path::new(name).starts_with(folder));
+        let below: Vec<String> = below.cloned().collect();
+        drop(disk);
+        for name in below {
+            if !self.is_open(&name) {
+                self.forget(&name);
+            }
+        }
+    }
     /// Looks at a file that is not open, until [`Workspace::leave`]; whether it can be read.
     pub fn visit(&mut self, name: &str) -> bool {
         let readable = self.texts.text(name).is_ok();

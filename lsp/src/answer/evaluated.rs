@@ -61,6 +61,10 @@ pub(super) fn hover(session: &mut Session, params: &Value) -> Answer {
                 }
                 _ => None,
             };
+            // What a sweep names is as its scenario has it.
+            let swept = view.item_at(at.byte).filter(|i| i.item.kind == ItemKind::Sweep);
+            let swept = swept.and_then(|i| i.item.of).and_then(|of| scenarios.of(of.name.text()));
+            let own = own.or(swept);
             let facts = own.map_or_else(|| scenarios.using(at.byte, MOST), |own| vec![own]);
             let facts: Vec<&Facts> = facts.iter().map(Arc::as_ref).collect();
             let mut text = hover.text.clone() + &ide::values(&view, &hover, &facts);

@@ -20,6 +20,8 @@ use crate::aside::{Ask, Moment};
 use crate::convert::{Writer, byte, name_of};
 use crate::session::Session;
 
+pub(crate) use findings::Tour;
+
 /// An answer, or how to come by it.
 pub(crate) enum Answer {
     Now(Result<Value>),
@@ -152,7 +154,7 @@ pub(crate) fn answer(session: &mut Session, method: &str, params: &Value) -> Ans
         "textDocument/codeAction" => actions::actions(session, params),
         "workspace/executeCommand" => actions::execute(session, params),
         "textDocument/diagnostic" => findings::document(session, params),
-        "workspace/diagnostic" => findings::workspace(session, params),
+        "workspace/willRenameFiles" => names::will_rename(session, params),
         _ => Err(Error::method_not_found()),
     })
 }

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use mesa::ide::calls::{self, Item};
 use mesa::ide::describe::about;
+use mesa::ide::moved::{self, Renaming};
 use mesa::ide::references as ide;
 use mesa::source::{Origin, Place, Span};
 use serde_json::{Map, Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
 use super::{At, at, named, refused};
-use crate::convert::name_of;
+use crate::convert::{Writer, name_of};
 use crate::session::Session;
 
 pub(super) fn definition(at: &At<'_>, links: bool) -> Result<Value> {
@@ -168,7 +169,11 @@ pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
     let mut home = None;
     let own = at(session, params, |at| {
         change(at)?;
-        home = home_of(at);
+        // What only this file calls so is renamed nowhere else.
+        let old = ide::prepare_rename(&at.view, at.byte).map_err(refused)?.1;
+        if !ide::is_alias(&at.view, mesa::name::Name::new(&old)) {
+            home = home_of(at);
+        }
         Ok(json!(true))
     })?;
     if own.is_null() {
@@ -177,14 +182,58 @@ pub(super) fn rename(session: &mut Session, params: &Value) -> Result<Value> {
     if let Some(home) = &home {
         importing(session, &name, home, &mut change)?;
     }
+    Ok(edit(session, changes))
+}
+
+/// Edits of documents, by URI, as the client takes them.
+fn edit(session: &Session, changes: Map<String, Value>) -> Value {
     if session.peer.document_changes {
         let all = changes.into_iter().map(|(uri, edits)| {
             let version = session.workspace.document(&name_of(&uri)).map(|d| d.version);
             json!({ "textDocument": { "uri": uri, "version": version }, "edits": edits })
         });
-        return Ok(json!({ "documentChanges": all.collect::<Vec<_>>() }));
+        return json!({ "documentChanges": all.collect::<Vec<_>>() });
     }
-    Ok(json!({ "changes": changes }))
+    json!({ "changes": changes })
+}
+
+/// The `use` lines that have to be written anew as files or folders are renamed: of documents as
+/// they are edited, else as they are on disk.
+pub(super) fn will_rename(session: &mut Session, params: &Value) -> Result<Value> {
+    let files = params.get("files").and_then(Value::as_array);
+    let name = |f: &Value, key: &str| {
+        let name = name_of(f.get(key)?.as_str()?);
+        Some(if name.len() > 1 { name.trim_end_matches('/').to_owned() } else { name })
+    };
+    let renamed = |f: &Value| Some(Renaming { old: name(f, "oldUri")?, new: name(f, "newUri")? });
+    let all: Vec<Renaming> = files.into_iter().flatten().filter_map(renamed).collect();
+    let mut names = session.workspace.names();
+    let renamed = all.iter().map(|one| &one.old);
+    for place in session.folders.iter().chain(renamed) {
+        if std::path::Path::new(place).is_dir() {
+            super::findings::files(std::path::Path::new(place), &mut names);
+        } else if place.ends_with(".mesa") {
+            names.push(place.clone());
+        }
+    }
+    names.sort();
+    names.dedup();
+    let (encoding, uris) = (session.peer.encoding, session.uris.clone());
+    let mut changes: Map<String, Value> = Map::new();
+    for name in names {
+        let Ok(text) = session.workspace.texts.text(&name) else { continue };
+        let edits = moved::edits(&text, &all);
+        if edits.is_empty() {
+            continue;
+        }
+        let sources = mesa::source::Sources::default();
+        let writer = Writer { sources: &sources, encoding, uris: &uris };
+        let edits = edits
+            .into_iter()
+            .map(|(span, new)| json!({ "range": writer.range(&text.file, span), "newText": new }));
+        changes.insert(writer.uri(&name), edits.collect());
+    }
+    Ok(if changes.is_empty() { Value::Null } else { edit(session, changes) })
 }
 
 fn item(at: &At<'_>, item: &Item) -> Value {

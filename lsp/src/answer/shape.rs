@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use mesa::check::NoFiles;
 use mesa::ide::outline::{self, Fold, Link};
 use mesa::ide::symbols::{self, Kind, Symbol};
 use mesa::ide::tokens::{self as ide, Token};
 use mesa::ide::{Encoding, View, layout};
-use mesa::source::{SourceFile, Span};
+use mesa::source::{SourceFile, Sources, Span};
 use mesa::syntax::ast::ItemKind;
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::Result;
@@ -99,7 +100,39 @@ pub(super) fn workspace_symbols(session: &mut Session, params: &Value) -> Result
             session.workspace.leave(&name);
         }
     }
+    if query.len() >= LIBRARY_FROM {
+        library_symbols(&query, &mut out);
+    }
     Ok(Value::Array(out))
+}
+
+/// Letters of a query from which on the library is searched too, and how many are named then.
+const LIBRARY_FROM: usize = 3;
+const LIBRARY_MOST: usize = 100;
+
+/// What the library declares that fits a query: those that begin so first.
+fn library_symbols(query: &str, out: &mut Vec<Value>) {
+    let program = mesa::Program::load(Sources::default(), &[], &NoFiles);
+    let mut found = Vec::new();
+    for (path, _) in mesa::check::library::FILES {
+        let Some(module) = program.std_module(path) else { continue };
+        let names = program.names(module).filter(|(n, _)| symbols::fits(n.text(), query));
+        found.extend(names.map(|(name, kind)| (module, name, kind)));
+    }
+    let begins =
+        |name: &str| name.get(..query.len()).is_some_and(|start| start.eq_ignore_ascii_case(query));
+    found.sort_by_key(|(_, name, _)| (!begins(name.text()), name.text().len(), name.text()));
+    let uris = std::collections::HashMap::new();
+    for (module, name, kind) in found.into_iter().take(LIBRARY_MOST) {
+        let at = super::place(&program, module, &Value::Null, Encoding::Utf16, &uris);
+        let Some(item) = program.item(module, name) else { continue };
+        out.push(json!({
+            "name": name.text(),
+            "kind": icon(kind),
+            "containerName": at.writer.sources.file(at.view.file).name.to_string(),
+            "location": at.writer.location(item.name_place()),
+        }));
+    }
 }
 
 pub(super) fn folding(at: &At<'_>) -> Result<Value> {

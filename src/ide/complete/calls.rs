@@ -5,7 +5,7 @@ use crate::check::ItemRef;
 use crate::ide::context::call;
 use crate::ide::describe::builtin;
 use crate::name::Name;
-use crate::syntax::ast::ItemKind;
+use crate::syntax::ast::{ItemKind, Param, StmtKind};
 
 impl<'p> Offer<'p> {
     /// Between the parentheses of a call, or of an item's parameters.
@@ -16,41 +16,75 @@ impl<'p> Offer<'p> {
             && open.head.len() == 2
             && open.head.first().is_some_and(|w| ItemKind::from_keyword(w).is_some());
         if declares {
-            if c.has(":") && !c.has("=") {
-                self.types();
-            } else {
-                self.names(1);
+            match (c.has(":"), c.has("=")) {
+                (_, true) => self.numbers(1),
+                (true, false) => self.types(),
+                _ => {} // a name that is new
             }
             return;
         }
-        let callee = self.callee(&path);
-        let typed = c.has(":");
-        let name = c.statement.first().cloned();
-        if let Some(item) = callee {
-            let params = item.item.params.as_deref().unwrap_or_default();
-            if typed {
-                let param = params.iter().find(|p| name.as_deref() == Some(p.name.name.text()));
-                let ty = param.and_then(|p| p.ty.as_ref()).and_then(|t| t.parts.first());
-                if let Some((ty, _)) = ty {
-                    self.of_type(ty.name);
-                }
-            } else if c.starts() {
-                let given = open.given.clone();
-                for param in
-                    params.iter().filter(|p| !given.iter().any(|g| *g == p.name.name.text()))
-                {
-                    let head =
-                        self.view.program.sources.text(item.place(param.span)).trim().to_owned();
-                    let docs = param.docs.as_ref().map(|d| d.to_string());
-                    let label = format!("{}:", param.name.name);
-                    let needed = param.default.is_none();
-                    let new = self.add(&label, Kind::Param, head, u8::from(!needed));
-                    new.docs = docs;
-                    new.insert = format!("{label} ");
-                }
-            }
+        let Some(item) = self.callee(&path) else { return self.names(2) };
+        let params = item.item.params.as_deref().unwrap_or_default();
+        if c.has(":") {
+            let name = c.statement.first().cloned();
+            let param = params.iter().find(|p| name.as_deref() == Some(p.name.name.text()));
+            let ty = param.and_then(|p| p.ty.as_ref()).and_then(|t| t.parts.first());
+            return match ty {
+                Some((ty, _)) => self.of_type(ty.name),
+                None => self.names(1),
+            };
         }
-        self.names(2);
+        if !c.starts() {
+            return self.names(2);
+        }
+        // Tensors come without names, before everything else.
+        let takes = |word: &str| {
+            let is = |p: &&Param| {
+                p.ty.iter().any(|t| t.parts.first().is_some_and(|(n, _)| n.name == word))
+            };
+            params.iter().filter(is).count()
+        };
+        let inputs = item.item.body.iter().flat_map(|b| &b.stmts);
+        let inputs = inputs.filter(|s| matches!(s.kind, StmtKind::Input { .. })).count();
+        let tensors = if item.item.kind == ItemKind::Block { inputs } else { takes("Tensor") };
+        let plain = open.commas.saturating_sub(open.given.len());
+        let tensor_next = plain < tensors && open.given.is_empty() && self.is_block();
+        let scope: Vec<Name> = self.in_scope();
+        let left = params.iter().enumerate().filter(|(at, p)| {
+            let given = open.given.iter().any(|g| *g == p.name.name.text());
+            let placed = item.item.kind != ItemKind::Block && *at < plain;
+            !given && !placed
+        });
+        for (_, param) in left {
+            let head = self.view.program.sources.text(item.place(param.span)).trim().to_owned();
+            let docs = param.docs.as_ref().map(|d| d.to_string());
+            let label = format!("{}:", param.name.name);
+            let rank = u8::from(param.default.is_some()) + u8::from(tensor_next);
+            let passes = scope.contains(&param.name.name);
+            let new = self.add(&label, Kind::Param, head, rank);
+            new.docs = docs;
+            new.insert = if passes { label } else { format!("{label} ") };
+        }
+        let objects = [ItemKind::Plan, ItemKind::System, ItemKind::Model, ItemKind::Chip];
+        let made = objects.contains(&item.item.kind)
+            || (item.item.kind == ItemKind::Block && self.context.kind != Some(ItemKind::Block));
+        match (made, tensor_next) {
+            (true, _) => {} // everything by name
+            (_, true) => {
+                self.tensors(0);
+                self.names(3);
+            }
+            _ => self.names(3),
+        }
+    }
+
+    /// Names that `name:` alone passes on.
+    fn in_scope(&self) -> Vec<Name> {
+        let item = self.context.item.and_then(|n| self.view.program.item(self.view.module, n));
+        let Some(item) = item else { return Vec::new() };
+        let params = item.item.params.iter().flatten().map(|p| p.name.name);
+        let bound = crate::ide::resolve::locals(item).into_iter().map(|(name, ..)| name);
+        params.chain(bound).collect()
     }
 
     pub(super) fn callee(&mut self, path: &[Name]) -> Option<ItemRef<'p>> {
@@ -76,11 +110,20 @@ impl<'p> Offer<'p> {
         match ty.text() {
             "Bool" => self.words(&["true", "false"], "", 0),
             "Dtype" => self.of_kind(ItemKind::Dtype, 0),
-            word => {
-                if let Some(kind) = ItemKind::from_keyword(&word.to_lowercase()) {
-                    self.of_kind(kind, 0);
-                }
+            "Axis" => {
+                self.axes();
+                self.of_kind(ItemKind::Axis, 1);
             }
+            "Op" => {
+                self.words(&["none"], "", 0);
+                self.of_kind(ItemKind::Op, 0);
+            }
+            "Tensor" => self.tensors(0),
+            "Text" | "Word" => {}
+            word => match ItemKind::from_keyword(&word.to_lowercase()) {
+                Some(kind) => self.of_kind(kind, 0),
+                None => self.numbers(1),
+            },
         }
     }
 }

@@ -62,6 +62,14 @@ impl<'p> Offer<'p> {
     /// After `use`.
     pub(super) fn imports(&mut self) {
         let c = self.context.clone();
+        let top = c.open.is_empty();
+        match c.last() {
+            "as" => return, // a name that is new
+            last if top && c.path.is_empty() && !matches!(last, "use" | ".") => {
+                return self.words(&["as"], "then another name for it", 0);
+            }
+            _ => {}
+        }
         let mut tokens = c.open.iter().flat_map(|o| &o.head).chain(&c.statement);
         if let Some(file) = tokens.find(|t| t.starts_with('"')) {
             return self.names_of_file(file.trim_matches('"'));
@@ -99,7 +107,7 @@ impl<'p> Offer<'p> {
             }
         }
         for name in below {
-            self.add(&name, Kind::Module, "part of the library", 0);
+            self.add(&name, Kind::Module, "part of the library", u8::from(!top));
         }
         if folder.is_empty() {
             return;
@@ -108,9 +116,11 @@ impl<'p> Offer<'p> {
         for module in modules {
             for item in program.items(module) {
                 if item.item.kind != ItemKind::Use {
-                    self.item(item, 1);
+                    self.item(item, u8::from(top));
                 }
             }
         }
+        let listed = c.statement.clone();
+        self.leave_out(|one| listed.contains(&one.label));
     }
 }

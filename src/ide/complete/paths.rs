@@ -1,9 +1,9 @@
 //! Completions below a dot and fields of a body: settings, results, names of a module.
 
 use super::{Kind, Offer};
-use crate::check::{ItemRef, ModuleId, Ty, field_words, names_below, schema_type};
-use crate::ide::describe::about;
-use crate::ide::resolve::Target;
+use crate::check::{ItemRef, ModuleId, Ty, names_below, schema_type};
+use crate::ide::complete::values::block_of;
+use crate::ide::describe::{field_docs, result_docs};
 use crate::name::Name;
 use crate::syntax::ast::ItemKind;
 
@@ -18,13 +18,14 @@ impl<'p> Offer<'p> {
         if left {
             let mut full = c.sections();
             full.extend(&path);
-            if self.fields(&full) {
+            let may_be_result = c.kind == Some(ItemKind::Measured);
+            if self.fields(&full) || !may_be_result {
                 return;
             }
         }
         let text: Vec<&str> = path.iter().map(|n| n.text()).collect();
         let results = text.join(".");
-        if self.results(&results, 0) {
+        if self.has_results() && self.results(&results, 0) {
             return;
         }
         // A module, an item, a parameter.
@@ -86,9 +87,22 @@ impl<'p> Offer<'p> {
         for name in names_below(kind, path) {
             self.field(kind, path, name);
         }
-        if path.is_empty() {
-            for param in item.item.params.iter().flatten() {
-                self.add(param.name.name.text(), Kind::Param, "a parameter", 0);
+        for name in self.open_names(item, path) {
+            self.add(name.text(), Kind::Field, "", 0);
+        }
+        if path.is_empty()
+            && let Some(own) = block_of(&mut self.checker, item)
+        {
+            let left = self.context.starts();
+            for param in own.item.params.iter().flatten() {
+                let name = param.name.name;
+                let head = self.view.program.sources.text(own.place(param.span)).trim().to_owned();
+                let new = self.add(name.text(), Kind::Param, head, 0);
+                new.docs = param.docs.as_ref().map(|d| d.to_string());
+                if left {
+                    new.insert = format!("{name} = $0");
+                    new.snippet = true;
+                }
             }
         }
         if scenario {
@@ -100,15 +114,19 @@ impl<'p> Offer<'p> {
     pub(super) fn field(&mut self, kind: ItemKind, path: &[Name], name: Name) {
         let full: Vec<Name> = path.iter().copied().chain([name]).collect();
         let detail = schema_type(kind, &full).map_or("settings".into(), Ty::describe);
-        let docs = field_words(kind, &full).map(|w| format!("One of: {}", w.join(", ")));
+        let docs = field_docs(kind, &full);
         let section = schema_type(kind, &full).is_none();
         let left = self.context.starts();
+        let amends = self.context.open.iter().any(|o| o.head.iter().any(|t| t == "with"));
+        let labelled = section && names_below(kind, &full).is_empty();
         let snippets = left && !section;
         let new = self.add(name.text(), Kind::Field, detail, 0);
         new.docs = docs;
         if snippets {
             new.insert = format!("{name} = $0");
             new.snippet = true;
+        } else if left && amends && labelled {
+            new.insert = format!("{name}.");
         } else if left {
             new.insert = format!("{name} {{\n  $0\n}}");
             new.snippet = true;
@@ -135,7 +153,27 @@ impl<'p> Offer<'p> {
         for name in names_below(kind, path) {
             self.field(kind, path, name);
         }
+        if let Some(item) = self.amended() {
+            for name in self.open_names(item, path) {
+                self.add(name.text(), Kind::Field, "", 0);
+            }
+        }
         self.out.len() > before
+    }
+
+    /// What the cursor stands in the differences to: `H100_SXM` in `H100_SXM with { … }`.
+    fn amended(&mut self) -> Option<ItemRef<'p>> {
+        let open = self.context.open.iter().find(|o| o.bracket == '{')?;
+        let at = open.head.iter().position(|t| t == "with")?;
+        let base = Name::new(open.head.get(at.checked_sub(1)?)?);
+        crate::ide::signature::callee(&mut self.checker, &self.view, self.context.item, &[base])
+    }
+
+    /// Whether results can be meant where the cursor stands.
+    fn has_results(&self) -> bool {
+        let c = &self.context;
+        matches!(c.kind, Some(ItemKind::Sweep | ItemKind::Metric | ItemKind::Measured))
+            || c.first() == "expect"
     }
 
     /// The plan, model or system of the scenario that the cursor stands in.
@@ -145,13 +183,21 @@ impl<'p> Offer<'p> {
         crate::ide::resolve::set_in(&mut self.checker, item, name)
     }
 
-    /// Results below a path; whether there are any.
+    /// Results below a path that its scenario has; whether there are any.
     pub(super) fn results(&mut self, path: &str, rank: u8) -> bool {
         let outline = self.checker.outline_for(self.view.module);
-        let children = outline.children(path);
+        let mut children = outline.children(path);
+        if path.is_empty() {
+            let workload = self.workload();
+            let model = self.context.kind == Some(ItemKind::Model);
+            children.retain(|name| match model {
+                true => *name == "parameters",
+                false => self.is_of(*name, workload),
+            });
+        }
         for name in &children {
             let full = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-            let about = about(&self.view, &Target::Result(full.clone()));
+            let docs = result_docs(&self.view, &full);
             let measures = match outline.get(&full) {
                 Some(crate::lower::Leaf::Number(id)) => {
                     self.checker.graph.dimension(*id).to_string()
@@ -161,7 +207,7 @@ impl<'p> Offer<'p> {
                 None => "results".into(),
             };
             let new = self.add(name.text(), Kind::Result, measures, rank);
-            new.docs = about.docs;
+            new.docs = docs;
         }
         !children.is_empty()
     }

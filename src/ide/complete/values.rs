@@ -1,19 +1,19 @@
 //! Completions of statements and values: names of the file, imported, of the library.
 
 use super::{Kind, Offer};
-use crate::check::{
-    BUILTINS, Checker, Imported, ItemRef, ModuleId, Ty, field_words, names_below, schema_type,
-};
+use crate::check::{BUILTINS, Checker, Imported, ItemRef, ModuleId, Ty, field_words, schema_type};
 use crate::ide::describe::{builtin, local_word};
-use crate::ide::resolve::{dotted, instantiated, locals, named, set_in};
+use crate::ide::mentions::Local;
+use crate::ide::resolve::{dotted, instantiated, locals, named};
 use crate::ide::words;
 use crate::name::Name;
-use crate::syntax::ast::ItemKind;
+use crate::syntax::ast::{ItemKind, StmtKind};
 
-const COMPARISONS: [&str; 6] = ["<", "<=", ">", ">=", "==", "!="];
+/// Functions of the tensors of an op.
+const OF_OPS: [&str; 5] = ["size", "bytes", "extent", "window", "origin"];
 
 /// The item that has the parameters of a model or a plan: what it is made of, however indirectly.
-fn block_of<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Option<ItemRef<'p>> {
+pub(super) fn block_of<'p>(checker: &mut Checker<'p>, item: ItemRef<'p>) -> Option<ItemRef<'p>> {
     let mut item = item;
     for _ in 0..20 {
         if item.item.params.is_some() {
@@ -69,13 +69,21 @@ impl<'p> Offer<'p> {
                 }
             }
         }
-        for (word, detail, insert) in words::statements(kind, !sections.is_empty()) {
+        // Differences set what is there already.
+        let statements = words::statements(kind, amends || !sections.is_empty());
+        // What has a form of its own is not set: `memory host at node …`.
+        let first = |word: &str| word.split(' ').next().map(str::to_owned);
+        self.leave_out(|one| {
+            one.kind == Kind::Field
+                && statements.iter().any(|(w, ..)| first(w).as_deref() == Some(&one.label))
+        });
+        for (word, detail, insert) in statements {
             let new = self.add(word, Kind::Keyword, *detail, 1);
             new.insert = (*insert).to_owned();
             new.snippet = insert.contains('$');
         }
         if self.is_block() {
-            self.names(2);
+            self.own(2);
         }
     }
 
@@ -117,87 +125,95 @@ impl<'p> Offer<'p> {
         }
     }
 
-    /// After `vary`: inputs of the scenario that is swept.
-    pub(super) fn inputs(&mut self) {
-        let c = self.context.clone();
-        let sweep = c.item.and_then(|name| self.view.program.item(self.view.module, name));
-        let swept = sweep.and_then(|item| item.item.of);
-        let scenario = swept.and_then(|of| named(&mut self.checker, self.view.module, of.name));
-        let plan = Name::new("plan");
-        let spread = scenario.and_then(|s| set_in(&mut self.checker, s, plan));
-        let mut params: Vec<Name> = Vec::new();
-        if let Some(spread) = spread {
-            let own = block_of(&mut self.checker, spread).unwrap_or(spread);
-            params.extend(own.item.params.iter().flatten().map(|p| p.name.name));
-        }
-        let rest = self.view.text.get(c.span.end as usize..).unwrap_or("");
-        let goes_on = rest.trim_start_matches([' ', '\t']).starts_with("in ");
-        let workload = ["precision", "serve", "train"];
-        let inputs = workload.iter().flat_map(|section| {
-            let section = Name::new(section);
-            let below = names_below(ItemKind::Scenario, &[section]).into_iter();
-            below.map(move |name| vec![section, name])
-        });
-        let inputs = params.into_iter().map(|name| vec![plan, name]).chain(inputs);
-        for path in inputs.collect::<Vec<_>>() {
-            let Some(rest) = path.strip_prefix(c.path.as_slice()).filter(|r| !r.is_empty()) else {
-                continue;
-            };
-            let kind =
-                if *path.first().unwrap_or(&plan) == plan { Kind::Param } else { Kind::Field };
-            let detail = match kind {
-                Kind::Param => "a parameter of the plan".to_owned(),
-                _ => schema_type(ItemKind::Scenario, &path).map_or(String::new(), Ty::describe),
-            };
-            let label = dotted(rest).to_string();
-            let new = self.add(&label, kind, detail, 0);
-            if !goes_on {
-                new.insert = format!("{label} in [$0]");
-                new.snippet = true;
-            }
-        }
-    }
-
     /// After `=`.
     pub(super) fn value(&mut self) {
         let setting = self.setting();
         let kind = self.kind();
         if let (Some(kind), Some(path)) = (kind, &setting)
             && !self.context.open.is_empty()
+            && !self.is_block()
         {
             if let Some(words) = field_words(kind, path) {
                 return self.words(words, "", 0);
             }
+            let plan = kind == ItemKind::Plan;
             match schema_type(kind, path) {
+                Some(Ty::Text) => return,
                 Some(Ty::Dtype) => return self.of_kind(ItemKind::Dtype, 0),
                 Some(Ty::Kind(kind)) => return self.of_kind(kind, 0),
-                Some(Ty::Word) if dotted(path).ends_with("optimizer") => {
-                    return self.words(&["adam", "sgd"], "an optimizer", 0);
-                }
-                Some(Ty::Bool) => self.words(&["true", "false"], "", 0),
+                Some(Ty::Any) if plan => return self.of_kind(ItemKind::Plan, 0),
+                Some(Ty::Word) if plan => return self.memories(),
+                Some(Ty::Word) => return self.optimizers(),
+                Some(Ty::Bool) => return self.words(&["true", "false"], "", 0),
+                Some(Ty::Quantity(_) | Ty::Count) => return self.numbers(1),
                 _ => {}
+            }
+            if matches!(kind, ItemKind::Scenario | ItemKind::Plan | ItemKind::Model) {
+                return self.numbers(1);
+            }
+        }
+        if self.context.kind == Some(ItemKind::Op) {
+            if let Some(words) = crate::check::op_words(self.context.first()) {
+                return self.words(words, "", 0);
             }
         }
         if self.context.open.is_empty() {
-            match kind {
-                Some(ItemKind::Scenario | ItemKind::Measured) => {
-                    return self.of_kind(ItemKind::Scenario, 0);
+            let of = match kind {
+                Some(ItemKind::Measured) => Some(ItemKind::Scenario),
+                Some(ItemKind::Model) => {
+                    self.of_kind(ItemKind::Model, 0);
+                    return self.models();
                 }
-                Some(ItemKind::Model) => self.of_kind(ItemKind::Block, 0),
-                Some(ItemKind::Chip) => self.of_kind(ItemKind::Chip, 0),
-                Some(ItemKind::Link) => self.of_kind(ItemKind::Link, 0),
-                Some(ItemKind::System) => self.of_kind(ItemKind::System, 0),
-                Some(ItemKind::Plan) => self.of_kind(ItemKind::Plan, 0),
-                Some(ItemKind::Runtime) => self.of_kind(ItemKind::Runtime, 0),
-                _ => {}
+                Some(
+                    kind @ (ItemKind::Scenario
+                    | ItemKind::Chip
+                    | ItemKind::Link
+                    | ItemKind::System
+                    | ItemKind::Plan
+                    | ItemKind::Runtime),
+                ) => Some(kind),
+                _ => None,
+            };
+            if let Some(kind) = of {
+                return self.of_kind(kind, 0);
             }
         }
-        if self.context.first() == "chip" {
-            self.of_kind(ItemKind::Chip, 0);
-        }
         self.names(1);
-        if self.is_block() {
+        if self.context.kind == Some(ItemKind::Block) {
             self.ops();
+        }
+    }
+
+    /// Blocks that a model may be made of: whole ones, which repeat their layers, first.
+    fn models(&mut self) {
+        let from = self.out.len();
+        self.of_kind(ItemKind::Block, 1);
+        let program = self.view.program;
+        let late = self.late.iter().filter(|(at, _)| *at >= from);
+        let whole = |item: ItemRef<'_>| {
+            let stmts = item.item.body.iter().flat_map(|b| &b.stmts);
+            stmts.into_iter().any(|s| matches!(s.kind, StmtKind::Repeat { .. }))
+        };
+        let own = |item: ItemRef<'_>| program.module(item.module).std_path.is_none();
+        let parts = late.filter(|(_, l)| !whole(l.item) && !own(l.item));
+        let parts: Vec<usize> = parts.map(|(at, _)| *at).collect();
+        for at in parts {
+            if let Some(one) = self.out.get_mut(at) {
+                one.rank += 1;
+            }
+        }
+    }
+
+    /// Optimizers: the library has a formula for the state of each.
+    fn optimizers(&mut self) {
+        let program = self.view.program;
+        let modules: Vec<ModuleId> = program.std_modules("cost").collect();
+        let fns = modules.iter().flat_map(|m| program.items_of_kind(*m, ItemKind::Fn));
+        for item in fns {
+            if let Some(name) = item.item.name.name.text().strip_suffix("_state_bytes") {
+                let docs = item.item.docs.as_ref().map(|d| d.to_string());
+                self.add(name, Kind::Word, "an optimizer", 0).docs = docs;
+            }
         }
     }
 
@@ -222,7 +238,9 @@ impl<'p> Offer<'p> {
         }
         if kind == ItemKind::Scenario {
             for item in program.items_of_kind(module, ItemKind::Measured) {
-                self.item(item, rank);
+                if Some(item.item.name.name) != self.context.item {
+                    self.item(item, rank);
+                }
             }
         }
         let imports = self.checker.imports_of(module);
@@ -257,23 +275,71 @@ impl<'p> Offer<'p> {
 
     /// Names that may stand in an expression.
     pub(super) fn names(&mut self, rank: u8) {
+        let numbers = self.is_block()
+            || matches!(self.context.kind, Some(k) if k != ItemKind::Const)
+            || matches!(self.wanted(), Some(Ty::Quantity(_) | Ty::Count));
+        self.values(rank, numbers);
+    }
+
+    /// Names that may stand where a number is wanted.
+    pub(super) fn numbers(&mut self, rank: u8) {
+        self.values(rank, true);
+    }
+
+    /// Parameters and names that the item binds, other than where the cursor stands.
+    pub(super) fn own(&mut self, rank: u8) {
+        self.own_of(rank, |_| true);
+    }
+
+    /// Tensors of the block.
+    pub(super) fn tensors(&mut self, rank: u8) {
+        let from = self.out.len();
+        self.own_of(rank, |local| matches!(local, Local::Input | Local::Weight | Local::Value));
+        let mut at = 0..;
+        self.leave_out(|one| at.next() >= Some(from) && one.kind == Kind::Param);
+    }
+
+    fn own_of(&mut self, rank: u8, wanted: impl Fn(Local) -> bool) {
         let program = self.view.program;
         let module = self.view.module;
-        if let Some(item) = self.context.item.and_then(|n| program.item(module, n)) {
-            for param in item.item.params.iter().flatten() {
-                let head = program.sources.text(item.place(param.span)).trim().to_owned();
-                let new =
-                    self.add(param.name.name.text(), Kind::Param, head, rank.saturating_sub(1));
-                new.docs = param.docs.as_ref().map(|d| d.to_string());
+        let item = self.context.item.and_then(|n| program.item(module, n));
+        let Some(item) = item.filter(|i| i.item.params.is_some() || !i.item.broken) else {
+            for (name, head) in crate::ide::broken::params(&self.view, self.byte) {
+                self.add(name.text(), Kind::Param, head, rank);
             }
-            for (name, local, _) in locals(item) {
-                self.add(name.text(), Kind::Local, local_word(local), rank.saturating_sub(1));
+            return;
+        };
+        let all = locals(item);
+        let unread = item.item.params.is_none();
+        let written = unread.then(|| crate::ide::broken::params(&self.view, self.byte));
+        for (name, head) in written.into_iter().flatten() {
+            self.add(name.text(), Kind::Param, head, rank);
+        }
+        for param in item.item.params.iter().flatten() {
+            let head = program.sources.text(item.place(param.span)).trim().to_owned();
+            let new = self.add(param.name.name.text(), Kind::Param, head, rank);
+            new.docs = param.docs.as_ref().map(|d| d.to_string());
+        }
+        // What the statement itself binds is not there yet, unless it was bound before.
+        let begun = self.context.begun();
+        let sets = self.is_block() && begun.iter().any(|t| t == "=");
+        let binds = begun.first().filter(|_| sets).map(|name| Name::new(name));
+        let once = |name: &Name| all.iter().filter(|(n, ..)| n == name).count() == 1;
+        let new = binds.filter(once);
+        for (name, local, span) in &all {
+            let here = item.place(*span).span == self.context.span;
+            if !here && *local != Local::Kernel && Some(*name) != new && wanted(*local) {
+                let (name, local) = (*name, *local);
+                self.add(name.text(), Kind::Local, local_word(local), rank);
             }
         }
-        let values = [
-            ItemKind::Const,
-            ItemKind::Assume,
-            ItemKind::Fn,
+    }
+
+    fn values(&mut self, rank: u8, numbers: bool) {
+        let program = self.view.program;
+        let module = self.view.module;
+        self.own(rank.saturating_sub(1));
+        let objects = [
             ItemKind::Model,
             ItemKind::Chip,
             ItemKind::Link,
@@ -281,7 +347,14 @@ impl<'p> Offer<'p> {
             ItemKind::Plan,
             ItemKind::Dtype,
         ];
-        let own = program.items_of_kinds(module, &values);
+        let mut kinds = vec![ItemKind::Const, ItemKind::Assume, ItemKind::Fn];
+        if !numbers {
+            kinds.extend(objects);
+        }
+        if self.context.kind == Some(ItemKind::Block) {
+            kinds.extend([ItemKind::Block, ItemKind::Op]);
+        }
+        let own = program.items_of_kinds(module, &kinds);
         for item in self.nearest(own) {
             if Some(item.item.name.name) != self.context.item {
                 self.item(item, rank);
@@ -290,6 +363,7 @@ impl<'p> Offer<'p> {
         let imports = self.checker.imports_of(module);
         for name in imports.keys() {
             match named(&mut self.checker, module, *name) {
+                Some(item) if !kinds.contains(&item.item.kind) => {}
                 Some(item) => {
                     self.item(item, rank);
                     if let Some(last) = self.out.last_mut() {
@@ -308,27 +382,12 @@ impl<'p> Offer<'p> {
                 }
             }
         }
-        for word in BUILTINS {
+        let in_op = self.context.kind == Some(ItemKind::Op);
+        for word in BUILTINS.iter().filter(|w| in_op || !OF_OPS.contains(w)) {
             let new = self.add(word, Kind::Function, builtin(word), rank + 1);
             new.insert = format!("{word}($0)");
             new.snippet = true;
         }
         self.words(&["if", "then", "else", "true", "false", "none"], "", rank + 2);
-    }
-
-    /// Words that go on after a value.
-    pub(super) fn clauses(&mut self) {
-        if matches!(self.context.first(), "expect" | "where") {
-            let compared = self.context.statement.iter().any(|t| COMPARISONS.contains(&t.as_str()));
-            let more: &[&str] = if compared { &["and", "or"] } else { &COMPARISONS };
-            return self.words(more, "", 0);
-        }
-        if self.context.last() != "=" {
-            self.words(
-                &["with", "in", "because", "source", "from", "dtype", "on", "and", "or"],
-                "",
-                4,
-            );
-        }
     }
 }

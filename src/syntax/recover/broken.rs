@@ -167,12 +167,34 @@ impl Broken<'_> {
                 _ => {}
             }
         }
-        match wanted {
+        match self.by_statement(index, wanted) {
             Wanted::This(what) => Some(what.to_owned()),
             Wanted::Nothing => open.last().map(|&what| what.to_owned()),
         }
     }
 }
+
+impl Broken<'_> {
+    /// What the first word says better than the rule at which reading stopped.
+    fn by_statement(&self, index: usize, wanted: Wanted) -> Wanted {
+        let Wanted::This(what) = wanted else { return wanted };
+        let text = |at: usize| self.tokens.get(at).map_or("", |t| self.text(t));
+        let before = index.checked_sub(1).map_or("", text);
+        Wanted::This(match (self.is_item, text(0), what) {
+            (true, "use", _) if index == 1 => "`std.` and a name, or a file in double quotes,",
+            (true, "use", _) if before == "." => "a name or `{`",
+            (true, "const" | "assume" | "fn" | "metric" | "unit" | "dimension", "`{`") => {
+                return Wanted::Nothing;
+            }
+            (false, first, "`=`") if index == 1 && NAMED.contains(&first) => "a name",
+            _ => what,
+        })
+    }
+}
+
+/// Statements that go on with a name.
+const NAMED: [&str; 9] =
+    ["mesh", "shard", "zero", "overlap", "fold", "level", "weight", "input", "vary"];
 
 fn shorten(text: &str) -> String {
     if text.chars().count() <= 24 {
