@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use mesa::Diagnostic;
 use mesa::ide::Change;
-use mesa::ide::document::changed;
 use mesa::ide::workspace::{Found, Told};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::Error;
@@ -285,7 +284,7 @@ impl Worker {
         let encoding = self.session.peer.encoding;
         let workspace = &mut self.session.workspace;
         let Some(text) = workspace.text(&name) else { return };
-        let text = changed(&text.file, &changes, encoding);
+        let text = text.changed(&changes, encoding);
         workspace.change(&name, version(params), &text);
     }
 

@@ -2,12 +2,14 @@
 //!
 //! In: a view, a range, the findings in it. Out: [`Action`]s with their edits.
 
+use super::extract::{assume, extract, give_range};
+use super::naming::free;
 use super::resolve::View;
-use crate::check::{Checker, ItemRef, each_expr};
+use crate::check::{Checker, ItemRef};
 use crate::diagnostic::{Diagnostic, Edit, Safety, codes};
 use crate::name::Name;
 use crate::source::{Origin, Place, Span};
-use crate::syntax::ast::{Body, Expr, ExprKind, ItemKind, StmtKind};
+use crate::syntax::ast::{Body, ItemKind, StmtKind};
 
 /// What an action is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,9 +54,13 @@ pub fn actions(view: &View<'_>, range: Span, found: &[Diagnostic]) -> Vec<Action
     }
     extract(view, range, &mut out);
     assume(view, range, &mut out);
+    give_range(view, range, &mut out);
     if let Some(item) = view.item_at(range.start) {
         amend(view, item, &mut out);
         what_if(view, item, range, &mut out);
+    }
+    for action in &mut out {
+        super::tidy::tidy(view, &mut action.edits);
     }
     out
 }
@@ -128,132 +134,6 @@ fn missing(
         text: format!("{before}{}{after}", list.join(", ").trim_end()),
     };
     add(format!("Give {}", params.join(" and ")), vec![edit], true);
-}
-
-/// The expression that a range covers exactly, but for blanks.
-fn selected<'p>(view: &View<'p>, range: Span) -> Option<(ItemRef<'p>, &'p Expr)> {
-    let text = view.text.get(range.start as usize..range.end as usize)?;
-    let start = range.start + (text.len() - text.trim_start().len()) as u32;
-    let wanted = Span::new(start, start + text.trim().len() as u32);
-    if wanted.start >= wanted.end {
-        return None;
-    }
-    let item = view.item_at(wanted.start)?;
-    let mut found = None;
-    each_expr(item.item, &mut |expr| {
-        if item.place(expr.span).span == wanted {
-            found = Some(expr);
-        }
-    });
-    found.map(|expr| (item, expr))
-}
-
-/// Where a new item goes: before the comments of another.
-fn before(view: &View<'_>, item: ItemRef<'_>) -> Place {
-    let text = view.text;
-    let mut at = item.place(item.item.span).span.start as usize;
-    while let Some(line) = text.get(..at).and_then(|t| t.strip_suffix('\n')) {
-        let start = line.rfind('\n').map_or(0, |i| i + 1);
-        if !line.get(start..).is_some_and(|l| l.starts_with("///")) {
-            break;
-        }
-        at = start;
-    }
-    Place { file: view.file, span: Span::new(at as u32, at as u32) }
-}
-
-/// A name that the file does not have yet.
-fn free(view: &View<'_>, wanted: &str) -> String {
-    let taken = |name: &str| {
-        let name = Name::new(name);
-        Checker::new(view.program).module_name(view.module, name).is_some()
-    };
-    let numbered = (2..1000).map(|n| format!("{wanted}_{n}"));
-    std::iter::once(wanted.to_owned()).chain(numbered).find(|n| !taken(n)).unwrap_or_default()
-}
-
-/// The selected expression as a constant.
-fn extract(view: &View<'_>, range: Span, out: &mut Vec<Action>) {
-    let Some((item, expr)) = selected(view, range) else { return };
-    let locals: Vec<Name> = super::mentions::mentions(item.item)
-        .iter()
-        .filter(|m| {
-            matches!(m.what, super::mentions::What::Param | super::mentions::What::Binds(_))
-        })
-        .map(|m| m.name)
-        .collect();
-    let mut uses_locals =
-        matches!(expr.kind, ExprKind::Name(_) | ExprKind::Text(_) | ExprKind::With(..));
-    crate::check::each_inside(expr, &mut |e| {
-        if let ExprKind::Name(name) = e.kind {
-            uses_locals |= locals.contains(&name);
-        }
-    });
-    if uses_locals || item.item.kind == ItemKind::Const {
-        return;
-    }
-    let text = view.program.sources.text(item.place(expr.span));
-    let name = free(view, "value");
-    let edits = vec![
-        Edit { place: before(view, item), text: format!("const {name} = {text}\n\n") },
-        Edit { place: item.place(expr.span), text: name.clone() },
-    ];
-    let title = format!("Give it a name: `const {name}`");
-    out.push(Action { title, kind: Kind::Extract, edits, mends: None, preferred: false });
-}
-
-/// The number at the cursor as an assumption with a range.
-fn assume(view: &View<'_>, range: Span, out: &mut Vec<Action>) {
-    let Some(item) = view.item_at(range.start) else { return };
-    let formulas = [ItemKind::Fn, ItemKind::Metric, ItemKind::Const, ItemKind::Op];
-    let objects = [ItemKind::Chip, ItemKind::Link, ItemKind::System, ItemKind::Runtime];
-    if !formulas.contains(&item.item.kind) && !objects.contains(&item.item.kind) {
-        return;
-    }
-    let mut found = None;
-    each_expr(item.item, &mut |expr| {
-        let span = item.place(expr.span).span;
-        if let ExprKind::Number { value, unit, .. } = &expr.kind
-            && span.start <= range.start
-            && range.end <= span.end
-        {
-            found = Some((expr, *value, unit.as_ref()));
-        }
-    });
-    let Some((expr, value, unit)) = found else { return };
-    let text = view.program.sources.text(item.place(expr.span));
-    let suffix = unit.map_or(String::new(), |u| {
-        let number =
-            view.program.sources.text(item.place(Span::new(expr.span.start, u.span.start)));
-        text.get(number.len()..).map_or(String::new(), |unit| {
-            let glued = number.ends_with(' ') || number.is_empty();
-            if glued { format!(" {unit}") } else { unit.to_owned() }
-        })
-    });
-    let (low, high) =
-        (crate::check::show_number(value * 0.9), crate::check::show_number(value * 1.1));
-    let ty = unit
-        .and_then(|u| view.program.unit_expr(u).ok())
-        .map_or("Number".to_owned(), |u| dimension_name(view, u.dimension));
-    let name = free(view, "assumption");
-    let item_text = format!(
-        "assume {name}: {ty} = {text} in {low}{suffix} .. {high}{suffix}\n  because \"\"\n\n"
-    );
-    let edits = vec![
-        Edit { place: before(view, item), text: item_text },
-        Edit { place: item.place(expr.span), text: name },
-    ];
-    let title = "Make it an assumption with a range".to_owned();
-    out.push(Action { title, kind: Kind::Extract, edits, mends: None, preferred: false });
-}
-
-/// The name of a dimension, as types are written.
-fn dimension_name(view: &View<'_>, dimension: crate::quantity::Dimension) -> String {
-    let units = view.program.std_module("units");
-    let items = units.into_iter().flat_map(|m| view.program.items_of_kind(m, ItemKind::Dimension));
-    let mut named =
-        items.filter(|i| view.program.dimension_named(i.item.name.name, 0) == Some(dimension));
-    named.next().map_or_else(|| "Number".to_owned(), |i| i.item.name.name.to_string())
 }
 
 /// The settings of a body by path, as text.
