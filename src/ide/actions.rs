@@ -3,13 +3,13 @@
 //! In: a view, a range, the findings in it. Out: [`Action`]s with their edits.
 
 use super::extract::{assume, extract, give_range};
-use super::naming::free;
 use super::resolve::View;
-use crate::check::{Checker, ItemRef};
+use super::what_if::what_if;
+use crate::check::ItemRef;
 use crate::diagnostic::{Diagnostic, Edit, Safety, codes};
-use crate::name::Name;
 use crate::source::{Origin, Place, Span};
 use crate::syntax::ast::{Body, ItemKind, StmtKind};
+use crate::syntax::token::{Kind as Token, tokens};
 
 /// What an action is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -173,7 +173,10 @@ fn amend(view: &View<'_>, item: ItemRef<'_>, out: &mut Vec<Action>) {
     }
     let Some(body) = &item.item.body else { return };
     let mut own = Vec::new();
-    if !settings(view, item, body, "", &mut own) {
+    // A comment between the settings would be lost.
+    let written = view.program.sources.text(item.place(item.item.span));
+    let commented = tokens(written).iter().any(|token| token.kind == Token::Comment);
+    if commented || !settings(view, item, body, "", &mut own) {
         return;
     }
     for other in view.program.items_of_kind(view.module, ItemKind::Scenario) {
@@ -210,96 +213,5 @@ fn amend(view: &View<'_>, item: ItemRef<'_>, out: &mut Vec<Action>) {
             preferred: false,
         });
         return;
-    }
-}
-
-/// An input of a scenario with values that are worth a try.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
-    /// The path: `precision.weights`.
-    pub path: String,
-    /// What it is, in a word.
-    pub title: String,
-    /// Its value now, as people read it.
-    pub current: String,
-    /// Values to try.
-    pub values: Vec<String>,
-}
-
-/// What is worth a try, from the inputs of a scenario as its report has them.
-#[must_use]
-pub fn choices(view: &View<'_>, item: ItemRef<'_>, inputs: &[(String, String)]) -> Vec<Choice> {
-    let mut out = Vec::new();
-    let current = |path: &str| inputs.iter().find(|(p, _)| p == path).map(|(_, v)| v.clone());
-    for role in ["weights", "activations", "cache"] {
-        let path = format!("precision.{role}");
-        let now = current(&path).unwrap_or_default();
-        let formats = ["bf16", "fp8", "int8", "int4_g128"];
-        let values = formats.iter().filter(|f| **f != now).map(|f| (*f).to_owned()).collect();
-        out.push(Choice { path, title: format!("{role} in"), current: now, values });
-    }
-    for (path, title) in [
-        ("serve.batch", "batch"),
-        ("serve.prompt", "prompt"),
-        ("serve.output", "output"),
-        ("train.batch", "batch"),
-        ("train.seq", "sequence"),
-    ] {
-        let Some(now) = current(path) else { continue };
-        let digits: String = now.chars().filter(char::is_ascii_digit).collect();
-        let Ok(number) = digits.parse::<u64>() else { continue };
-        let values = [number / 2, number * 2, number * 4];
-        let values = values.iter().filter(|v| **v > 0).map(u64::to_string).collect();
-        out.push(Choice { path: path.to_owned(), title: title.to_owned(), current: now, values });
-    }
-    let mut checker = Checker::new(view.program);
-    if let Some(plan) = super::resolve::set_in(&mut checker, item, Name::new("plan")) {
-        for param in plan.item.params.iter().flatten() {
-            let path = format!("plan.{}", param.name.name);
-            let now = current(&path).unwrap_or_default();
-            let values = ["1", "2", "4", "8"].iter().filter(|v| **v != now);
-            let values = values.map(|v| (*v).to_owned()).collect();
-            let title = param.name.name.to_string();
-            out.push(Choice { path, title, current: now, values });
-        }
-    }
-    out
-}
-
-/// The edit that adds a scenario with one setting changed, below the scenario that it amends.
-#[must_use]
-pub fn amended(view: &View<'_>, item: ItemRef<'_>, path: &str, value: &str) -> Edit {
-    let base = item.item.name.name;
-    let word: String =
-        value.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    let last = path.rsplit('.').next().unwrap_or(path);
-    let numeric = word.starts_with(|c: char| c.is_ascii_digit());
-    let role = path.starts_with("precision.") && last != "weights";
-    let suffix = if numeric || role { format!("{last}_{word}") } else { word };
-    let name = free(view, &format!("{base}_{}", suffix.trim_matches('_')));
-    let end = item.place(item.item.span).span.end;
-    let rest = view.text.get(end as usize..).unwrap_or("");
-    let at = end + rest.find('\n').unwrap_or(rest.len()) as u32;
-    let place = Place { file: view.file, span: Span::new(at, at) };
-    Edit { place, text: format!("\n\nscenario {name} = {base} with {{ {path} = {value} }}") }
-}
-
-/// The same as actions, for clients without a picker.
-fn what_if(view: &View<'_>, item: ItemRef<'_>, range: Span, out: &mut Vec<Action>) {
-    let on_name = {
-        let name = item.name_place().span;
-        name.start <= range.start && range.end <= name.end
-    };
-    if item.item.kind != ItemKind::Scenario || !on_name {
-        return;
-    }
-    for (path, value) in [
-        ("precision.weights", "fp8"),
-        ("precision.cache", "fp8"),
-        ("precision.weights", "int4_g128"),
-    ] {
-        let edits = vec![amended(view, item, path, value)];
-        let title = format!("What if `{path} = {value}`?");
-        out.push(Action { title, kind: Kind::Rewrite, edits, mends: None, preferred: false });
     }
 }

@@ -84,6 +84,14 @@ pub fn position_of(file: &SourceFile, byte: u32, encoding: Encoding) -> Position
     Position { line: line as u32, column: column as u32 }
 }
 
+/// A text with the line ends of a file: those of its first line.
+#[must_use]
+pub fn with_ends_of(file: &SourceFile, text: &str) -> String {
+    let first = file.text.split_inclusive('\n').next().unwrap_or("");
+    let text = text.replace("\r\n", "\n");
+    if first.ends_with("\r\n") { text.replace('\n', "\r\n") } else { text }
+}
+
 /// A text with its pieces.
 #[derive(Clone)]
 pub struct Text {

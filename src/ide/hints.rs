@@ -268,5 +268,5 @@ fn margin(figure: &Figure, bound: &Figure) -> String {
     }
     let share = (figure - bound) / bound.abs() * 100.0;
     let word = if share < 0.0 { "below" } else { "above" };
-    format!(", {:.0} % {word}", share.abs())
+    format!(", {:.0}% {word}", share.abs())
 }

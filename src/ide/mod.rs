@@ -27,6 +27,7 @@ pub mod signature;
 pub mod symbols;
 mod tidy;
 pub mod tokens;
+pub mod what_if;
 pub mod words;
 pub mod workspace;
 

@@ -7,7 +7,12 @@ use super::resolve::View;
 use crate::check::{BUILTINS, Checker, ItemRef, each_expr};
 use crate::name::Name;
 use crate::source::Span;
-use crate::syntax::ast::{BinaryOp, Body, Expr, ExprKind, Ident, Item, ItemKind, Stmt, StmtKind};
+use crate::syntax::ast::{
+    BinaryOp, Body, Expr, ExprKind, Ident, Item, ItemKind, MeshAxis, Stmt, StmtKind,
+};
+
+/// What holds the settings of a scenario.
+const ROOTS: [&str; 6] = ["plan", "precision", "runtime", "serve", "system", "train"];
 
 /// A name for the expression at `span` of an item (counted as the item counts). `kind` is what it
 /// is where nothing else is known: `time`, `value`.
@@ -17,11 +22,14 @@ pub(super) fn name_for(view: &View<'_>, item: ItemRef<'_>, span: Span, kind: &st
     if words.found.is_empty() {
         words.found.push(words.role.filter(|_| kind == "value").unwrap_or(kind).to_owned());
     }
-    let last = words.found.len().saturating_sub(2);
-    let parts = words.found.get(last..).unwrap_or_default();
+    // What a setting is in matters where it is not the one place for it.
+    let known = |word: &&String| !words.own || !ROOTS.contains(&word.as_str());
+    let parts: Vec<&String> = words.found.iter().filter(known).collect();
+    let last = if words.own { parts.len().saturating_sub(2) } else { 0 };
+    let parts = parts.get(last..).unwrap_or_default();
     let own = Some(item.item.name.name.text()).filter(|_| words.own);
     let mut name: Vec<String> = Vec::new();
-    for part in own.into_iter().chain(parts.iter().map(String::as_str)) {
+    for part in own.into_iter().chain(parts.iter().map(|part| part.as_str())) {
         name.extend(snake(part));
     }
     name.dedup();
@@ -113,6 +121,12 @@ impl Words {
             StmtKind::Set { path, .. } | StmtKind::Vary { path, .. } => {
                 self.set(joined(path), true);
             }
+            StmtKind::Mesh(axes) => {
+                let sized = |a: &&MeshAxis| a.size.as_ref().is_some_and(|e| self.holds(e.span));
+                if let Some(axis) = axes.iter().find(sized) {
+                    self.set(vec![axis.name.name.to_string()], true);
+                }
+            }
             StmtKind::Section { name, label, body, .. } => {
                 let names: Vec<Ident> = [Some(*name), *label].into_iter().flatten().collect();
                 self.body(body, &joined(&names));
@@ -155,8 +169,9 @@ impl Words {
             (BinaryOp::Add | BinaryOp::Sub, true) => return self.role = Some("offset"),
             _ => return,
         };
-        if let Some(last) = super::mentions::path_of(other).and_then(|path| path.last().copied()) {
-            self.set(vec![bound.into(), last.to_string()], false);
+        if let Some(path) = super::mentions::path_of(other) {
+            let last = path.iter().skip(path.len().saturating_sub(2)).map(|n| n.to_string());
+            self.set(std::iter::once(bound.to_owned()).chain(last).collect(), false);
         }
     }
 }

@@ -69,7 +69,8 @@ pub(super) fn indentation(before: &str, line: &str) -> Option<usize> {
     if matches!(starts, Some((_, ")" | "]" | "}"))) {
         return Some(open.outer);
     }
-    let on = layout.wants_more() || layout.is_clause(code);
+    let item = layout.open.len() == 1 && matches!(starts, Some((_, "dtype")));
+    let on = layout.wants_more() || layout.is_clause(code) && !item;
     if layout.open.len() > 1 {
         let on = on || !code.is_empty() && layout.goes_on(code);
         return Some(open.inner + if on { 2 } else { 0 });
