@@ -59,10 +59,15 @@ pub fn actions(view: &View<'_>, range: Span, found: &[Diagnostic]) -> Vec<Action
         amend(view, item, &mut out);
         what_if(view, item, range, &mut out);
     }
-    for action in &mut out {
+    let mut different: Vec<Action> = Vec::new();
+    for mut action in out {
         super::tidy::tidy(view, &mut action.edits);
+        // Two findings may be mended by the same edit.
+        if !different.iter().any(|d| d.title == action.title && d.edits == action.edits) {
+            different.push(action);
+        }
     }
-    out
+    different
 }
 
 fn fixes(view: &View<'_>, index: usize, finding: &Diagnostic, out: &mut Vec<Action>) {

@@ -60,10 +60,11 @@ pub fn choices(view: &View<'_>, item: ItemRef<'_>, inputs: &[(String, String)]) 
         let values = values.iter().filter(|v| **v > 0).map(u64::to_string).collect();
         out.push(Choice { path: path.to_owned(), title: title.to_owned(), current: now, values });
     }
+    let devices = devices(view, item).unwrap_or(1 << 16);
     for name in plan_params(view, item) {
         let path = format!("plan.{name}");
         let now = current(&path).unwrap_or_default();
-        let most = whole(&now).unwrap_or(0).saturating_mul(2).clamp(8, 1 << 16);
+        let most = whole(&now).unwrap_or(0).saturating_mul(2).max(8).min(devices);
         let powers = std::iter::successors(Some(1u64), |n| n.checked_mul(2));
         let powers = powers.take_while(|n| *n <= most).map(|n| n.to_string());
         let values = powers.filter(|v| *v != now).collect();
@@ -74,6 +75,16 @@ pub fn choices(view: &View<'_>, item: ItemRef<'_>, inputs: &[(String, String)]) 
 
 fn whole(text: &str) -> Option<u64> {
     text.chars().filter(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+/// How many devices the machine of a scenario has.
+fn devices(view: &View<'_>, item: ItemRef<'_>) -> Option<u64> {
+    let mut checker = Checker::new(view.program);
+    let Value::Object(object) = checker.object_item(item) else { return None };
+    let Value::Object(system) = checker.field(&object, Name::new("system"))? else { return None };
+    let devices = checker.machine(&system)?.devices;
+    let count = checker.graph.value(devices);
+    (count >= 1.0).then_some(count as u64)
 }
 
 fn plan_params(view: &View<'_>, item: ItemRef<'_>) -> Vec<Name> {
@@ -158,18 +169,19 @@ pub(super) fn what_if(view: &View<'_>, item: ItemRef<'_>, range: Span, out: &mut
         let number = whole(&choice.current);
         let values: Vec<&String> = match choice.path.split_once('.') {
             Some(("precision", "weights")) => {
-                choice.values.iter().filter(|v| *v != "int8").take(2).collect()
+                // What nobody set is most likely bf16.
+                let dull =
+                    |v: &&String| *v != "int8" && (*v != "bf16" || !choice.current.is_empty());
+                choice.values.iter().filter(dull).take(2).collect()
             }
             Some(("precision", "cache")) => choice.values.iter().filter(|v| *v == "fp8").collect(),
             Some(("serve" | "train", "batch")) => choice.values.iter().skip(1).take(1).collect(),
             Some(("plan", _)) => {
-                let near = |v: &&String| match (number, whole(v)) {
-                    (Some(now), Some(v)) => {
-                        v == now.saturating_mul(2) || v.saturating_mul(2) == now
-                    }
-                    _ => false,
-                };
-                choice.values.iter().filter(near).collect()
+                // The powers of two round it.
+                let now = number.unwrap_or(0);
+                let below = choice.values.iter().rfind(|v| whole(v).is_some_and(|v| v < now));
+                let above = choice.values.iter().find(|v| whole(v).is_some_and(|v| v > now));
+                below.into_iter().chain(above).collect()
             }
             _ => Vec::new(),
         };
