@@ -75,26 +75,34 @@ fn changed(text: &str, span: Span, new: &str) -> Vec<(Span, String)> {
         return vec![(span, new.to_owned())];
     }
     let mut out = Vec::new();
-    let mut put = |from: u32, to: u32, new: String| {
-        let was = part(&old, from, to);
-        let front = was.char_indices().zip(new.chars()).take_while(|((_, a), b)| a == b);
-        let front = front.map(|((at, a), _)| at + a.len_utf8()).last().unwrap_or(0);
-        let (rest, text) = (was.get(front..).unwrap_or(""), new.get(front..).unwrap_or(""));
-        let back = rest.chars().rev().zip(text.chars().rev()).take_while(|(a, b)| a == b);
-        let back: usize = back.map(|(a, _)| a.len_utf8()).sum();
-        let text = text.get(..text.len() - back).unwrap_or("").to_owned();
-        let span = Span::new(from + front as u32, to - back as u32).shifted(span.start);
-        if span.start < span.end || !text.is_empty() {
-            out.push((span, text));
-        }
+    let mut put = |from: u32, to: u32, text: String| {
+        out.push((Span::new(from, to).shifted(span.start), text));
     };
     let (mut from, mut from_new) = (0, 0);
     for (line, line_new) in before.iter().zip(&after) {
-        put(from, line.start, part(new, from_new, line_new.start));
-        put(line.start, line.end, part(new, line_new.start, line_new.end));
+        let (gap, now) = (part(&old, from, line.start), part(new, from_new, line_new.start));
+        // Line ends are replaced whole.
+        if gap != now {
+            put(from, line.start, now);
+        }
+        let (was, now) =
+            (part(&old, line.start, line.end), part(new, line_new.start, line_new.end));
+        if was != now {
+            let same = |(a, b): &(char, char)| a == b;
+            let front: usize =
+                was.chars().zip(now.chars()).take_while(same).map(|(c, _)| c.len_utf8()).sum();
+            let rest = was.get(front..).unwrap_or("").chars().rev();
+            let rest = rest.zip(now.get(front..).unwrap_or("").chars().rev());
+            let back: usize = rest.take_while(same).map(|(c, _)| c.len_utf8()).sum();
+            let kept = now.get(front..now.len() - back).unwrap_or("");
+            put(line.start + front as u32, line.end - back as u32, kept.to_owned());
+        }
         (from, from_new) = (line.end, line_new.end);
     }
-    put(from, old.len() as u32, part(new, from_new, new.len() as u32));
+    let (gap, now) = (part(&old, from, old.len() as u32), part(new, from_new, new.len() as u32));
+    if gap != now {
+        put(from, old.len() as u32, now);
+    }
     out
 }
 
