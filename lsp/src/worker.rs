@@ -198,7 +198,9 @@ impl Worker {
                 self.forget(uris.iter());
             }
             "workspace/didChangeConfiguration" => {
-                if let Some(settings) = params.pointer("/settings/mesa") {
+                // Some clients send what is ours without its key.
+                let all = params.get("settings").filter(|all| all.is_object());
+                if let Some(settings) = all.map(|all| all.get("mesa").unwrap_or(all)) {
                     self.session.settings.read(settings);
                     self.refresh();
                 }

@@ -3,6 +3,7 @@
 //! In: a view, a range, and scenarios that are evaluated only where a hint needs them. Out:
 //! [`Hint`]s: shapes, sizes, shards, collectives, margins of expectations.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -78,11 +79,15 @@ pub fn hints(
         }
     }
     if wanted.collectives {
+        let rules = rules(view, first..last);
         let mut done = FxHashSet::default();
         let mut lines = FxHashSet::default();
         for name in scenarios {
-            // Scenarios that run alike have their collectives at the same lines.
-            if !done.insert(runs(view, *name)) {
+            // Another scenario has something to add where its plan has a rule that nothing followed
+            // from yet, unless one that runs alike was looked at.
+            let runs = runs(view, *name);
+            let open = |(plan, line): &(Place, u32)| runs.1 == Some(*plan) && !lines.contains(line);
+            if (!lines.is_empty() && !rules.iter().any(open)) || !done.insert(runs) {
                 continue;
             }
             if let Some(facts) = evaluate(*name) {
@@ -175,7 +180,23 @@ fn line_end(view: &View<'_>, byte: u32) -> u32 {
 
 /// What decides where a scenario has collectives: its model and its plan by their places, whether it
 /// trains, and which axes of the mesh are more than one device.
-type Runs = (Vec<Option<Place>>, bool, Vec<bool>);
+type Runs = (Option<Place>, Option<Place>, bool, Vec<bool>);
+
+/// The rules of the plans among some pieces that collectives may follow from: each plan by its place
+/// with the end of the rule's line.
+fn rules(view: &View<'_>, pieces: Range<usize>) -> Vec<(Place, u32)> {
+    let mut out = Vec::new();
+    for item in pieces.flat_map(|piece| view.program.items_of_piece(view.module, piece)) {
+        let body = item.item.body.iter().filter(|_| item.item.kind == ItemKind::Plan);
+        each_stmt(body.flat_map(|body| &body.stmts), &mut |stmt| {
+            if matches!(stmt.kind, StmtKind::Shard { .. } | StmtKind::Zero { .. }) {
+                let line = line_end(view, item.place(stmt.span).span.start);
+                out.push((item.name_place(), line));
+            }
+        });
+    }
+    out
+}
 
 fn runs(view: &View<'_>, name: Name) -> Runs {
     let mut checker = Checker::new(view.program);
@@ -189,8 +210,8 @@ fn runs(view: &View<'_>, name: Name) -> Runs {
         let value = checker.field_path(&object, &["plan", param.name.name.text()]);
         matches!(value, Some(Value::Num(id)) if checker.graph.value(id) > 1.0)
     });
-    let places = [model, plan].map(|item| item.map(|item| item.name_place()));
-    (places.to_vec(), trains, several.collect())
+    let several = several.collect();
+    (model.map(|item| item.name_place()), plan.map(|item| item.name_place()), trains, several)
 }
 
 /// Collectives at the lines of the model and of the plan that cause them, phases together; `seen`

@@ -3,6 +3,7 @@
 //! In: a view and edits. Out: the same edits, or those that give the laid out text, for each piece
 //! that was laid out before and would not be after.
 
+use super::document::with_ends_of;
 use super::resolve::View;
 use crate::diagnostic::Edit;
 use crate::source::{Place, Span};
@@ -10,6 +11,7 @@ use crate::syntax::format::layout;
 
 /// Lays out what edits make of each piece.
 pub(super) fn tidy(view: &View<'_>, edits: &mut Vec<Edit>) {
+    let file = view.program.sources.file(view.file);
     let pieces = &view.program.module(view.module).cut().pieces;
     for part in pieces {
         let text = part.piece.text(view.text);
@@ -31,7 +33,7 @@ pub(super) fn tidy(view: &View<'_>, edits: &mut Vec<Edit>) {
                 return; // edits that overlap are nobody's
             };
             new.push_str(kept);
-            new.push_str(&edit.text);
+            new.push_str(&with_ends_of(file, &edit.text));
             at = edit.place.span.end;
         }
         new.push_str(view.text.get(at as usize..span.end as usize).unwrap_or(""));
