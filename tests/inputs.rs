@@ -66,6 +66,8 @@ fn strange() -> Vec<(&'static str, Vec<u8>)> {
         ("bytes of no text", (0..=255).collect()),
         ("nothing", Vec::new()),
         ("line ends of Windows", text("const a = 1\r\nconst b = x\r\n")),
+        ("line ends of old Macs", text("const a = 1\rconst b = x\r")),
+        ("200,000 pictures", text(&"\u{1f423}".repeat(200_000))),
         ("a byte order mark", text("\u{feff}const a = x\n")),
         ("no line end", text("const a = x")),
         ("200,000 open parentheses", vec![b'('; 200_000]),

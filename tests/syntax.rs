@@ -155,6 +155,13 @@ fn a_minus_between_values_keeps_its_blanks_whatever_word_stands_before_it() {
 }
 
 #[test]
+fn a_layout_keeps_the_line_ends_of_a_file() {
+    let text = "const  a=1\r\nconst bc = 2\n";
+    assert_eq!(format(text, FILE).unwrap(), "const a  = 1\r\nconst bc = 2\r\n");
+    stable(text);
+}
+
+#[test]
 fn what_has_errors_is_not_laid_out() {
     assert!(format("chip X {", FILE).is_err());
 }

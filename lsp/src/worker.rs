@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use mesa::Diagnostic;
 use mesa::ide::Change;
-use mesa::ide::document::changed;
 use mesa::ide::workspace::{Found, Told};
 use serde_json::{Value, json};
 use tower_lsp::jsonrpc::Error;
@@ -222,7 +221,9 @@ impl Worker {
                 self.forget(uris.iter());
             }
             "workspace/didChangeConfiguration" => {
-                if let Some(settings) = params.pointer("/settings/mesa") {
+                // Some clients send what is ours without its key.
+                let all = params.get("settings").filter(|all| all.is_object());
+                if let Some(settings) = all.map(|all| all.get("mesa").unwrap_or(all)) {
                     self.session.settings.read(settings);
                     self.refresh();
                 }
@@ -308,7 +309,7 @@ impl Worker {
         let encoding = self.session.peer.encoding;
         let workspace = &mut self.session.workspace;
         let Some(text) = workspace.text(&name) else { return };
-        let text = changed(&text.file, &changes, encoding);
+        let text = text.changed(&changes, encoding);
         workspace.change(&name, version(params), &text);
     }
 

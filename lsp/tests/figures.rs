@@ -40,6 +40,41 @@ fn lenses_show_the_figures_of_scenarios() {
 }
 
 #[test]
+fn collectives_of_every_kind_of_run_stand_at_the_lines_that_cause_them() {
+    let serves =
+        CHAT.replace("Tp(tp: Count = 8)", "Tp(dp: Count = 1, pp: Count = 1, tp: Count = 8)");
+    let serves = serves.replace(
+        "  mesh tp\n",
+        "  mesh dp, pp, tp\n  shard batch over dp\n  shard layers over pp\n  zero optimizer over dp\n",
+    );
+    let text = format!(
+        "{serves}
+scenario learn {{
+  model  = Llama3_70B
+  system = DGX_H100(nodes: 4)
+  plan   = Tp(dp: 2, pp: 2)
+  train {{
+    batch  = 64
+    seq    = 2048
+    tokens = 1e9
+  }}
+  expect mfu > 99%
+}}
+"
+    );
+    let mut client = open(&text);
+    let params = json!({ "textDocument": { "uri": URI }, "range": {
+        "start": { "line": 0, "character": 0 }, "end": { "line": 99, "character": 0 } } });
+    let mut shown = String::new();
+    for hint in client.request("textDocument/inlayHint", params).as_array().unwrap() {
+        let line = hint["position"]["line"].as_u64().unwrap() as usize;
+        let line = text.lines().nth(line).unwrap().trim();
+        shown += &format!("{line}  {}\n", hint["label"].as_str().unwrap());
+    }
+    steady(|| assert_snapshot!(shown));
+}
+
+#[test]
 fn what_if_adds_an_amendment() {
     let mut client = open(CHAT);
     let choices = client.request("mesa/choices", json!({ "uri": URI, "scenario": "chat" }));

@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::expr::{ExprId, Op};
 use crate::ir::AxisId;
 use crate::quantity::Dimension;
-use crate::source::Place;
+use crate::source::{Origin, Place};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind};
 
 impl<'p> Checker<'p> {
@@ -133,6 +133,47 @@ impl<'p> Checker<'p> {
                 return Value::Error;
             }
         }
+        let value = self.combined(op, x, y, place);
+        match value {
+            Value::Num(id) => self.finite(op, (x, y), id, place),
+            other => other,
+        }
+    }
+
+    /// A number that follows from two, unless they are finite and it is not: a finding, then. A
+    /// quotient by 0 is looked at before.
+    fn finite(
+        &mut self,
+        op: BinaryOp,
+        (x, y): (ExprId, ExprId),
+        value: ExprId,
+        place: Place,
+    ) -> Value<'p> {
+        let (a, b, got) = (self.graph.value(x), self.graph.value(y), self.graph.value(value));
+        // A power is the one operator that leaves the numbers soon.
+        if op == BinaryOp::Pow || got.abs() > 1e100 {
+            self.guards.push(super::Guard::Finite(value));
+        }
+        let is_library = self.program.sources.file(place.file).origin == Origin::Std;
+        let by_zero = matches!(op, BinaryOp::Div | BinaryOp::Mod) && b == 0.0;
+        if got.is_finite() || !a.is_finite() || !b.is_finite() || by_zero || is_library {
+            return Value::Num(value);
+        }
+        let show = |id: ExprId| self.show_value(&Value::Num(id));
+        let written = format!("{} {} {}", show(x), op.symbol(), show(y));
+        let (title, label) = match (got.is_nan(), a == 0.0) {
+            (true, _) => (format!("`{written}` is no number"), "a root of a negative number"),
+            (_, true) => (format!("`{written}` divides by zero"), "the base is 0"),
+            _ => (
+                format!("`{written}` is beyond any number Mesa computes with"),
+                "its magnitude is above 1.8e308",
+            ),
+        };
+        self.report(Diagnostic::new(codes::NOT_FINITE, title, place, label));
+        Value::Error
+    }
+
+    fn combined(&mut self, op: BinaryOp, x: ExprId, y: ExprId, place: Place) -> Value<'p> {
         let graph = &mut self.graph;
         match op {
             BinaryOp::Add => Value::Num(graph.binary(Op::Add, x, y)),

@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::library;
 use super::unread::{self, Unread};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::name::Name;
 use crate::source::FileId;
 use crate::syntax::ast::{Item, ItemKind};
@@ -65,6 +65,11 @@ impl Part {
             let parsed = parse_piece(self.piece.text(file), FileId(0), 0);
             (parsed.items, parsed.diagnostics)
         })
+    }
+    /// Whether something in it is an error of syntax.
+    #[must_use]
+    pub fn is_broken(&self, file: &str) -> bool {
+        self.parsed(file).1.iter().any(|d| d.severity == Severity::Error)
     }
     /// Every word of its text, each once.
     #[must_use]

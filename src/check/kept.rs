@@ -255,6 +255,11 @@ fn lint_imports(checker: &mut Checker<'_>, module: ModuleId) {
     let uses = program.items_of_kind(module, ItemKind::Use);
     let imports = checker.imports_of(module);
     for item in uses {
+        // What is wrong with the line is said already.
+        let part = cut.piece_at(item.offset).and_then(|at| cut.pieces.get(at));
+        if part.is_some_and(|part| part.is_broken(text)) {
+            continue;
+        }
         for ident in super::lint::imported(&item) {
             let found = !matches!(imports.get(&ident.name), Some(Imported::Error) | None);
             let found = found && program.item(module, ident.name).is_none();

@@ -316,6 +316,12 @@ impl Checker<'_> {
         let mentioned: FxHashSet<&Name> = pieces.flat_map(|p| p.mentioned(text)).collect();
         for item in program.items_of_kind(module, ItemKind::Use) {
             let imports = self.imports_of(module);
+            let part = held.cut().piece_at(item.offset);
+            let part = part.and_then(|at| held.cut().pieces.get(at));
+            // What is wrong with the line is said already.
+            if part.is_some_and(|part| part.is_broken(text)) {
+                continue;
+            }
             for ident in imported(&item) {
                 // What could not be imported is reported already.
                 let found = !matches!(imports.get(&ident.name), Some(Imported::Error) | None);

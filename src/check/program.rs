@@ -28,8 +28,9 @@ pub trait Loader {
     /// A sentence that says why it cannot be read.
     fn open(&self, from: &str, path: &str) -> Result<(SourceFile, Arc<Cut>), String> {
         let (name, text) = self.load(from, path)?;
-        let cut = Arc::new(Cut::new(&text));
-        Ok((SourceFile::new(&name, &text, Origin::User), cut))
+        let file = SourceFile::new(&name, &text, Origin::User);
+        let cut = Arc::new(Cut::new(&file.text));
+        Ok((file, cut))
     }
 }
 

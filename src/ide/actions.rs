@@ -2,12 +2,14 @@
 //!
 //! In: a view, a range, the findings in it. Out: [`Action`]s with their edits.
 
+use super::extract::{assume, extract, give_range};
 use super::resolve::View;
-use crate::check::{Checker, ItemRef, each_expr};
+use super::what_if::what_if;
+use crate::check::ItemRef;
 use crate::diagnostic::{Diagnostic, Edit, Safety, codes};
-use crate::name::Name;
 use crate::source::{Origin, Place, Span};
-use crate::syntax::ast::{Body, Expr, ExprKind, ItemKind, StmtKind};
+use crate::syntax::ast::{Body, ItemKind, StmtKind};
+use crate::syntax::token::{Kind as Token, tokens};
 
 /// What an action is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,11 +54,20 @@ pub fn actions(view: &View<'_>, range: Span, found: &[Diagnostic]) -> Vec<Action
     }
     extract(view, range, &mut out);
     assume(view, range, &mut out);
+    give_range(view, range, &mut out);
     if let Some(item) = view.item_at(range.start) {
         amend(view, item, &mut out);
         what_if(view, item, range, &mut out);
     }
-    out
+    let mut different: Vec<Action> = Vec::new();
+    for mut action in out {
+        super::tidy::tidy(view, &mut action.edits);
+        // Two findings may be mended by the same edit.
+        if !different.iter().any(|d| d.title == action.title && d.edits == action.edits) {
+            different.push(action);
+        }
+    }
+    different
 }
 
 fn fixes(view: &View<'_>, index: usize, finding: &Diagnostic, out: &mut Vec<Action>) {
@@ -130,132 +141,6 @@ fn missing(
     add(format!("Give {}", params.join(" and ")), vec![edit], true);
 }
 
-/// The expression that a range covers exactly, but for blanks.
-fn selected<'p>(view: &View<'p>, range: Span) -> Option<(ItemRef<'p>, &'p Expr)> {
-    let text = view.text.get(range.start as usize..range.end as usize)?;
-    let start = range.start + (text.len() - text.trim_start().len()) as u32;
-    let wanted = Span::new(start, start + text.trim().len() as u32);
-    if wanted.start >= wanted.end {
-        return None;
-    }
-    let item = view.item_at(wanted.start)?;
-    let mut found = None;
-    each_expr(item.item, &mut |expr| {
-        if item.place(expr.span).span == wanted {
-            found = Some(expr);
-        }
-    });
-    found.map(|expr| (item, expr))
-}
-
-/// Where a new item goes: before the comments of another.
-fn before(view: &View<'_>, item: ItemRef<'_>) -> Place {
-    let text = view.text;
-    let mut at = item.place(item.item.span).span.start as usize;
-    while let Some(line) = text.get(..at).and_then(|t| t.strip_suffix('\n')) {
-        let start = line.rfind('\n').map_or(0, |i| i + 1);
-        if !line.get(start..).is_some_and(|l| l.starts_with("///")) {
-            break;
-        }
-        at = start;
-    }
-    Place { file: view.file, span: Span::new(at as u32, at as u32) }
-}
-
-/// A name that the file does not have yet.
-fn free(view: &View<'_>, wanted: &str) -> String {
-    let taken = |name: &str| {
-        let name = Name::new(name);
-        Checker::new(view.program).module_name(view.module, name).is_some()
-    };
-    let numbered = (2..1000).map(|n| format!("{wanted}_{n}"));
-    std::iter::once(wanted.to_owned()).chain(numbered).find(|n| !taken(n)).unwrap_or_default()
-}
-
-/// The selected expression as a constant.
-fn extract(view: &View<'_>, range: Span, out: &mut Vec<Action>) {
-    let Some((item, expr)) = selected(view, range) else { return };
-    let locals: Vec<Name> = super::mentions::mentions(item.item)
-        .iter()
-        .filter(|m| {
-            matches!(m.what, super::mentions::What::Param | super::mentions::What::Binds(_))
-        })
-        .map(|m| m.name)
-        .collect();
-    let mut uses_locals =
-        matches!(expr.kind, ExprKind::Name(_) | ExprKind::Text(_) | ExprKind::With(..));
-    crate::check::each_inside(expr, &mut |e| {
-        if let ExprKind::Name(name) = e.kind {
-            uses_locals |= locals.contains(&name);
-        }
-    });
-    if uses_locals || item.item.kind == ItemKind::Const {
-        return;
-    }
-    let text = view.program.sources.text(item.place(expr.span));
-    let name = free(view, "value");
-    let edits = vec![
-        Edit { place: before(view, item), text: format!("const {name} = {text}\n\n") },
-        Edit { place: item.place(expr.span), text: name.clone() },
-    ];
-    let title = format!("Give it a name: `const {name}`");
-    out.push(Action { title, kind: Kind::Extract, edits, mends: None, preferred: false });
-}
-
-/// The number at the cursor as an assumption with a range.
-fn assume(view: &View<'_>, range: Span, out: &mut Vec<Action>) {
-    let Some(item) = view.item_at(range.start) else { return };
-    let formulas = [ItemKind::Fn, ItemKind::Metric, ItemKind::Const, ItemKind::Op];
-    let objects = [ItemKind::Chip, ItemKind::Link, ItemKind::System, ItemKind::Runtime];
-    if !formulas.contains(&item.item.kind) && !objects.contains(&item.item.kind) {
-        return;
-    }
-    let mut found = None;
-    each_expr(item.item, &mut |expr| {
-        let span = item.place(expr.span).span;
-        if let ExprKind::Number { value, unit, .. } = &expr.kind
-            && span.start <= range.start
-            && range.end <= span.end
-        {
-            found = Some((expr, *value, unit.as_ref()));
-        }
-    });
-    let Some((expr, value, unit)) = found else { return };
-    let text = view.program.sources.text(item.place(expr.span));
-    let suffix = unit.map_or(String::new(), |u| {
-        let number =
-            view.program.sources.text(item.place(Span::new(expr.span.start, u.span.start)));
-        text.get(number.len()..).map_or(String::new(), |unit| {
-            let glued = number.ends_with(' ') || number.is_empty();
-            if glued { format!(" {unit}") } else { unit.to_owned() }
-        })
-    });
-    let (low, high) =
-        (crate::check::show_number(value * 0.9), crate::check::show_number(value * 1.1));
-    let ty = unit
-        .and_then(|u| view.program.unit_expr(u).ok())
-        .map_or("Number".to_owned(), |u| dimension_name(view, u.dimension));
-    let name = free(view, "assumption");
-    let item_text = format!(
-        "assume {name}: {ty} = {text} in {low}{suffix} .. {high}{suffix}\n  because \"\"\n\n"
-    );
-    let edits = vec![
-        Edit { place: before(view, item), text: item_text },
-        Edit { place: item.place(expr.span), text: name },
-    ];
-    let title = "Make it an assumption with a range".to_owned();
-    out.push(Action { title, kind: Kind::Extract, edits, mends: None, preferred: false });
-}
-
-/// The name of a dimension, as types are written.
-fn dimension_name(view: &View<'_>, dimension: crate::quantity::Dimension) -> String {
-    let units = view.program.std_module("units");
-    let items = units.into_iter().flat_map(|m| view.program.items_of_kind(m, ItemKind::Dimension));
-    let mut named =
-        items.filter(|i| view.program.dimension_named(i.item.name.name, 0) == Some(dimension));
-    named.next().map_or_else(|| "Number".to_owned(), |i| i.item.name.name.to_string())
-}
-
 /// The settings of a body by path, as text.
 fn settings(
     view: &View<'_>,
@@ -293,7 +178,10 @@ fn amend(view: &View<'_>, item: ItemRef<'_>, out: &mut Vec<Action>) {
     }
     let Some(body) = &item.item.body else { return };
     let mut own = Vec::new();
-    if !settings(view, item, body, "", &mut own) {
+    // A comment between the settings would be lost.
+    let written = view.program.sources.text(item.place(item.item.span));
+    let commented = tokens(written).iter().any(|token| token.kind == Token::Comment);
+    if commented || !settings(view, item, body, "", &mut own) {
         return;
     }
     for other in view.program.items_of_kind(view.module, ItemKind::Scenario) {
@@ -330,96 +218,5 @@ fn amend(view: &View<'_>, item: ItemRef<'_>, out: &mut Vec<Action>) {
             preferred: false,
         });
         return;
-    }
-}
-
-/// An input of a scenario with values that are worth a try.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Choice {
-    /// The path: `precision.weights`.
-    pub path: String,
-    /// What it is, in a word.
-    pub title: String,
-    /// Its value now, as people read it.
-    pub current: String,
-    /// Values to try.
-    pub values: Vec<String>,
-}
-
-/// What is worth a try, from the inputs of a scenario as its report has them.
-#[must_use]
-pub fn choices(view: &View<'_>, item: ItemRef<'_>, inputs: &[(String, String)]) -> Vec<Choice> {
-    let mut out = Vec::new();
-    let current = |path: &str| inputs.iter().find(|(p, _)| p == path).map(|(_, v)| v.clone());
-    for role in ["weights", "activations", "cache"] {
-        let path = format!("precision.{role}");
-        let now = current(&path).unwrap_or_default();
-        let formats = ["bf16", "fp8", "int8", "int4_g128"];
-        let values = formats.iter().filter(|f| **f != now).map(|f| (*f).to_owned()).collect();
-        out.push(Choice { path, title: format!("{role} in"), current: now, values });
-    }
-    for (path, title) in [
-        ("serve.batch", "batch"),
-        ("serve.prompt", "prompt"),
-        ("serve.output", "output"),
-        ("train.batch", "batch"),
-        ("train.seq", "sequence"),
-    ] {
-        let Some(now) = current(path) else { continue };
-        let digits: String = now.chars().filter(char::is_ascii_digit).collect();
-        let Ok(number) = digits.parse::<u64>() else { continue };
-        let values = [number / 2, number * 2, number * 4];
-        let values = values.iter().filter(|v| **v > 0).map(u64::to_string).collect();
-        out.push(Choice { path: path.to_owned(), title: title.to_owned(), current: now, values });
-    }
-    let mut checker = Checker::new(view.program);
-    if let Some(plan) = super::resolve::set_in(&mut checker, item, Name::new("plan")) {
-        for param in plan.item.params.iter().flatten() {
-            let path = format!("plan.{}", param.name.name);
-            let now = current(&path).unwrap_or_default();
-            let values = ["1", "2", "4", "8"].iter().filter(|v| **v != now);
-            let values = values.map(|v| (*v).to_owned()).collect();
-            let title = param.name.name.to_string();
-            out.push(Choice { path, title, current: now, values });
-        }
-    }
-    out
-}
-
-/// The edit that adds a scenario with one setting changed, below the scenario that it amends.
-#[must_use]
-pub fn amended(view: &View<'_>, item: ItemRef<'_>, path: &str, value: &str) -> Edit {
-    let base = item.item.name.name;
-    let word: String =
-        value.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    let last = path.rsplit('.').next().unwrap_or(path);
-    let numeric = word.starts_with(|c: char| c.is_ascii_digit());
-    let role = path.starts_with("precision.") && last != "weights";
-    let suffix = if numeric || role { format!("{last}_{word}") } else { word };
-    let name = free(view, &format!("{base}_{}", suffix.trim_matches('_')));
-    let end = item.place(item.item.span).span.end;
-    let rest = view.text.get(end as usize..).unwrap_or("");
-    let at = end + rest.find('\n').unwrap_or(rest.len()) as u32;
-    let place = Place { file: view.file, span: Span::new(at, at) };
-    Edit { place, text: format!("\n\nscenario {name} = {base} with {{ {path} = {value} }}") }
-}
-
-/// The same as actions, for clients without a picker.
-fn what_if(view: &View<'_>, item: ItemRef<'_>, range: Span, out: &mut Vec<Action>) {
-    let on_name = {
-        let name = item.name_place().span;
-        name.start <= range.start && range.end <= name.end
-    };
-    if item.item.kind != ItemKind::Scenario || !on_name {
-        return;
-    }
-    for (path, value) in [
-        ("precision.weights", "fp8"),
-        ("precision.cache", "fp8"),
-        ("precision.weights", "int4_g128"),
-    ] {
-        let edits = vec![amended(view, item, path, value)];
-        let title = format!("What if `{path} = {value}`?");
-        out.push(Action { title, kind: Kind::Rewrite, edits, mends: None, preferred: false });
     }
 }

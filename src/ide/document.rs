@@ -3,10 +3,11 @@
 //! In: edits in positions of the client's encoding. Out: the text, and its cut into pieces, kept
 //! from one version to the next.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::check::Cut;
-use crate::source::{Origin, SourceFile, Span, unchanged};
+use crate::source::{Origin, SourceFile, Span, line_ends, unchanged};
 
 /// How a client counts columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -83,6 +84,14 @@ pub fn position_of(file: &SourceFile, byte: u32, encoding: Encoding) -> Position
     Position { line: line as u32, column: column as u32 }
 }
 
+/// A text with the line ends of a file: those of its first line.
+#[must_use]
+pub fn with_ends_of(file: &SourceFile, text: &str) -> String {
+    let first = file.text.split_inclusive('\n').next().unwrap_or("");
+    let text = text.replace("\r\n", "\n");
+    if first.ends_with("\r\n") { text.replace('\n', "\r\n") } else { text }
+}
+
 /// A text with its pieces.
 #[derive(Clone)]
 pub struct Text {
@@ -90,6 +99,8 @@ pub struct Text {
     pub file: SourceFile,
     /// Its pieces.
     pub cut: Arc<Cut>,
+    /// The text as the editor has it, where it ends lines otherwise.
+    pub raw: Option<Arc<str>>,
 }
 
 impl Text {
@@ -97,15 +108,27 @@ impl Text {
     #[must_use]
     pub fn new(name: &str, text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let cut = Arc::new(Cut::new(text));
-        Self { file: SourceFile::new(name, text, Origin::User), cut }
+        let file = SourceFile::new(name, text, Origin::User);
+        let raw = (*file.text != *text).then(|| text.into());
+        let cut = Arc::new(Cut::new(&file.text));
+        Self { file, cut, raw }
     }
     /// The next version of it.
     #[must_use]
     pub fn with(&self, text: &str) -> Self {
-        let alike = unchanged(&self.file.text, text);
-        let cut = Arc::new(self.cut.again(&self.file.text, text, alike));
-        Self { file: self.file.edited_beside(text, alike), cut }
+        let clean = line_ends(text);
+        let raw = matches!(clean, Cow::Owned(_)).then(|| text.into());
+        let alike = unchanged(&self.file.text, &clean);
+        let cut = Arc::new(self.cut.again(&self.file.text, &clean, alike));
+        Self { file: self.file.edited_beside(&clean, alike), cut, raw }
+    }
+    /// The text after edits, as the editor has it.
+    #[must_use]
+    pub fn changed(&self, changes: &[Change], encoding: Encoding) -> String {
+        match &self.raw {
+            Some(raw) => changed(&self.file, raw, changes, encoding),
+            None => changed(&self.file, &self.file.text, changes, encoding),
+        }
     }
 }
 
@@ -118,27 +141,28 @@ pub struct Change {
     pub text: String,
 }
 
-/// The text after edits, each made on the result of the one before.
-#[must_use]
-pub fn changed(file: &SourceFile, changes: &[Change], encoding: Encoding) -> String {
+/// The text after edits, each made on the result of the one before. `raw` is the text of the file
+/// with the line ends of the editor.
+fn changed(file: &SourceFile, raw: &str, changes: &[Change], encoding: Encoding) -> String {
     let mut last: Option<String> = None;
     for change in changes {
-        let before = last.take().map(|text| file.edited(&text));
-        let now = before.as_ref().unwrap_or(file);
+        let before = last.take();
+        let cleaned = before.as_ref().map(|text| file.edited(&line_ends(text)));
+        let (now, raw) = (cleaned.as_ref().unwrap_or(file), before.as_deref().unwrap_or(raw));
         last = Some(match change.range {
             None => change.text.strip_prefix('\u{feff}').unwrap_or(&change.text).to_owned(),
             Some((start, end)) => {
                 let (start, end) = (byte_of(now, start, encoding), byte_of(now, end, encoding));
                 let (start, end) = (start.min(end), end.max(start));
                 let mut text = String::with_capacity(now.text.len() + change.text.len());
-                text.push_str(now.slice(Span::new(0, start)));
+                text.push_str(raw.get(..start as usize).unwrap_or(""));
                 text.push_str(&change.text);
-                text.push_str(now.slice(Span::new(end, now.text.len() as u32)));
+                text.push_str(raw.get(end as usize..).unwrap_or(""));
                 text
             }
         });
     }
-    last.unwrap_or_else(|| file.text.to_string())
+    last.unwrap_or_else(|| raw.to_owned())
 }
 
 #[cfg(test)]
@@ -182,6 +206,21 @@ mod tests {
             Change { range: Some((at(0, 3), at(1, 0))), text: " ".into() },
             Change { range: Some((at(0, 4), at(0, 7))), text: "2".into() },
         ];
-        assert_eq!(changed(&file, &edits, Encoding::Utf16), "one 2\n");
+        assert_eq!(changed(&file, &file.text, &edits, Encoding::Utf16), "one 2\n");
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line_and_stays_in_the_text_of_the_editor() {
+        let text = Text::new("a", "one\rtwo\r\nx\n");
+        assert_eq!(&*text.file.text, "one\ntwo\r\nx\n");
+        let at = |line, column| Position { line, column };
+        let edits = [
+            Change { range: Some((at(1, 3), at(1, 3))), text: "!".into() },
+            Change { range: Some((at(2, 0), at(2, 1))), text: String::new() },
+            Change { range: Some((at(1, 0), at(1, 4))), text: String::new() },
+        ];
+        let after = text.changed(&edits, Encoding::Utf16);
+        assert_eq!(after, "one\r\r\n\n");
+        assert_eq!(&*text.with(&after).file.text, "one\n\r\n\n");
     }
 }

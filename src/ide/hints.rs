@@ -3,16 +3,19 @@
 //! In: a view, a range, and scenarios that are evaluated only where a hint needs them. Out:
 //! [`Hint`]s: shapes, sizes, shards, collectives, margins of expectations.
 
+use std::ops::Range;
 use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
 
 use super::evaluated::{bytes, each_stmt, local, shape, tensor_at};
 use super::facts::{CollectiveFact, Facts};
-use super::resolve::View;
-use crate::check::{ItemRef, each_expr, show_number};
+use super::resolve::{View, set_in};
+use crate::check::{Checker, ItemRef, Value, each_expr, show_number};
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::quantity::figure::Figure;
-use crate::source::Span;
+use crate::source::{Place, Span};
 use crate::syntax::ast::{Body, ExprKind, Item, ItemKind, Stmt, StmtKind};
 
 /// Which hints are wanted.
@@ -76,9 +79,21 @@ pub fn hints(
         }
     }
     if wanted.collectives {
-        let known = scenarios.iter().filter_map(|name| evaluate(*name));
-        let scenario = { known }.find(|facts| !facts.collectives.is_empty());
-        scenario.into_iter().for_each(|facts| collective_hints(view, &facts, &mut out));
+        let rules = rules(view, first..last);
+        let mut done = FxHashSet::default();
+        let mut lines = FxHashSet::default();
+        for name in scenarios {
+            // Another scenario has something to add where its plan has a rule that nothing followed
+            // from yet, unless one that runs alike was looked at.
+            let runs = runs(view, *name);
+            let open = |(plan, line): &(Place, u32)| runs.1 == Some(*plan) && !lines.contains(line);
+            if (!lines.is_empty() && !rules.iter().any(open)) || !done.insert(runs) {
+                continue;
+            }
+            if let Some(facts) = evaluate(*name) {
+                collective_hints(view, &facts, &mut lines, &mut out);
+            }
+        }
     }
     let expecting = scenarios.iter().filter(|name| expecting.contains(name));
     let expecting: Vec<Arc<Facts>> = expecting.filter_map(|name| evaluate(*name)).collect();
@@ -163,8 +178,50 @@ fn line_end(view: &View<'_>, byte: u32) -> u32 {
     byte + line.trim_end().len() as u32
 }
 
-/// Collectives at the lines of the model and of the plan that cause them, phases together.
-fn collective_hints(view: &View<'_>, scenario: &Facts, out: &mut Vec<Hint>) {
+/// What decides where a scenario has collectives: its model and its plan by their places, whether it
+/// trains, and which axes of the mesh are more than one device.
+type Runs = (Option<Place>, Option<Place>, bool, Vec<bool>);
+
+/// The rules of the plans among some pieces that collectives may follow from: each plan by its place
+/// with the end of the rule's line.
+fn rules(view: &View<'_>, pieces: Range<usize>) -> Vec<(Place, u32)> {
+    let mut out = Vec::new();
+    for item in pieces.flat_map(|piece| view.program.items_of_piece(view.module, piece)) {
+        let body = item.item.body.iter().filter(|_| item.item.kind == ItemKind::Plan);
+        each_stmt(body.flat_map(|body| &body.stmts), &mut |stmt| {
+            if matches!(stmt.kind, StmtKind::Shard { .. } | StmtKind::Zero { .. }) {
+                let line = line_end(view, item.place(stmt.span).span.start);
+                out.push((item.name_place(), line));
+            }
+        });
+    }
+    out
+}
+
+fn runs(view: &View<'_>, name: Name) -> Runs {
+    let mut checker = Checker::new(view.program);
+    let Some(item) = view.program.item(view.module, name) else { return Runs::default() };
+    let mut set = |name| set_in(&mut checker, item, Name::new(name));
+    let (model, plan) = (set("model"), set("plan"));
+    let Value::Object(object) = checker.object_item(item) else { return Runs::default() };
+    let trains = matches!(checker.field_path(&object, &["train", "batch"]), Some(Value::Num(_)));
+    let params = plan.into_iter().flat_map(|plan| plan.item.params.iter().flatten());
+    let several = params.map(|param| {
+        let value = checker.field_path(&object, &["plan", param.name.name.text()]);
+        matches!(value, Some(Value::Num(id)) if checker.graph.value(id) > 1.0)
+    });
+    let several = several.collect();
+    (model.map(|item| item.name_place()), plan.map(|item| item.name_place()), trains, several)
+}
+
+/// Collectives at the lines of the model and of the plan that cause them, phases together; `seen`
+/// are lines that have theirs.
+fn collective_hints(
+    view: &View<'_>,
+    scenario: &Facts,
+    seen: &mut FxHashSet<u32>,
+    out: &mut Vec<Hint>,
+) {
     let mut lines: Vec<(u32, Vec<&CollectiveFact>)> = Vec::new();
     for collective in &scenario.collectives {
         for place in [collective.model, collective.plan] {
@@ -172,12 +229,16 @@ fn collective_hints(view: &View<'_>, scenario: &Facts, out: &mut Vec<Hint>) {
                 continue;
             }
             let at = line_end(view, place.span.start);
+            if seen.contains(&at) {
+                continue;
+            }
             match lines.iter_mut().find(|(line, _)| *line == at) {
                 Some((_, all)) => all.push(collective),
                 None => lines.push((at, vec![collective])),
             }
         }
     }
+    seen.extend(lines.iter().map(|(at, _)| *at));
     for (at, all) in lines {
         // One phase is enough on the line; the others stand in what is shown on request.
         let phase = all.iter().map(|c| c.phase.as_str()).find(|p| *p == "decode.mid");
@@ -268,5 +329,5 @@ fn margin(figure: &Figure, bound: &Figure) -> String {
     }
     let share = (figure - bound) / bound.abs() * 100.0;
     let word = if share < 0.0 { "below" } else { "above" };
-    format!(", {:.0} % {word}", share.abs())
+    format!(", {:.0}% {word}", share.abs())
 }

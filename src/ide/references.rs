@@ -414,7 +414,7 @@ fn checked(view: &View<'_>, edits: &[Edit]) -> Result<(), String> {
         let alike = unchanged(&file.text, &text);
         let cut = Arc::new(module.cut().again(&file.text, &text, alike));
         let file = SourceFile::new(&file.name, &text, Origin::User);
-        texts.put(Text { file, cut });
+        texts.put(Text { file, cut, raw: None });
     }
     let root = &program.sources.file(program.module(view.module).file).name;
     let Some((after, module)) = texts.program(root) else { return Ok(()) };

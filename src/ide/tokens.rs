@@ -130,7 +130,7 @@ fn piece(names: &mut Names<'_, '_>, index: usize, start: u32, text: &str, out: &
     }
 }
 
-fn is_keyword(word: &str) -> bool {
+pub(super) fn is_keyword(word: &str) -> bool {
     WORDS.contains(&word) || ItemKind::from_keyword(word).is_some()
 }
 

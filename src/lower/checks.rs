@@ -207,7 +207,10 @@ impl<'p> Checker<'p> {
                 if self.pads(model, divisor.axis, built) {
                     self.report_padding(model, divisor.axis, plan, divisor.rule, s, n, size_place);
                 } else {
-                    self.report_divisor(axis, plan, divisor.rule, (s, n), size_place, machine);
+                    let others = self.cut_alike(built, plan, laid, divisor.rule);
+                    let most = self.graph.value(machine.devices);
+                    let wanted = (others.as_slice(), most);
+                    self.report_divisor(axis, plan, divisor.rule, (s, n), size_place, wanted);
                 }
                 continue;
             }
@@ -292,6 +295,30 @@ impl<'p> Checker<'p> {
         );
     }
 
+    /// The sizes of all axes that the mesh axes of a rule cut evenly, alone.
+    fn cut_alike(
+        &mut self,
+        built: &BuiltModel<'p>,
+        plan: &Plan,
+        laid: &Laid,
+        rule_index: usize,
+    ) -> Vec<u64> {
+        let Some(rule) = plan.rules.get(rule_index) else { return Vec::new() };
+        let mut sizes = Vec::new();
+        for divisor in &laid.divisors {
+            let alike = plan.rules.get(divisor.rule).is_some_and(|r| r.over == rule.over);
+            let axis = &built.model.axes[divisor.axis];
+            if let AxisSize::Fixed(size) | AxisSize::Composite(size) = axis.size
+                && alike
+                && !axis.repeats
+                && !self.pads(&built.model, divisor.axis, built)
+            {
+                sizes.push(self.graph.value(size) as u64);
+            }
+        }
+        sizes
+    }
+
     fn report_divisor(
         &mut self,
         axis: &crate::ir::Axis,
@@ -299,12 +326,11 @@ impl<'p> Checker<'p> {
         rule_index: usize,
         (s, n): (f64, f64),
         size_place: Place,
-        machine: &Machine<'p>,
+        (others, most): (&[u64], f64),
     ) {
         let Some(rule) = plan.rules.get(rule_index) else { return };
         let mesh = mesh_names(plan, rule_index);
         let all = divisors(s as u64);
-        let most = self.graph.value(machine.devices);
         let work: Vec<u64> = all.iter().copied().filter(|d| *d <= 4096).collect();
         let shown: Vec<String> = work.iter().map(u64::to_string).collect();
         let experts = axis.sparse.is_some();
@@ -322,12 +348,12 @@ impl<'p> Checker<'p> {
         )
         .and(size_place, format!("`{}` is {}", axis.name, show_number(s)))
         .note(format!("values that work for {mesh}: {}", shown.join(" ")));
-        // The edit: the nearest value that works and fits the machine.
+        // The edit: the nearest value that works for every axis and fits the machine.
         if let [only] = &*rule.over {
             let size = plan.mesh[*only].size;
             let near = work
                 .iter()
-                .filter(|d| **d as f64 <= most)
+                .filter(|d| **d as f64 <= most && others.iter().all(|s| s % **d == 0))
                 .min_by_key(|d| (d.abs_diff(n as u64), u64::MAX - **d));
             if let (Some(near), Some(at)) = (near, self.literal_place(size)) {
                 diagnostic = diagnostic.and(at, format!("{mesh} is {}", show_number(n))).fix(

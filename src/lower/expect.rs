@@ -8,6 +8,7 @@ use super::scenario::Lowered;
 use crate::check::{BuiltModel, Checker, Env, Object, Scope, Value, show_number};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::expr::{ExprId, Op};
+use crate::quantity::figure::{human_unit, unit_of};
 use crate::quantity::format::{HumanUnit, human};
 use crate::source::Place;
 use crate::syntax::ast::{BinaryOp, Clauses, Expr, ExprKind, StmtKind};
@@ -91,12 +92,15 @@ impl<'p> Checker<'p> {
         {
             let (x, y) = (self.eval(a, env), self.eval(b, env));
             if let (Value::Num(x), Value::Num(y)) = (&x, &y) {
-                let left = self.program.sources.text(env.site().place(a.span)).to_owned();
-                diagnostic = diagnostic.note(format!(
-                    "`{left}` is {}, and the bound is {}",
-                    self.show_quantity(*x),
-                    self.show_quantity(*y)
-                ));
+                let text = |e: &Expr| self.program.sources.text(env.site().place(e.span));
+                let dimension = self.graph.dimension(*x);
+                let units = [text(a), text(b)].map(|path| unit_of(path, dimension));
+                // A share is compared with a share.
+                let unit = units.into_iter().find(|unit| *unit == HumanUnit::Percent);
+                let unit = unit.unwrap_or(human_unit(dimension));
+                let show = |id: ExprId| human(self.graph.value(id), unit);
+                let note = format!("`{}` is {}, and the bound is {}", text(a), show(*x), show(*y));
+                diagnostic = diagnostic.note(note);
             }
         }
         diagnostic

@@ -7,7 +7,8 @@ use crate::evaluation::{Change, Evaluated, Evaluation};
 use crate::expr::{ExprId, Graph, Op};
 use crate::lower::{CollectiveUse, Leaf, Lowered};
 use crate::name::Name;
-use crate::quantity::figure::Figure;
+use crate::quantity::figure::{Figure, unit_of};
+use crate::quantity::format::HumanUnit;
 use crate::source::Sources;
 
 /// The report of everything that was evaluated.
@@ -139,7 +140,9 @@ fn sides(graph: &Graph, text: &str, holds: ExprId) -> (Option<Figure>, Option<Fi
     // `a > b` is `b < a` in the graph.
     let (left, right) = if text.contains('>') { (*b, *a) } else { (*a, *b) };
     let name = |id| graph.origin_of(id).map_or("", |o| o.name.text());
-    let path = if name(left).contains('.') { name(left) } else { name(right) };
+    let is_share = |id| unit_of(name(id), graph.dimension(id)) == HumanUnit::Percent;
+    let named = name(left).contains('.') || is_share(left);
+    let path = if named { name(left) } else { name(right) };
     let figure = |id| Some(Figure::number(path, graph.value(id), graph.dimension(id)));
     (figure(left), figure(right))
 }

@@ -2,10 +2,12 @@
 //!
 //! In: texts, from disk, from memory or embedded. Out: [`FileId`]s, [`Place`]s, lines and columns.
 
+mod line_ends;
 mod unchanged;
 
 use std::sync::Arc;
 
+pub use line_ends::line_ends;
 pub use unchanged::unchanged;
 
 /// A half-open range of bytes in one text.
@@ -123,7 +125,7 @@ impl SourceFile {
     /// A source text.
     #[must_use]
     pub fn new(name: &str, text: &str, origin: Origin) -> Self {
-        Self::of(name.into(), Shared::Counted(text.into()), origin)
+        Self::of(name.into(), Shared::Counted(line_ends(text).into()), origin)
     }
     /// The same file with another text. Lines that are known are not looked for again where the text
     /// is the same.

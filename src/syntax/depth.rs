@@ -49,6 +49,8 @@ impl Scan<'_> {
                     self.joins = false;
                     self.skip_number();
                 }
+                // No operator: the parser says so.
+                0x80.. => {}
                 _ => self.chain(),
             }
             if self.open.len() > MAX_DEPTH || self.levels > MAX_LEVELS {

@@ -15,7 +15,7 @@ use super::lower::{Lower, clean_doc};
 pub use super::pieces::{Piece, after_comments, split};
 use super::recover;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::source::{FileId, Place, Span};
+use crate::source::{FileId, Place, Span, line_ends};
 
 /// What a piece holds.
 #[derive(Clone, Debug, Default)]
@@ -39,13 +39,14 @@ pub struct ParsedFile {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The text of a file, without a byte-order mark.
+/// The text of a file, without a byte-order mark, with line ends as [`line_ends`] makes them.
 ///
 /// # Errors
 /// The offset of the first byte that is not UTF-8.
 pub fn decode(bytes: &[u8]) -> Result<String, usize> {
     let text = std::str::from_utf8(bytes).map_err(|e| e.valid_up_to())?;
-    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    Ok(line_ends(text).into_owned())
 }
 
 /// Parses a whole file.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use mesa::diagnostic::Edit;
-use mesa::ide::View;
 use mesa::ide::actions::{self as ide, Kind};
+use mesa::ide::{View, what_if};
 use serde_json::{Map, Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
@@ -23,9 +23,11 @@ fn workspace_edit(
     let mut changes: Map<String, Value> = Map::new();
     let mut named: Vec<(String, String)> = Vec::new();
     for edit in edits {
-        let name = writer.sources.file(edit.place.file).name.to_string();
+        let file = writer.sources.file(edit.place.file);
+        let name = file.name.to_string();
         let uri = writer.uri(&name);
-        let one = json!({ "range": writer.range_of(edit.place), "newText": edit.text });
+        let text = mesa::ide::document::with_ends_of(file, &edit.text);
+        let one = json!({ "range": writer.range_of(edit.place), "newText": text });
         if let Value::Array(list) = changes.entry(uri.clone()).or_insert_with(|| json!([])) {
             list.push(one);
         }
@@ -128,7 +130,11 @@ pub(super) fn execute(session: &mut Session, params: &Value) -> Result<Value> {
     let Some(item) = mesa::ide::facts::scenario(program, module, scenario) else {
         return Err(refused(mesa::ide::facts::no_scenario(program, module, scenario)));
     };
-    let edit = ide::amended(&View::new(program, module), item, path, value);
+    let view = View::new(program, module);
+    let edit = what_if::amended(&view, item, path, value);
+    if let Some(why) = what_if::refusal(&view, &edit) {
+        return Err(refused(why));
+    }
     let writer = Writer { sources: &program.sources, encoding, uris: &uris };
     let edit = workspace_edit(&writer, &[edit], &versions, versioned);
     let label = format!("what if {path} = {value}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesa::ide::evaluated as ide;
 use mesa::ide::facts::{Facts, explain as derive, no_scenario, scenario};
-use mesa::ide::{Target, View, actions, hints as shown_hints, hover as names};
+use mesa::ide::{Target, View, hints as shown_hints, hover as names, what_if};
 use mesa::name::Name;
 use mesa::quantity::figure::Figure;
 use mesa::reading::explain::Derivation;
@@ -309,8 +309,8 @@ pub(super) fn choices(session: &mut Session, params: &Value) -> Answer {
             let Some(item) = scenario(scenarios.program, scenarios.module, &name) else {
                 return Ok(Value::Null);
             };
-            let inputs = facts.report().map_or_else(Vec::new, inputs);
-            let all = actions::choices(&view, item, &inputs).into_iter().map(|c| {
+            let inputs = facts.report().map_or_else(|| what_if::written(&view, item), inputs);
+            let all = what_if::choices(&view, item, &inputs).into_iter().map(|c| {
             json!({ "path": c.path, "title": c.title, "current": c.current, "values": c.values })
         });
             Ok(all.collect())

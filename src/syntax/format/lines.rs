@@ -49,23 +49,39 @@ impl Line<'_> {
 
 /// The lines of `text`.
 pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
-    let tokens = tokens(text);
-    let mut layout = Layout {
-        text,
-        lines: Vec::with_capacity(text.len() / 24),
-        open: vec![Open::default()],
-        before: None,
-        blanks: 0,
-        comments: Vec::new(),
-        last_code: None,
-    };
-    for line in tokens.split_inclusive(|t| t.kind == Kind::Line) {
-        layout.line(line);
-    }
+    let mut layout = Layout::of(text, &tokens(text));
     layout.place_comments(0);
     let mut lines = layout.lines;
     separate_items(&mut lines);
     lines
+}
+
+/// How far a line that follows `before` is indented; `None` where nothing is known of it.
+pub(super) fn indentation(before: &str, line: &str) -> Option<usize> {
+    let text = [before, line].concat();
+    let all = tokens(&text);
+    let (first, rest) = all.split_at(all.partition_point(|t| t.start < before.len()));
+    let layout = Layout::of(&text, first);
+    let end = rest.iter().position(|t| matches!(t.kind, Kind::Line | Kind::Comment));
+    let code = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    let open = layout.top();
+    let starts = code.first().map(|t| (t.kind, t.text(&text)));
+    if matches!(starts, Some((_, ")" | "]" | "}"))) {
+        return Some(open.outer);
+    }
+    let item = layout.open.len() == 1 && matches!(starts, Some((_, "dtype")));
+    let on = layout.wants_more() || layout.is_clause(code) && !item;
+    if layout.open.len() > 1 {
+        let on = on || !code.is_empty() && layout.goes_on(code);
+        return Some(open.inner + if on { 2 } else { 0 });
+    }
+    let operator = matches!(starts, Some((Kind::Symbol, _)));
+    if on || operator && layout.before.is_some() {
+        return Some(2);
+    }
+    // After `because …` both another clause and an item may come.
+    let last = layout.last_code.and_then(|at| layout.lines.get(at));
+    last.is_none_or(|line| line.starts_item).then_some(0)
 }
 
 /// An open bracket, or the file, with the statement being read in it.
@@ -110,6 +126,33 @@ struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
+    fn of(text: &'a str, tokens: &[Token]) -> Self {
+        let mut layout = Self {
+            text,
+            lines: Vec::with_capacity(text.len() / 24),
+            open: vec![Open::default()],
+            before: None,
+            blanks: 0,
+            comments: Vec::new(),
+            last_code: None,
+        };
+        for line in tokens.split_inclusive(|t| t.kind == Kind::Line) {
+            layout.line(line);
+        }
+        layout
+    }
+
+    /// Whether what stands before ends in the middle of something.
+    fn wants_more(&self) -> bool {
+        let Some(before) = self.before else { return false };
+        match before.kind {
+            Kind::Symbol if before.text == "," => self.top().statements() && self.top().commas,
+            Kind::Symbol => !matches!(before.text, "(" | "[" | "{" | ")" | "]" | "}" | "?"),
+            Kind::Word => joins(before.text),
+            _ => false,
+        }
+    }
+
     fn line(&mut self, tokens: &[Token]) {
         let (code, comment) = self.cut(tokens);
         let Some(first) = code.first() else {

@@ -4,7 +4,7 @@
 //! author decides where lines break, the formatter everything else: indentation by two, blanks
 //! round operators, `=` and trailing clauses and comments aligned in runs of lines, at most one
 //! empty line, a comma after the last element of a list that has lines of its own. Comments are
-//! kept as they are. It works on tokens, so what it cannot name it cannot lose.
+//! kept as they are, and so are line ends of `\r\n`. It works on tokens, so what it cannot name it cannot lose.
 
 mod align;
 mod lines;
@@ -27,8 +27,21 @@ pub fn format(text: &str, file: FileId) -> Result<String, Vec<Diagnostic>> {
     Ok(layout(text))
 }
 
-/// Lays out a text that is known to have no syntax errors.
-fn layout(text: &str) -> String {
+/// Lays out a text that is known to have no syntax errors. It keeps the line ends of its first line.
+pub(crate) fn layout(text: &str) -> String {
+    let out = laid_out(text);
+    if text.split_inclusive('\n').next().is_some_and(|line| line.ends_with("\r\n")) {
+        return out.replace('\n', "\r\n");
+    }
+    out
+}
+
+/// How far a line that follows `before` is indented; `None` where the author decides.
+pub(crate) fn indentation(before: &str, line: &str) -> Option<usize> {
+    lines::indentation(before, line)
+}
+
+fn laid_out(text: &str) -> String {
     let mut lines = lines::lines(text);
     align::align(&mut lines);
     let mut out = String::with_capacity(text.len() + text.len() / 8);
