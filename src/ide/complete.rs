@@ -336,10 +336,8 @@ impl<'p> Offer<'p> {
             }
             "level" | "memory" | "compute" | "chip" if self.section_or_level() => {}
             "weight" | "input" if c.last() == "]" => self.continued(0),
-            "repeat" if !c.has("in") => match c.statement.len() {
-                2 => self.words(&["in"], "then how many", 0),
-                _ => {}
-            },
+            "repeat" if c.statement.len() == 2 => self.words(&["in"], "then how many", 0),
+            "repeat" if !c.has("in") => {}
             "repeat" if c.last() != "in" => self.words(&["carry", "from"], "", 0),
             _ => return false,
         }

@@ -37,7 +37,7 @@ pub fn definition(view: &View<'_>, byte: u32) -> Option<(Span, Vec<Place>)> {
     if let Target::Axis(name) = target {
         places = super::reach::axis_places(view, name);
     }
-    (!places.is_empty()).then(|| (found.place.span, places))
+    (!places.is_empty()).then_some((found.place.span, places))
 }
 
 /// The file that the text of a `use` at a byte reads.

@@ -10,6 +10,9 @@ use crate::syntax::ast::ItemKind;
 const JOINED: [&str; 8] =
     ["TB/s", "GB/s", "MB/s", "TFLOP/s", "PFLOP/s", "GFLOP/s", "USD/h", "tok/s"];
 
+/// What is done with a unit: its name, what it measures, its documentation.
+type EachUnit<'a, 'p> = dyn FnMut(&mut Offer<'p>, Name, Option<Dimension>, Option<String>) + 'a;
+
 impl<'p> Offer<'p> {
     /// Units after a number, those that measure what is wanted first; with them what else may
     /// follow.
@@ -59,10 +62,7 @@ impl<'p> Offer<'p> {
         });
     }
 
-    fn each_unit(
-        &mut self,
-        each: &mut dyn FnMut(&mut Self, Name, Option<Dimension>, Option<String>),
-    ) {
+    fn each_unit(&mut self, each: &mut EachUnit<'_, 'p>) {
         let program = self.view.program;
         let mut modules: Vec<ModuleId> = program.std_module("units").into_iter().collect();
         modules.extend(program.modules().filter(|(_, m)| m.std_path.is_none()).map(|(id, _)| id));

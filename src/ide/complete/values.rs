@@ -152,10 +152,10 @@ impl<'p> Offer<'p> {
                 return self.numbers(1);
             }
         }
-        if self.context.kind == Some(ItemKind::Op) {
-            if let Some(words) = crate::check::op_words(self.context.first()) {
-                return self.words(words, "", 0);
-            }
+        if self.context.kind == Some(ItemKind::Op)
+            && let Some(words) = crate::check::op_words(self.context.first())
+        {
+            return self.words(words, "", 0);
         }
         if self.context.open.is_empty() {
             let of = match kind {
