@@ -208,8 +208,7 @@ impl<'p> Checker<'p> {
                     self.report_padding(model, divisor.axis, plan, divisor.rule, s, n, size_place);
                 } else {
                     let others = self.cut_alike(built, plan, laid, divisor.rule);
-                    let most = self.graph.value(machine.devices);
-                    let wanted = (others.as_slice(), most);
+                    let wanted = (others.as_slice(), self.graph.value(machine.devices));
                     self.report_divisor(axis, plan, divisor.rule, (s, n), size_place, wanted);
                 }
                 continue;
@@ -295,21 +294,19 @@ impl<'p> Checker<'p> {
         );
     }
 
-    /// The sizes of all axes that the mesh axes of a rule cut evenly, alone.
+    /// The sizes of all axes that the mesh axes of a rule cut evenly.
     fn cut_alike(
         &mut self,
         built: &BuiltModel<'p>,
         plan: &Plan,
         laid: &Laid,
-        rule_index: usize,
+        rule: usize,
     ) -> Vec<u64> {
-        let Some(rule) = plan.rules.get(rule_index) else { return Vec::new() };
+        let over = |rule: usize| plan.rules.get(rule).map(|rule| &rule.over);
         let mut sizes = Vec::new();
-        for divisor in &laid.divisors {
-            let alike = plan.rules.get(divisor.rule).is_some_and(|r| r.over == rule.over);
+        for divisor in laid.divisors.iter().filter(|d| over(d.rule) == over(rule)) {
             let axis = &built.model.axes[divisor.axis];
             if let AxisSize::Fixed(size) | AxisSize::Composite(size) = axis.size
-                && alike
                 && !axis.repeats
                 && !self.pads(&built.model, divisor.axis, built)
             {
@@ -330,8 +327,7 @@ impl<'p> Checker<'p> {
     ) {
         let Some(rule) = plan.rules.get(rule_index) else { return };
         let mesh = mesh_names(plan, rule_index);
-        let all = divisors(s as u64);
-        let work: Vec<u64> = all.iter().copied().filter(|d| *d <= 4096).collect();
+        let work: Vec<u64> = divisors(s as u64).into_iter().filter(|d| *d <= 4096).collect();
         let shown: Vec<String> = work.iter().map(u64::to_string).collect();
         let experts = axis.sparse.is_some();
         let code = if experts { codes::EXPERTS_DO_NOT_DIVIDE } else { codes::DOES_NOT_DIVIDE };
