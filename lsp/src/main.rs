@@ -15,8 +15,10 @@ mod aside;
 mod capabilities;
 mod client;
 mod convert;
+mod copies;
 mod pipe;
 mod session;
+mod uris;
 mod worker;
 
 use std::io::{self, Write as _};

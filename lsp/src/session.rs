@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::capabilities::Peer;
 use crate::client::Outbox;
-use crate::convert::name_of;
+use crate::uris::{Uris, name_of};
 
 /// What a user may set.
 #[derive(Clone, Debug)]
@@ -52,8 +52,7 @@ pub(crate) struct Session {
     pub(crate) outbox: Outbox,
     /// Folders of the workspace, as paths.
     pub(crate) folders: Vec<String>,
-    /// The URIs of documents as the client spells them.
-    pub(crate) uris: HashMap<String, String>,
+    pub(crate) uris: Uris,
     /// Semantic tokens as they were sent last, by document: for answers that say what changed.
     pub(crate) tokens: HashMap<String, (u64, Vec<u32>)>,
     pub(crate) sent: u64,
@@ -67,7 +66,7 @@ impl Session {
             settings: Settings::default(),
             outbox,
             folders: Vec::new(),
-            uris: HashMap::new(),
+            uris: Uris::default(),
             tokens: HashMap::new(),
             sent: 0,
         }
@@ -88,5 +87,5 @@ impl Session {
 pub(crate) struct Copy {
     pub(crate) peer: Peer,
     pub(crate) settings: Settings,
-    pub(crate) uris: HashMap<String, String>,
+    pub(crate) uris: Uris,
 }

@@ -18,12 +18,14 @@ local report = { buf = nil, uri = nil, scenario = nil, asked = 0 }
 
 --- What `vim.lsp` is to start.
 function M.config()
+  -- Files of the library are shown here, not copied to disk.
+  local shown = vim.tbl_extend('keep', options.settings, { documents = { 'mesa-std' } })
   return {
     name = 'mesa',
     cmd = options.cmd,
     filetypes = { 'mesa' },
     root_markers = { '.git' },
-    init_options = options.settings,
+    init_options = shown,
     on_attach = hints,
     settings = { mesa = options.settings },
     handlers = {
