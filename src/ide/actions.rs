@@ -42,11 +42,13 @@ pub fn actions(view: &View<'_>, range: Span, found: &[Diagnostic]) -> Vec<Action
     if view.program.sources.file(view.file).origin != Origin::User {
         return out;
     }
+    // Fixes of what stands anywhere in the line: not every editor leads to the exact place.
+    let lines = lines(view.text, range);
     for (index, finding) in found.iter().enumerate() {
         let here = finding.labels.iter().any(|l| {
             l.place.file == view.file
-                && l.place.span.start <= range.end
-                && range.start <= l.place.span.end
+                && l.place.span.start <= lines.end
+                && lines.start <= l.place.span.end
         });
         if here {
             fixes(view, index, finding, &mut out);
@@ -68,6 +70,14 @@ pub fn actions(view: &View<'_>, range: Span, found: &[Diagnostic]) -> Vec<Action
         }
     }
     different
+}
+
+/// The lines that a range of bytes is in, without the end of the last.
+pub(super) fn lines(text: &str, range: Span) -> Span {
+    let start = text.get(..range.start as usize).and_then(|before| before.rfind('\n'));
+    let rest = text.get(range.end as usize..).unwrap_or("");
+    let end = range.end + rest.find('\n').unwrap_or(rest.len()) as u32;
+    Span::new(start.map_or(0, |at| at as u32 + 1), end)
 }
 
 fn fixes(view: &View<'_>, index: usize, finding: &Diagnostic, out: &mut Vec<Action>) {

@@ -191,16 +191,23 @@ function layers(report: Report, scenario: string): string {
   const names = ['prefill', 'decode.mid', 'forward', 'backward'].filter(name =>
     Object.values(tree).some(layer => at(layer, `${name}.time`) !== undefined),
   );
+  // Collectives that are not hidden come on top of the time of the kernels.
+  const columns = names.flatMap(name => {
+    const exposed = `${name}.communication.exposed`;
+    const has = Object.values(tree).some(layer => at(layer, exposed) !== undefined);
+    const time = [`${name}.time`, name] as const;
+    return has ? [time, [exposed, '+ communication'] as const] : [time];
+  });
   const rows = Object.entries(tree).map(([layer, group]) => {
-    const cells = names.map(name =>
-      cell(scenario, `layers.${layer}.${name}.time`, at(group, `${name}.time`)),
+    const cells = columns.map(([path]) =>
+      cell(scenario, `layers.${layer}.${path}`, at(group, path)),
     );
     return `<tr><th>${escape(layer)}</th>${cells.join('')}</tr>`;
   });
   if (names.length === 0 || rows.length === 0) {
     return '';
   }
-  const head = names.map(name => `<th>${escape(name)}</th>`).join('');
+  const head = columns.map(([, title]) => `<th>${escape(title)}</th>`).join('');
   return `<details open><summary>Time by layer</summary><table class="wide"><tr><th></th>${head}</tr>${rows.join('')}</table></details>`;
 }
 
