@@ -16,6 +16,7 @@ mod capabilities;
 mod client;
 mod convert;
 mod copies;
+mod late;
 mod pipe;
 mod session;
 mod uris;

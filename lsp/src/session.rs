@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::capabilities::Peer;
 use crate::client::Outbox;
+use crate::late::Late;
 use crate::uris::{Uris, name_of};
 
 /// What a user may set.
@@ -53,6 +54,8 @@ pub(crate) struct Session {
     /// Folders of the workspace, as paths.
     pub(crate) folders: Vec<String>,
     pub(crate) uris: Uris,
+    /// Edits that may have been overtaken.
+    pub(crate) late: Late,
     /// Semantic tokens as they were sent last, by document: for answers that say what changed.
     pub(crate) tokens: HashMap<String, (u64, Vec<u32>)>,
     pub(crate) sent: u64,
@@ -67,6 +70,7 @@ impl Session {
             outbox,
             folders: Vec::new(),
             uris: Uris::default(),
+            late: Late::default(),
             tokens: HashMap::new(),
             sent: 0,
         }

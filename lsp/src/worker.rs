@@ -292,6 +292,7 @@ impl Worker {
         let text = params.pointer("/textDocument/text").and_then(Value::as_str).unwrap_or("");
         let uri = params.pointer("/textDocument/uri").and_then(Value::as_str).unwrap_or("");
         self.session.uris.insert(name.clone(), uri);
+        self.session.late.forget(&name);
         self.session.workspace.open(&name, version(params), text);
     }
 
@@ -311,13 +312,18 @@ impl Worker {
             .collect();
         let encoding = self.session.peer.encoding;
         let workspace = &mut self.session.workspace;
-        let Some(text) = workspace.text(&name) else { return };
-        let text = text.changed(&changes, encoding);
-        workspace.change(&name, version(params), &text);
+        let (Some(text), Some(document)) = (workspace.text(&name), workspace.document(&name))
+        else {
+            return;
+        };
+        let edit = (version(params), changes);
+        let (text, version) = self.session.late.edit((text, document.version), edit, encoding);
+        workspace.change(&name, version, &text);
     }
 
     fn closed(&mut self, params: &Value) {
         let Some(name) = self.session.name(params) else { return };
+        self.session.late.forget(&name);
         self.session.workspace.close(&name);
         let _ = self.aside.send(Question::Closed(name.clone()));
         self.session.tokens.remove(&name);
