@@ -32,6 +32,8 @@ pub(crate) fn page(code: Code) -> Option<String> {
 
 /// The name of the file of the library that a file is a copy of.
 pub(crate) fn original(path: &Path) -> Option<String> {
+    // Most files are none.
+    path.to_str()?.contains(env!("CARGO_PKG_VERSION")).then_some(())?;
     let folder = folder()?;
     let below = path.strip_prefix(&folder.path).ok();
     let below = below.or_else(|| path.strip_prefix(folder.real()?).ok())?;

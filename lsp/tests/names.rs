@@ -163,6 +163,16 @@ fn clients_that_show_files_only_get_files_of_the_library_that_cannot_be_written(
 }
 
 #[test]
+fn the_page_of_a_code_is_a_file_for_clients_that_show_files_only() {
+    let mut client = Client::with(json!({}), json!({ "documents": [] }));
+    client.open(URI, "const a = b\n");
+    let found = client.findings(URI);
+    let page = file_at(&found[0]["codeDescription"]["href"]);
+    assert!(page.ends_with("help/E0201.md"), "{found:?}");
+    assert!(std::fs::read_to_string(page).unwrap().starts_with("# E0201"));
+}
+
+#[test]
 fn a_copy_of_the_library_that_someone_changed_is_made_again() {
     let below = concat!("mesa/", env!("CARGO_PKG_VERSION"), "/std/models/llama.mesa");
     let path = common::caches().join(below);
