@@ -274,7 +274,7 @@ fn helix_shows_mistakes_hovers_completions_the_library_and_figures_in_the_text()
 
     // A fix from a list; figures stand in the text when it is mended.
     helix.types("7G a");
-    helix.shows(&["Write 8"]);
+    helix.shows(&["Write 8 in line 13"]);
     helix.presses("Enter");
     helix.shows(&["Tp(tp: 8)", "points above", "64 × all-reduce"]);
 
