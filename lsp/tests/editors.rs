@@ -191,6 +191,8 @@ fn neovim_shows_mistakes_hovers_completions_the_library_and_a_live_report() {
     // From 0.10 on.
     if seen.parts.contains_key("hints") {
         seen.shows("hints", &["64 × all-reduce", "89.2%, 79.2 points above"]);
+        seen.shows("hover in the library", &["model Llama3_8B = Llama("]);
+        assert_eq!(seen.parts["servers"], "1");
     }
     seen.shows("report", &["chat  Llama3_8B on DGX_H100, plan Tp(tp: 8)", "ttft", "Phases"]);
     seen.shows("screen with the report", &["scenario chat {", "Latency and throughput"]);
