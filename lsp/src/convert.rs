@@ -5,30 +5,8 @@ use mesa::ide::document::{byte_of, position_of};
 use mesa::ide::{Encoding, Position};
 use mesa::source::{Place, SourceFile, Sources, Span};
 use serde_json::{Value, json};
-use tower_lsp::lsp_types::Url;
 
-/// The scheme of documents of the library.
-pub(crate) const LIBRARY: &str = "mesa-std:/";
-
-/// What the engine calls the document at a URI.
-pub(crate) fn name_of(uri: &str) -> String {
-    if let Some(path) = uri.strip_prefix(LIBRARY) {
-        return format!("std/{}", path.trim_start_matches('/'));
-    }
-    let path = Url::parse(uri).ok().filter(|u| u.scheme() == "file");
-    match path.and_then(|url| url.to_file_path().ok()) {
-        Some(path) => path.display().to_string(),
-        None => uri.to_owned(),
-    }
-}
-
-/// The URI of what the engine calls so.
-pub(crate) fn uri_of(name: &str) -> String {
-    if let Some(path) = name.strip_prefix("std/") {
-        return format!("{LIBRARY}{path}");
-    }
-    Url::from_file_path(name).map_or_else(|()| name.to_owned(), |url| url.to_string())
-}
+use crate::uris::Uris;
 
 pub(crate) fn position(value: &Value) -> Position {
     let number = |key: &str| value.get(key).and_then(Value::as_u64).unwrap_or(0);
@@ -41,8 +19,7 @@ pub(crate) fn position(value: &Value) -> Position {
 pub(crate) struct Writer<'a> {
     pub(crate) sources: &'a Sources,
     pub(crate) encoding: Encoding,
-    /// The URIs that the client itself uses, by name.
-    pub(crate) uris: &'a std::collections::HashMap<String, String>,
+    pub(crate) uris: &'a Uris,
 }
 
 pub(crate) fn written(position: Position) -> Value {
@@ -57,7 +34,7 @@ impl Writer<'_> {
         json!({ "start": self.at(file, span.start), "end": self.at(file, span.end) })
     }
     pub(crate) fn uri(&self, name: &str) -> String {
-        self.uris.get(name).cloned().unwrap_or_else(|| uri_of(name))
+        self.uris.of(name)
     }
     pub(crate) fn location(&self, place: Place) -> Value {
         let file = self.sources.file(place.file);
@@ -84,8 +61,14 @@ impl Writer<'_> {
         }
         let others = d.labels.get(1..).unwrap_or_default();
         if !related {
+            let own = place.map(|p| p.file);
             for label in others {
-                message += &format!("\n{}: {}", self.sources.line_of(label.place), label.text);
+                let line = self.at(self.sources.file(label.place.file), label.place.span.start);
+                let place = match line.get("line").and_then(Value::as_u64) {
+                    Some(line) if own == Some(label.place.file) => format!("line {}", line + 1),
+                    _ => self.sources.line_of(label.place),
+                };
+                message += &format!("\n{place}: {}", label.text);
             }
         }
         for note in &d.notes {
@@ -104,7 +87,7 @@ impl Writer<'_> {
             "message": message,
         });
         let Value::Object(map) = &mut out else { return out };
-        map.insert("codeDescription".into(), json!({ "href": page(d) }));
+        map.insert("codeDescription".into(), json!({ "href": self.uris.page(d.code) }));
         if [codes::UNUSED_BINDING, codes::UNUSED_IMPORT].contains(&d.code) {
             map.insert("tags".into(), json!([1]));
         }
@@ -116,11 +99,6 @@ impl Writer<'_> {
         }
         out
     }
-}
-
-/// Where the page of a code is read: a document of the server.
-fn page(d: &Diagnostic) -> String {
-    format!("mesa-help:/{}.md", d.code.id())
 }
 
 /// The byte at a position of the protocol.

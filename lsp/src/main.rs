@@ -15,8 +15,11 @@ mod aside;
 mod capabilities;
 mod client;
 mod convert;
+mod copies;
+mod late;
 mod pipe;
 mod session;
+mod uris;
 mod worker;
 
 use std::io::{self, Write as _};

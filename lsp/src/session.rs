@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::capabilities::Peer;
 use crate::client::Outbox;
-use crate::convert::name_of;
+use crate::late::Late;
+use crate::uris::{Uris, name_of};
 
 /// What a user may set.
 #[derive(Clone, Debug)]
@@ -52,8 +53,9 @@ pub(crate) struct Session {
     pub(crate) outbox: Outbox,
     /// Folders of the workspace, as paths.
     pub(crate) folders: Vec<String>,
-    /// The URIs of documents as the client spells them.
-    pub(crate) uris: HashMap<String, String>,
+    pub(crate) uris: Uris,
+    /// Edits that may have been overtaken.
+    pub(crate) late: Late,
     /// Semantic tokens as they were sent last, by document: for answers that say what changed.
     pub(crate) tokens: HashMap<String, (u64, Vec<u32>)>,
     pub(crate) sent: u64,
@@ -67,7 +69,8 @@ impl Session {
             settings: Settings::default(),
             outbox,
             folders: Vec::new(),
-            uris: HashMap::new(),
+            uris: Uris::default(),
+            late: Late::default(),
             tokens: HashMap::new(),
             sent: 0,
         }
@@ -88,5 +91,5 @@ impl Session {
 pub(crate) struct Copy {
     pub(crate) peer: Peer,
     pub(crate) settings: Settings,
-    pub(crate) uris: HashMap<String, String>,
+    pub(crate) uris: Uris,
 }

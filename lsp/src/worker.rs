@@ -23,9 +23,10 @@ use crate::answer::{self, Answer, Tour};
 use crate::aside::{self, Question};
 use crate::capabilities::Peer;
 use crate::client::{Out, Outbox};
-use crate::convert::{Writer, name_of, position, uri_of};
+use crate::convert::{Writer, position};
 use crate::pipe::{Job, Jobs};
 use crate::session::Session;
+use crate::uris::{Uris, name_of};
 
 /// Deep texts need deep stacks.
 pub(crate) const STACK: usize = 64 * 1024 * 1024;
@@ -244,8 +245,10 @@ impl Worker {
     }
 
     fn initialize(&mut self, params: &Value) {
+        let options = params.get("initializationOptions");
         self.session.peer = Peer::of(params);
-        if let Some(options) = params.get("initializationOptions") {
+        self.session.uris = Uris::new(options);
+        if let Some(options) = options {
             self.session.settings.read(options);
         }
         let folders = params.get("workspaceFolders").and_then(Value::as_array);
@@ -288,7 +291,8 @@ impl Worker {
         let Some(name) = self.session.name(params) else { return };
         let text = params.pointer("/textDocument/text").and_then(Value::as_str).unwrap_or("");
         let uri = params.pointer("/textDocument/uri").and_then(Value::as_str).unwrap_or("");
-        self.session.uris.insert(name.clone(), uri.to_owned());
+        self.session.uris.insert(name.clone(), uri);
+        self.session.late.forget(&name);
         self.session.workspace.open(&name, version(params), text);
     }
 
@@ -308,17 +312,22 @@ impl Worker {
             .collect();
         let encoding = self.session.peer.encoding;
         let workspace = &mut self.session.workspace;
-        let Some(text) = workspace.text(&name) else { return };
-        let text = text.changed(&changes, encoding);
-        workspace.change(&name, version(params), &text);
+        let (Some(text), Some(document)) = (workspace.text(&name), workspace.document(&name))
+        else {
+            return;
+        };
+        let edit = (version(params), changes);
+        let (text, version) = self.session.late.edit((text, document.version), edit, encoding);
+        workspace.change(&name, version, &text);
     }
 
     fn closed(&mut self, params: &Value) {
         let Some(name) = self.session.name(params) else { return };
+        self.session.late.forget(&name);
         self.session.workspace.close(&name);
         let _ = self.aside.send(Question::Closed(name.clone()));
         self.session.tokens.remove(&name);
-        let uri = self.session.uris.remove(&name).unwrap_or_else(|| uri_of(&name));
+        let uri = self.session.uris.remove(&name);
         // Nobody looks at it any more: its findings go.
         let empty = json!({ "uri": uri, "diagnostics": [] });
         let _ = self.session.outbox.send(Out::Diagnostics(empty));

@@ -199,7 +199,7 @@ fn a_fix_of_a_split_works_for_every_axis_that_is_split_alike() {
     // 28672 `ffn` could be split by 7, 64 `heads` could not.
     let fixes = titles(&mut client, &text, "ffn, vocab", position(&text, "ffn, vocab"));
     let titles: Vec<&str> = fixes.iter().map(|(title, _)| title.as_str()).collect();
-    assert_eq!(titles, ["Write 8"]);
+    assert_eq!(titles, ["Write 8 in line 16"]);
     assert_eq!(fixes[0].1, CHAT);
 }
 

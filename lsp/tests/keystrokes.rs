@@ -99,3 +99,49 @@ fn typed_text_is_answered_like_text_that_was_opened() {
     }
     assert!(count > 150);
 }
+
+/// Types at the end of a document, each character with its version, in another order.
+fn typed_in(order: &[usize], versions: impl Fn(usize) -> usize) -> (Vec<Value>, Vec<Value>) {
+    const TYPED: &str = "\nplan Split(tp: Count = 8) {\n  mesh tp\n  shard heads over tp\n}\n";
+    let mut client = Client::start();
+    client.open("untitled:typed", common::CHAT);
+    let (mut line, mut column) = (common::CHAT.lines().count(), 0);
+    let mut edits = Vec::new();
+    for c in TYPED.chars() {
+        let here = json!({ "line": line, "character": column });
+        edits.push(json!([{ "range": { "start": here, "end": here }, "text": c.to_string() }]));
+        (line, column) = if c == '\n' { (line + 1, 0) } else { (line, column + 1) };
+    }
+    let rest = order.len()..edits.len();
+    for at in order.iter().copied().chain(rest) {
+        let document = json!({ "uri": "untitled:typed", "version": versions(at) });
+        client.notify(
+            "textDocument/didChange",
+            json!({ "textDocument": document, "contentChanges": edits[at] }),
+        );
+    }
+    client.open("untitled:whole", &format!("{}{TYPED}", common::CHAT));
+    let mut ask = |uri: &str| {
+        let all = ["textDocument/semanticTokens/full", "textDocument/documentSymbol"];
+        all.map(|method| client.request(method, params(method, uri, 0, 0)))
+            .map(|answer| answer.get("data").cloned().unwrap_or(answer))
+            .to_vec()
+    };
+    (ask("untitled:typed"), ask("untitled:whole"))
+}
+
+#[test]
+fn edits_that_were_overtaken_are_made_where_they_belong() {
+    let (typed, whole) = typed_in(&[0, 2, 1, 3, 6, 5, 4, 8, 9, 7, 10], |at| at + 2);
+    assert_eq!(typed, whole);
+}
+
+#[test]
+fn versions_may_leave_numbers_out_or_start_anew() {
+    let (typed, whole) = typed_in(&[], |at| 2 + at * 3);
+    assert_eq!(typed, whole);
+    let (typed, whole) = typed_in(&[], |at| if at < 20 { 10 + at } else { at - 20 });
+    assert_eq!(typed, whole);
+    let (typed, whole) = typed_in(&[], |_| 0);
+    assert_eq!(typed, whole);
+}

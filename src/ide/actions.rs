@@ -42,14 +42,16 @@ pub fn actions(view: &View<'_>, range: Span, found: &[Diagnostic]) -> Vec<Action
     if view.program.sources.file(view.file).origin != Origin::User {
         return out;
     }
+    // Fixes of what stands anywhere in the line: not every editor leads to the exact place.
+    let lines = lines(view.text, range);
     for (index, finding) in found.iter().enumerate() {
         let here = finding.labels.iter().any(|l| {
             l.place.file == view.file
-                && l.place.span.start <= range.end
-                && range.start <= l.place.span.end
+                && l.place.span.start <= lines.end
+                && lines.start <= l.place.span.end
         });
         if here {
-            fixes(view, index, finding, &mut out);
+            fixes(view, index, finding, lines, &mut out);
         }
     }
     extract(view, range, &mut out);
@@ -70,7 +72,15 @@ pub fn actions(view: &View<'_>, range: Span, found: &[Diagnostic]) -> Vec<Action
     different
 }
 
-fn fixes(view: &View<'_>, index: usize, finding: &Diagnostic, out: &mut Vec<Action>) {
+/// The lines that a range of bytes is in, without the end of the last.
+pub(super) fn lines(text: &str, range: Span) -> Span {
+    let start = text.get(..range.start as usize).and_then(|before| before.rfind('\n'));
+    let rest = text.get(range.end as usize..).unwrap_or("");
+    let end = range.end + rest.find('\n').unwrap_or(rest.len()) as u32;
+    Span::new(start.map_or(0, |at| at as u32 + 1), end)
+}
+
+fn fixes(view: &View<'_>, index: usize, finding: &Diagnostic, lines: Span, out: &mut Vec<Action>) {
     let mut add = |title: String, edits: Vec<Edit>, preferred: bool| {
         out.push(Action { title, kind: Kind::Fix, edits, mends: Some(index), preferred });
     };
@@ -78,6 +88,9 @@ fn fixes(view: &View<'_>, index: usize, finding: &Diagnostic, out: &mut Vec<Acti
         let mut title = fix.title.clone();
         if let Some(first) = title.get(..1) {
             title = first.to_uppercase() + title.get(1..).unwrap_or("");
+        }
+        if let [edit] = fix.edits.as_slice() {
+            title += &elsewhere(view, edit.place, lines);
         }
         add(title, fix.edits.clone(), fix.safety == Safety::Safe);
     }
@@ -105,6 +118,21 @@ fn fixes(view: &View<'_>, index: usize, finding: &Diagnostic, out: &mut Vec<Acti
         let edit = Edit { place: Place { file: view.file, span }, text: String::new() };
         add("Remove this import".into(), vec![edit], true);
     }
+}
+
+/// Where what is replaced stands, for a title; nothing if it is in the lines that are looked at.
+fn elsewhere(view: &View<'_>, place: Place, lines: Span) -> String {
+    if place.span.start == place.span.end {
+        return String::new();
+    }
+    if place.file != view.file {
+        return format!(" in {}", view.program.sources.line_of(place));
+    }
+    if lines.start <= place.span.start && place.span.start <= lines.end {
+        return String::new();
+    }
+    let before = view.text.get(..place.span.start as usize).unwrap_or("");
+    format!(" in line {}", before.matches('\n').count() + 1)
 }
 
 /// Names of parameters that the finding labels, put into the call.

@@ -3,7 +3,7 @@
 //! In: a view, a scenario, its inputs. Out: [`Choice`]s; the edit that adds an amended scenario, or
 //! why it would make no sense; the same as actions, for clients without a picker.
 
-use super::actions::{Action, Kind};
+use super::actions::{Action, Kind, lines};
 use super::naming::free;
 use super::resolve::{View, set_in};
 use crate::check::{Checker, ItemRef, Value};
@@ -158,11 +158,10 @@ pub fn refusal(view: &View<'_>, edit: &Edit) -> Option<String> {
 
 /// The same as actions, for clients without a picker: the first values of each input.
 pub(super) fn what_if(view: &View<'_>, item: ItemRef<'_>, range: Span, out: &mut Vec<Action>) {
-    let on_name = {
-        let name = item.name_place().span;
-        name.start <= range.start && range.end <= name.end
-    };
-    if item.item.kind != ItemKind::Scenario || !on_name {
+    let name = item.name_place().span;
+    let head = lines(view.text, name);
+    let on_head = head.start <= range.start && range.end <= head.end;
+    if item.item.kind != ItemKind::Scenario || !on_head {
         return;
     }
     for choice in choices(view, item, &written(view, item)) {

@@ -13,6 +13,8 @@
 (require 'cl-lib)
 (require 'subr-x)
 
+;; Of eglot; it need not be loaded here.
+(defvar eglot-extend-to-xref)
 (declare-function eglot-current-server "eglot")
 (declare-function eglot--pos-to-lsp-position "eglot")
 (declare-function eglot-path-to-uri "eglot")
@@ -80,6 +82,8 @@
   (setq-local font-lock-defaults '(mesa-font-lock-keywords))
   (setq-local indent-line-function #'mesa-indent-line)
   (setq-local indent-tabs-mode nil)
+  ;; The server of this buffer serves the library's files too, wherever they are.
+  (setq-local eglot-extend-to-xref t)
   (setq-local imenu-generic-expression
               `((nil ,(concat "^" (regexp-opt (cdr mesa-items)) "[ \t]+\\([A-Za-z0-9_]+\\)") 1))))
 
@@ -201,58 +205,6 @@
   (let ((answer (mesa--ask :mesa/explain (list :uri (mesa--uri) :path path))))
     (unless answer (user-error "There is no derivation of %s" path))
     (mesa--show "*Mesa explain*" (mesa--derivation (plist-get answer :derivation) 0))))
-
-;;; Files of the library
-
-(defun mesa--library-handler (operation &rest arguments)
-  "Answer OPERATION on a name such as mesa-std:/models/llama.mesa from ARGUMENTS."
-  (let ((uri (and (stringp (car arguments))
-                  (replace-regexp-in-string "\\`/+\\(mesa-std:\\)" "\\1" (car arguments)))))
-    (pcase operation
-      ((or 'expand-file-name 'file-truename 'substitute-in-file-name) uri)
-      ((or 'file-name-directory 'file-name-as-directory 'directory-file-name)
-       (if (string-suffix-p ".mesa" uri) "/" uri))
-      ('file-name-nondirectory (replace-regexp-in-string "\\`.*/" "" uri))
-      ((or 'file-exists-p 'file-readable-p 'file-regular-p) t)
-      ((or 'file-attributes 'file-modes 'file-remote-p 'vc-registered 'file-directory-p
-           'file-writable-p 'file-symlink-p 'file-locked-p 'unlock-file 'lock-file)
-       nil)
-      ('verify-visited-file-modtime t)
-      ('set-visited-file-modtime nil)
-      ('make-auto-save-file-name nil)
-      ('insert-file-contents
-       (let* ((server (with-current-buffer (or mesa--asking (current-buffer)) (mesa--server)))
-              (text (plist-get (jsonrpc-request server :mesa/source (list :uri uri)) :text)))
-         (save-excursion (insert text))
-         (when (nth 1 arguments)
-           (setq buffer-file-name uri buffer-read-only t)
-           (set-buffer-modified-p nil))
-         (list uri (length text))))
-      (_ (let ((inhibit-file-name-handlers
-                (cons #'mesa--library-handler
-                      (and (eq inhibit-file-name-operation operation)
-                           inhibit-file-name-handlers)))
-               (inhibit-file-name-operation operation))
-           (apply operation arguments))))))
-
-(defvar mesa--asking nil "The buffer from which a file of the library was asked for.")
-
-(defun mesa--remember (&rest _)
-  "Remember the buffer whose server knows the library."
-  (when (derived-mode-p 'mesa-mode) (setq mesa--asking (current-buffer))))
-
-(add-hook 'eglot-managed-mode-hook #'mesa--remember)
-(add-to-list 'file-name-handler-alist '("\\`/*mesa-std:/" . mesa--library-handler))
-
-;; Older versions of eglot take the scheme away.
-(defun mesa--keep-library (path uri)
-  "Call PATH on URI, unless it is one of the library."
-  (let ((name (if (keywordp uri) (substring (symbol-name uri) 1) uri)))
-    (if (string-prefix-p "mesa-std:" name) name (funcall path uri))))
-
-(with-eval-after-load 'eglot
-  (dolist (path '(eglot-uri-to-path eglot--uri-to-path))
-    (when (fboundp path) (advice-add path :around #'mesa--keep-library))))
 
 (provide 'mesa-mode)
 ;;; mesa-mode.el ends here

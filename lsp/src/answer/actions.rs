@@ -10,8 +10,9 @@ use tower_lsp::jsonrpc::{Error, Result};
 
 use super::{named, refused};
 use crate::client::Out;
-use crate::convert::{Writer, name_of, span};
+use crate::convert::{Writer, span};
 use crate::session::Session;
+use crate::uris::name_of;
 
 /// Edits by file, as the client can take them.
 fn workspace_edit(

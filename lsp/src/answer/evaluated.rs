@@ -17,8 +17,9 @@ use tower_lsp::jsonrpc::{Error, Result};
 
 use super::{Answer, aside, at, place, refused};
 use crate::aside::Scenarios;
-use crate::convert::{span, uri_of};
+use crate::convert::span;
 use crate::session::Session;
+use crate::uris::Uris;
 
 /// Scenarios whose values are shown in one hover.
 const MOST: usize = 6;
@@ -272,13 +273,13 @@ fn existing(scenarios: &mut Scenarios<'_>, name: &str) -> Result<Arc<Facts>> {
     scenarios.of(name).ok_or_else(|| refused(no_scenario(program, module, name)))
 }
 
-fn step(d: &Derivation, uris: &HashMap<String, String>) -> Value {
+fn step(d: &Derivation, uris: &Uris) -> Value {
     let mut out = json!({ "name": d.name, "human": d.figure.human() });
     let Value::Object(map) = &mut out else { return out };
     if let Value::Object(figure) = leaf(&d.figure) {
         map.extend(figure);
     }
-    let uri = uris.get(&d.at.file).cloned().unwrap_or_else(|| uri_of(&d.at.file));
+    let uri = uris.of(&d.at.file);
     let optional = [
         ("alias", d.alias.as_ref().map(|v| json!(v))),
         ("share", d.share.map(|v| json!(v))),

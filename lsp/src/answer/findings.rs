@@ -124,8 +124,7 @@ impl Tour {
                 session.workspace.leave(&name);
             }
             let Some((items, id)) = found else { return false };
-            let uri = session.uris.get(&name).cloned();
-            let uri = uri.unwrap_or_else(|| crate::convert::uri_of(&name));
+            let uri = session.uris.of(&name);
             let previous = self.previous.remove(&uri);
             let mut one = report(items, &id, previous.as_deref());
             if let Value::Object(map) = &mut one {

@@ -17,8 +17,10 @@ use serde_json::{Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
 use crate::aside::{Ask, Moment};
-use crate::convert::{Writer, byte, name_of};
+use crate::convert::{Writer, byte};
+use crate::copies;
 use crate::session::Session;
+use crate::uris::{Uris, code_of, name_of};
 
 pub(crate) use findings::Tour;
 
@@ -73,7 +75,7 @@ pub(crate) fn place<'a>(
     module: ModuleId,
     params: &Value,
     encoding: ide::Encoding,
-    uris: &'a std::collections::HashMap<String, String>,
+    uris: &'a Uris,
 ) -> At<'a> {
     let view = View::new(program, module);
     let writer = Writer { sources: &program.sources, encoding, uris };
@@ -162,16 +164,13 @@ pub(crate) fn answer(session: &mut Session, method: &str, params: &Value) -> Ans
 /// The text of a document of the library, or of the page of a code.
 fn source(params: &Value) -> Result<Value> {
     let uri = params.get("uri").and_then(Value::as_str).unwrap_or("");
-    if let Some(code) = uri.strip_prefix("mesa-help:/").and_then(|c| c.strip_suffix(".md")) {
+    if let Some(code) = code_of(uri) {
         let code = mesa::diagnostic::codes::Code::find(code);
         let page = code.map(mesa::diagnostic::Code::page);
         return Ok(page.map_or(Value::Null, |text| json!({ "text": text })));
     }
-    let name = name_of(uri);
-    let path = ide::workspace::library_path(&name);
-    let file = mesa::check::library::FILES.iter().find(|(p, _)| Some(*p) == path);
-    match file {
-        Some((_, text)) => Ok(json!({ "text": text })),
+    match copies::text(&name_of(uri)) {
+        Some(text) => Ok(json!({ "text": text })),
         None => Err(Error::invalid_params(format!("there is no `{uri}`"))),
     }
 }

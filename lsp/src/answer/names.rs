@@ -11,8 +11,9 @@ use serde_json::{Map, Value, json};
 use tower_lsp::jsonrpc::{Error, Result};
 
 use super::{At, at, named, refused};
-use crate::convert::{Writer, name_of};
+use crate::convert::Writer;
 use crate::session::Session;
+use crate::uris::name_of;
 
 pub(super) fn definition(at: &At<'_>, links: bool) -> Result<Value> {
     let Some((span, places)) = ide::definition(&at.view, at.byte) else { return Ok(Value::Null) };

@@ -15,6 +15,7 @@ use tower_lsp::jsonrpc::Result;
 use super::{At, at, named};
 use crate::convert::{byte, span};
 use crate::session::Session;
+use crate::uris::Uris;
 
 /// The number of an icon in the protocol.
 pub(super) fn icon(kind: ItemKind) -> u32 {
@@ -101,7 +102,7 @@ pub(super) fn workspace_symbols(session: &mut Session, params: &Value) -> Result
         }
     }
     if query.len() >= LIBRARY_FROM {
-        library_symbols(&query, &mut out);
+        library_symbols(&query, &session.uris, &mut out);
     }
     Ok(Value::Array(out))
 }
@@ -111,7 +112,7 @@ const LIBRARY_FROM: usize = 3;
 const LIBRARY_MOST: usize = 100;
 
 /// What the library declares that fits a query: those that begin so first.
-fn library_symbols(query: &str, out: &mut Vec<Value>) {
+fn library_symbols(query: &str, uris: &Uris, out: &mut Vec<Value>) {
     let program = mesa::Program::load(Sources::default(), &[], &NoFiles);
     let mut found = Vec::new();
     for (path, _) in mesa::check::library::FILES {
@@ -122,9 +123,8 @@ fn library_symbols(query: &str, out: &mut Vec<Value>) {
     let begins =
         |name: &str| name.get(..query.len()).is_some_and(|start| start.eq_ignore_ascii_case(query));
     found.sort_by_key(|(_, name, _)| (!begins(name.text()), name.text().len(), name.text()));
-    let uris = std::collections::HashMap::new();
     for (module, name, kind) in found.into_iter().take(LIBRARY_MOST) {
-        let at = super::place(&program, module, &Value::Null, Encoding::Utf16, &uris);
+        let at = super::place(&program, module, &Value::Null, Encoding::Utf16, uris);
         let Some(item) = program.item(module, name) else { continue };
         out.push(json!({
             "name": name.text(),

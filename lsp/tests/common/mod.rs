@@ -47,6 +47,11 @@ scenario chat {
 scenario chat_fp8 = chat with { precision.weights = fp8 }
 "#;
 
+/// Where the servers of the tests put what they can make again.
+pub fn caches() -> &'static std::path::Path {
+    std::path::Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/caches"))
+}
+
 /// A client with its server.
 pub struct Client {
     pub child: Child,
@@ -81,8 +86,15 @@ pub fn position(text: &str, needle: &str) -> Value {
 impl Client {
     /// A server that was told nothing yet.
     pub fn process() -> Self {
+        Self::process_with(&[])
+    }
+
+    /// The same, with other variables in its environment.
+    pub fn process_with(variables: &[(&str, &str)]) -> Self {
         let server = std::env::var("MESA_LSP").unwrap_or(env!("CARGO_BIN_EXE_mesa-lsp").to_owned());
         let mut command = Command::new(server);
+        // Copies of the library are made here, not in the home of who runs the tests.
+        command.env("XDG_CACHE_HOME", caches()).envs(variables.iter().copied());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -106,7 +118,10 @@ impl Client {
     }
 
     /// The same, with other capabilities or options on top.
-    pub fn with(capabilities: Value, options: Value) -> Self {
+    pub fn with(capabilities: Value, mut options: Value) -> Self {
+        if options.get("documents").is_none() {
+            options["documents"] = json!(["mesa-std", "mesa-help"]);
+        }
         let mut client = Self::process();
         let mut all = json!({
             "textDocument": {

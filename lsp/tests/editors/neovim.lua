@@ -72,6 +72,17 @@ local function close_floats()
   end
 end
 
+-- Figures in the text, where Neovim can show them: not in the pictures, which are of every version.
+local function hints()
+  if not (vim.lsp.inlay_hint and vim.lsp.inlay_hint.get) then return end
+  local shown = wait('hints', function()
+    local all = vim.lsp.inlay_hint.get({ bufnr = 0 })
+    return #all > 1 and all
+  end)
+  part('hints', vim.tbl_map(function(hint) return hint.inlay_hint.label end, shown))
+  vim.lsp.inlay_hint.enable(false, { bufnr = 0 })
+end
+
 local function main()
   vim.diagnostic.config({ virtual_text = true })
   local here = vim.api.nvim_get_current_win()
@@ -90,6 +101,7 @@ local function main()
   replace('tp: 6', 'tp: 8')
   wait('no diagnostic', function() return #vim.diagnostic.get(0) == 0 end)
   part('mended', vim.api.nvim_get_current_line())
+  hints()
 
   -- Hover.
   go('Llama3_8B', 2)
@@ -129,6 +141,13 @@ local function main()
     vim.api.nvim_get_current_line(),
     'modifiable ' .. tostring(vim.bo.modifiable),
   })
+  if vim.api.nvim_buf_get_name(0):match('^mesa%-std:') and vim.lsp.get_clients then
+    -- The same server goes on from there.
+    vim.lsp.buf.hover()
+    part('hover in the library', wait('a hover in the library', floating))
+    close_floats()
+    part('servers', tostring(#vim.lsp.get_clients()))
+  end
   vim.cmd('buffer #')
 
   -- Format.

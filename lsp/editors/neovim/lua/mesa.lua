@@ -18,12 +18,14 @@ local report = { buf = nil, uri = nil, scenario = nil, asked = 0 }
 
 --- What `vim.lsp` is to start.
 function M.config()
+  -- Files of the library are shown here, not copied to disk.
+  local shown = vim.tbl_extend('keep', options.settings, { documents = { 'mesa-std' } })
   return {
     name = 'mesa',
     cmd = options.cmd,
     filetypes = { 'mesa' },
     root_markers = { '.git' },
-    init_options = options.settings,
+    init_options = shown,
     on_attach = hints,
     settings = { mesa = options.settings },
     handlers = {
@@ -210,10 +212,13 @@ local function read_library(args)
   end
   vim.bo[buf].modifiable = false
   vim.bo[buf].filetype = 'mesa'
+  -- The server knows it by its name, so hovers and definitions go on from here.
+  local client = source and vim.api.nvim_buf_get_name(buf) == uri and attached(source)
+  if client then vim.lsp.buf_attach_client(buf, client.id) end
 end
 
 local function start(buf)
-  if vim.api.nvim_buf_get_name(buf):match('/mesa%-std:/') then return end
+  if vim.api.nvim_buf_get_name(buf):match('mesa%-std:/') then return end
   local config = M.config()
   config.filetypes, config.root_markers = nil, nil
   local file = vim.api.nvim_buf_get_name(buf)

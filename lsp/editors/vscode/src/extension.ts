@@ -18,6 +18,8 @@ import { findServer } from './server';
 
 /** The scheme of files of the library. */
 const LIBRARY = 'mesa-std';
+/** The scheme of the pages of codes. */
+const HELP = 'mesa-help';
 
 let client: LanguageClient | undefined;
 
@@ -47,7 +49,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   );
 
   const changed = new vscode.EventEmitter<vscode.Uri>();
-  const library: vscode.TextDocumentContentProvider = {
+  const documents: vscode.TextDocumentContentProvider = {
     onDidChange: changed.event,
     provideTextDocumentContent: async uri =>
       (await request<{ text: string }>('mesa/source', { uri: uri.toString() }))?.text ?? '',
@@ -66,7 +68,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     await vscode.commands.executeCommand('setContext', 'mesa.running', client !== undefined);
     if (client !== undefined) {
       for (const document of vscode.workspace.textDocuments) {
-        if (document.uri.scheme === LIBRARY) {
+        if ([LIBRARY, HELP].includes(document.uri.scheme)) {
           changed.fire(document.uri); // it was opened before the server ran
         }
       }
@@ -79,7 +81,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     tree,
     panel,
     changed,
-    vscode.workspace.registerTextDocumentContentProvider(LIBRARY, library),
+    vscode.workspace.registerTextDocumentContentProvider(LIBRARY, documents),
+    vscode.workspace.registerTextDocumentContentProvider(HELP, documents),
     vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => follow(textEditor)),
     vscode.window.onDidChangeActiveTextEditor(follow),
     vscode.commands.registerCommand('mesa.showReport', (uri?: unknown, scenario?: unknown) => {
@@ -131,6 +134,7 @@ function options(): object {
   const hint = (name: string): boolean => settings.get(`hints.${name}`, true);
   return {
     commands: ['mesa.showReport', 'mesa.whatIf'],
+    documents: [LIBRARY, HELP],
     hints: {
       shapes: hint('shapes'),
       shards: hint('shards'),

@@ -86,6 +86,11 @@ export function content(answer: ReportAnswer | undefined, note = ''): string {
   ].join('\n');
 }
 
+/** A table; where it is too wide, it alone moves sideways, not the page. */
+function table(rows: readonly string[], kind = 'plain'): string {
+  return `<div class="scroll"><table class="${kind}">${rows.join('')}</table></div>`;
+}
+
 function inputs(report: Report): string {
   const given = figures(report.inputs).map(
     ([path, figure]) => `${escape(path.split('.').at(-1) ?? '')} ${escape(human(figure))}`,
@@ -123,7 +128,7 @@ function expectations(answer: ReportAnswer, report: Report): string {
     const is = figure === undefined ? '' : `is ${escape(human(figure, path))}`;
     return `<tr data-line="${line - 1}" data-uri="${escape(answer.uri)}"><td class="${holds ? 'holds' : 'fails'}">${holds ? '✓' : '✗'}</td><td>${escape(text)}</td><td class="number">${is}</td></tr>`;
   });
-  return `<h2>Expected</h2><table>${rows.join('')}</table>`;
+  return `<h2>Expected</h2>${table(rows)}`;
 }
 
 function memory(report: Report, scenario: string): string {
@@ -145,7 +150,7 @@ function memory(report: Report, scenario: string): string {
       );
     });
   const used = total === undefined ? '' : `${human(total)} of `;
-  return `<h2>Memory of the fullest device <small>${escape(used + human({ value: capacity, unit: 'B' }))}</small></h2><table class="wide">${rows.join('')}</table>`;
+  return `<h2>Memory of the fullest device <small>${escape(used + human({ value: capacity, unit: 'B' }))}</small></h2>${table(rows, 'wide')}`;
 }
 
 function phases(report: Report, scenario: string): string {
@@ -172,7 +177,7 @@ function phases(report: Report, scenario: string): string {
     return step(report, scenario);
   }
   const head = columns.map(([, title]) => `<th>${title}</th>`).join('');
-  return `<h2>Phases</h2><table class="wide"><tr><th></th>${head}</tr>${rows.join('')}</table>`;
+  return `<h2>Phases</h2>${table([`<tr><th></th>${head}</tr>`, ...rows], 'wide')}`;
 }
 
 /** The parts of a training step. */
@@ -180,7 +185,7 @@ function step(report: Report, scenario: string): string {
   const rows = figures(report.results['step'])
     .filter(([path, figure]) => figure.unit === 's' && path !== 'time')
     .map(([path, figure]) => `<tr><td>${escape(path)}</td>${cell(scenario, `step.${path}`, figure)}</tr>`);
-  return rows.length === 0 ? '' : `<h2>Step</h2><table>${rows.join('')}</table>`;
+  return rows.length === 0 ? '' : `<h2>Step</h2>${table(rows)}`;
 }
 
 function layers(report: Report, scenario: string): string {
@@ -191,17 +196,24 @@ function layers(report: Report, scenario: string): string {
   const names = ['prefill', 'decode.mid', 'forward', 'backward'].filter(name =>
     Object.values(tree).some(layer => at(layer, `${name}.time`) !== undefined),
   );
+  // Collectives that are not hidden come on top of the time of the kernels.
+  const columns = names.flatMap(name => {
+    const exposed = `${name}.communication.exposed`;
+    const has = Object.values(tree).some(layer => at(layer, exposed) !== undefined);
+    const time = [`${name}.time`, name] as const;
+    return has ? [time, [exposed, '+ comm'] as const] : [time];
+  });
   const rows = Object.entries(tree).map(([layer, group]) => {
-    const cells = names.map(name =>
-      cell(scenario, `layers.${layer}.${name}.time`, at(group, `${name}.time`)),
+    const cells = columns.map(([path]) =>
+      cell(scenario, `layers.${layer}.${path}`, at(group, path)),
     );
     return `<tr><th>${escape(layer)}</th>${cells.join('')}</tr>`;
   });
   if (names.length === 0 || rows.length === 0) {
     return '';
   }
-  const head = names.map(name => `<th>${escape(name)}</th>`).join('');
-  return `<details open><summary>Time by layer</summary><table class="wide"><tr><th></th>${head}</tr>${rows.join('')}</table></details>`;
+  const head = columns.map(([, title]) => `<th>${escape(title)}</th>`).join('');
+  return `<details open><summary>Time by layer</summary>${table([`<tr><th></th>${head}</tr>`, ...rows], 'wide')}</details>`;
 }
 
 function collectives(report: Report): string {
@@ -217,14 +229,14 @@ function collectives(report: Report): string {
   const head = ['phase', '', '', 'tensor', 'over', 'message', 'link, algorithm', 'time']
     .map(title => `<th>${title}</th>`)
     .join('');
-  return `<details><summary>Collectives</summary><table class="wide"><tr>${head}</tr>${list.map(row).join('')}</table></details>`;
+  return `<details><summary>Collectives</summary>${table([`<tr>${head}</tr>`, ...list.map(row)], 'wide')}</details>`;
 }
 
 function all(report: Report, scenario: string): string {
   const rows = figures(report.results).map(
     ([path, figure]) => `<tr><td>${escape(path)}</td>${cell(scenario, path, figure)}</tr>`,
   );
-  return `<details><summary>Every result</summary><table>${rows.join('')}</table></details>`;
+  return `<details><summary>Every result</summary>${table(rows, 'paths')}</details>`;
 }
 
 const STYLE = `
@@ -243,6 +255,9 @@ small, .meaning, .inputs, .subject, .name { color: var(--vscode-descriptionForeg
 .meaning, .name { font-size: .9em; }
 table { border-collapse: collapse; }
 table.wide { width: 100%; }
+.scroll { overflow-x: auto; }
+.paths td:first-child { white-space: normal; overflow-wrap: anywhere; }
+.scroll th:first-child { position: sticky; left: 0; background: var(--vscode-editor-background); }
 td, th { padding: .15em .8em .15em 0; text-align: left; font-weight: normal; white-space: nowrap; }
 tr > th:not(:first-child), .number { text-align: right; font-variant-numeric: tabular-nums; }
 th { color: var(--vscode-descriptionForeground); }

@@ -37,7 +37,10 @@ async function withServer(use: (server: MessageConnection) => Promise<void>): Pr
       processId: process.pid,
       rootUri: pathToFileURL(repository('examples')).toString(),
       capabilities: {},
-      initializationOptions: { commands: ['mesa.showReport', 'mesa.whatIf'] },
+      initializationOptions: {
+        commands: ['mesa.showReport', 'mesa.whatIf'],
+        documents: ['mesa-std', 'mesa-help'],
+      },
     });
     await server.sendNotification('initialized', {});
     const text = readFileSync(file, 'utf8');

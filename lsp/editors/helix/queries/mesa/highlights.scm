@@ -1,6 +1,5 @@
-; What gets which colour, in the names of Helix. Later patterns win.
-
-(name) @variable
+; What gets which colour, in the names of Helix. Up to 25.01 the first pattern wins, later the last:
+; no two patterns may give one name two colours. Other names are plain text.
 
 ; Comments
 (comment) @comment.line
@@ -15,19 +14,20 @@
 (text_content) @string
 (escape) @constant.character.escape
 ((name) @constant.builtin.boolean (#any-of? @constant.builtin.boolean "true" "false"))
-((name) @constant.builtin (#any-of? @constant.builtin "none" "rest"))
+((name) @constant.builtin (#eq? @constant.builtin "none"))
 
 ; Items
 (item kind: _ @keyword)
-(item kind: ["const" "unit" "assume"] name: (name) @constant)
+((item kind: ["const" "unit" "assume"] name: (name) @constant)
+  (#not-match? @constant "^[A-Z][A-Za-z0-9_]*[A-Za-z0-9]$"))
 (item kind: ["fn" "metric" "op"] name: (name) @function)
 (item kind: ["block" "model" "chip" "link" "system" "plan" "runtime" "dimension" "dtype"]
   name: (name) @type)
 (item kind: ["scenario" "sweep" "measured"] name: (name) @constant)
 (item kind: "axis" name: (name) @label)
-(item of: (name) @variable)
 ["for" "use" "as"] @keyword
-(use (name) @namespace)
+((use (name) @namespace) (#match? @namespace "^[a-z]"))
+((use (name) @type) (#match? @type "^[A-Z]"))
 (use_name name: (name) @type)
 (parameter name: (name) @variable.parameter)
 (type_name) @type
@@ -55,12 +55,11 @@
 (over (name) @label)
 (argument name: (name) @variable.parameter)
 (field name: (name) @variable.other.member)
-(call function: (name) @function)
+((call function: (name) @function) (#match? @function "^[a-z_]"))
 ((call function: (name) @type) (#match? @type "^[A-Z]"))
-((name) @type (#match? @type "^[A-Z][A-Za-z0-9_]*[a-z]"))
+((name) @type (#match? @type "^[A-Z][A-Za-z0-9_]*[A-Za-z0-9]$"))
 
 ; Operators and brackets
 ["=" "->" ".." "==" "!=" "<" "<=" ">" ">=" "|" "&" "+" "-" "*" "/" "%" "^" "?"] @operator
 ["(" ")" "[" "]" "{" "}"] @punctuation.bracket
 ["," ":" "."] @punctuation.delimiter
-(hole ["{" "}"] @punctuation.special)

@@ -1,4 +1,4 @@
-; What `maf`, `mac` and their kin select.
+; What `maf` (a section), `mat` (an item), `maa` (an argument) and `mac` (a comment) select.
 (item body: (body) @class.inside) @class.around
 (section body: (body) @function.inside) @function.around
 (parameter) @parameter.inside
