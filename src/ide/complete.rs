@@ -303,7 +303,9 @@ impl<'p> Offer<'p> {
         match (c.kind, c.last()) {
             (Some(ItemKind::Sweep), "of") if top => self.of_kind(ItemKind::Scenario, 0),
             (Some(ItemKind::Metric), "for") if top => {
-                self.words(&crate::lower::Workload::WORDS, "a workload", 0);
+                let [serve, others @ ..] = crate::lower::Workload::WORDS;
+                self.words(&[serve], "a workload", 0);
+                self.words(&others, "a workload", 1);
             }
             (Some(ItemKind::Fn), "->" | ":") | (_, ":") if top => self.types(),
             (_, "within") => self.scopes(),

@@ -146,8 +146,16 @@ const SCENARIO: &[Field] = &[
     ("serve", "The workload of answering requests."),
     ("serve.batch", "Requests at the same time, on the whole machine."),
     ("serve.prompt", "Tokens in, of each request."),
-    ("serve.output", "Tokens out, of each request; prefill makes the first."),
+    (
+        "serve.output",
+        "Tokens out, of each request; prefill makes the first. None where a model only encodes.",
+    ),
     ("serve.images", "Pictures of each request; their tokens are part of `prompt`."),
+    (
+        "serve.sources",
+        "Texts or sounds that an encoder beside the decoder reads for each request (T5, Whisper); \
+         one unless it is said.",
+    ),
     ("serve.clips", "Clips of sound of each request; their tokens are part of `prompt`."),
     ("train", "The workload of training."),
     ("train.batch", "Sequences in one step, on the whole machine."),
