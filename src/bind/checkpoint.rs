@@ -74,6 +74,9 @@ impl Checkpoint {
 }
 
 /// Opens what lies at `path`. Files that findings speak of are added to `sources`.
+///
+/// # Errors
+/// That the folder or the file cannot be read; what is wrong inside of it is a finding.
 pub fn open(path: &Path, sources: &mut Sources) -> io::Result<Checkpoint> {
     let name = path.display().to_string();
     let mut opening = Opening { sources, found: Checkpoint { name, ..Checkpoint::default() } };

@@ -86,6 +86,9 @@ pub enum Failure {
 }
 
 /// The tensors of the file at `path`, in the order of their bytes. Its data is never read.
+///
+/// # Errors
+/// That it cannot be read, or is not what a file of safetensors should be.
 pub fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
     let (mut file, length) = open(path)?;
     let start = match length {
@@ -143,6 +146,9 @@ fn header_length(start: &[u8], length: u64) -> Result<u64, Broken> {
 }
 
 /// Reads a header that is followed by `data` bytes.
+///
+/// # Errors
+/// The first thing that is wrong with it.
 pub fn parse(json: &[u8], data: u64) -> Result<Vec<Entry>, Broken> {
     if json.first() != Some(&b'{') {
         let what = "has a header that does not start with `{`";

@@ -25,6 +25,9 @@ pub struct Index {
 }
 
 /// Reads an index.
+///
+/// # Errors
+/// The first thing that is wrong with it.
 pub fn parse(json: &[u8]) -> Result<Index, Broken> {
     let broken = |what: String, note: &str| Broken::new(codes::BAD_INDEX, what, note);
     let mut values = serde_json::Deserializer::from_slice(json).into_iter::<RawIndex>();

@@ -6,164 +6,13 @@ use super::program::ItemRef;
 use super::value::{Env, Value};
 use super::{Checker, codes};
 use crate::diagnostic::{Diagnostic, closest};
-use crate::expr::{ExprId, Op, Origin};
+use crate::expr::{ExprId, Op};
 use crate::ir::{Axis, AxisId, AxisSize, Role, Tensor, TensorId};
 use crate::name::Name;
 use crate::source::Place;
-use crate::syntax::ast::{AxisRef, BinaryOp, Expr, ExprKind, Ident};
+use crate::syntax::ast::AxisRef;
 
 impl<'p> Checker<'p> {
-    /// `axis heads = kv_heads * group`, `axis hidden_out = hidden`.
-    pub(super) fn axis_statement(&mut self, name: Ident, value: &'p Expr, env: &Env<'p>) {
-        let place = env.site().place(name.span);
-        let mut factors = Vec::new();
-        flatten_product(value, &mut factors);
-        if factors.len() == 1 {
-            let value = self.eval(value, env);
-            if let Value::Axis(like) = value
-                && let AxisSize::Phase(phase) = self.builder.built.model.axes[like].size
-            {
-                let id = self.new_axis(name.name, AxisSize::Phase(phase), place);
-                env.bind(name.name, Value::Axis(id));
-                return;
-            }
-            let Some(size) = self.as_number(&value, place) else {
-                env.bind(name.name, Value::Error);
-                return;
-            };
-            let id = self.new_axis(name.name, AxisSize::Fixed(size), place);
-            env.bind(name.name, Value::Axis(id));
-            return;
-        }
-        // The whole is known; one factor that is no name yet is the quotient.
-        let whole = env.local(name.name);
-        let whole_size = match &whole {
-            Some(Value::Num(id)) => Some(*id),
-            Some(Value::Axis(axis)) => self.axis_size(*axis),
-            _ => None,
-        };
-        let mut parts = Vec::new();
-        let mut unknown = None;
-        let mut product: Option<ExprId> = None;
-        for (i, factor) in factors.iter().enumerate() {
-            let ExprKind::Name(factor_name) = &factor.kind else {
-                self.report(Diagnostic::new(
-                    codes::UNKNOWN_AXIS,
-                    "a composite axis is a product of names",
-                    env.site().place(factor.span),
-                    "not a name",
-                ));
-                return;
-            };
-            let at = env.site().place(factor.span);
-            match env.local(*factor_name) {
-                Some(Value::Axis(axis)) => {
-                    parts.push(Some(axis));
-                    let size = self.axis_size(axis);
-                    product = self.times(product, size);
-                }
-                Some(Value::Num(size)) => {
-                    let axis = self.new_axis(*factor_name, AxisSize::Fixed(size), at);
-                    env.bind(*factor_name, Value::Axis(axis));
-                    parts.push(Some(axis));
-                    product = self.times(product, Some(size));
-                }
-                Some(Value::Error) => return,
-                _ if unknown.is_none() => {
-                    unknown = Some((i, *factor_name, at));
-                    parts.push(None);
-                }
-                _ => {
-                    self.report(Diagnostic::new(
-                        codes::UNKNOWN_AXIS,
-                        "only one part of a composite axis may be left to be found",
-                        at,
-                        "this one is unknown too",
-                    ));
-                    return;
-                }
-            }
-        }
-        if let Some((i, factor_name, at)) = unknown {
-            let (Some(whole), Some(product)) = (whole_size, product) else {
-                self.report(Diagnostic::new(
-                    codes::UNKNOWN_AXIS,
-                    format!("`{factor_name}` has no size"),
-                    at,
-                    "neither a parameter, nor an axis, nor what is left of a known whole",
-                ));
-                return;
-            };
-            let size = self.graph.div(whole, product);
-            self.guards.push(super::Guard::Whole(size));
-            if let Some(v) = self.graph.known(size)
-                && libm::floor(v) != v
-            {
-                let (x, y) = (self.graph.value(whole), self.graph.value(product));
-                let mut diagnostic = Diagnostic::new(
-                    codes::COMPOSITE_MISMATCH,
-                    format!(
-                        "`{}` is {}, and {} does not divide it",
-                        name.name,
-                        super::show_number(x),
-                        super::show_number(y)
-                    ),
-                    place,
-                    format!("`{factor_name}` would be {}", super::show_number(v)),
-                );
-                for (label, at) in self.origins_in(value, env) {
-                    diagnostic = diagnostic.and(at, label);
-                }
-                if let Some(origin) = self.graph.origin_of(whole) {
-                    let label = format!("`{}` is {}", name.name, super::show_number(x));
-                    diagnostic = diagnostic.and(origin.place, label);
-                }
-                self.report(diagnostic);
-                env.bind(name.name, Value::Error);
-                env.bind(factor_name, Value::Error);
-                return;
-            }
-            let origin = Origin::inferred(
-                factor_name,
-                env.site().place(value.span),
-                "the whole divided by its other parts",
-            );
-            let size = self.graph.named(size, origin);
-            let axis = self.new_axis(factor_name, AxisSize::Fixed(size), at);
-            env.bind(factor_name, Value::Axis(axis));
-            if let Some(slot) = parts.get_mut(i) {
-                *slot = Some(axis);
-            }
-        } else if let (Some(whole), Some(product)) = (whole_size, product) {
-            let equal = self.graph.binary(Op::Eq, whole, product);
-            self.decide(equal);
-            let (x, y) = (self.graph.value(whole), self.graph.value(product));
-            if !x.is_nan() && !y.is_nan() && x != y {
-                self.report(Diagnostic::new(
-                    codes::COMPOSITE_MISMATCH,
-                    format!(
-                        "`{}` is {}, and the product of its parts is {}",
-                        name.name,
-                        super::show_number(x),
-                        super::show_number(y)
-                    ),
-                    place,
-                    "the sizes disagree",
-                ));
-            }
-        }
-        let parts: Vec<AxisId> =
-            parts.into_iter().flatten().flat_map(|p| self.atoms(&[p])).collect();
-        let sizes: Vec<ExprId> = parts.iter().filter_map(|p| self.axis_size(*p)).collect();
-        let Some(size) = whole_size.or_else(|| self.graph.product(sizes)) else { return };
-        let id = self.new_axis(name.name, AxisSize::Composite(size), place);
-        self.builder.built.model.axes[id].parts.clone_from(&parts);
-        for part in parts {
-            self.builder.built.model.axes[part].whole.push(id);
-        }
-        env.bind(name.name, Value::Axis(id));
-    }
-
     /// A model whose input has an axis that nothing measures.
     pub(super) fn report_open_axis(&mut self, axis: &AxisRef, env: &Env<'p>) {
         let name = axis.name.name;
@@ -429,16 +278,5 @@ impl<'p> Checker<'p> {
             (None, b) => b,
             (a, None) => a,
         }
-    }
-}
-
-pub(super) fn flatten_product<'e>(expr: &'e Expr, out: &mut Vec<&'e Expr>) {
-    match &expr.kind {
-        ExprKind::Binary(BinaryOp::Mul, a, b) => {
-            flatten_product(a, out);
-            flatten_product(b, out);
-        }
-        ExprKind::Paren(inner) => flatten_product(inner, out),
-        _ => out.push(expr),
     }
 }

@@ -13,6 +13,7 @@ mod block;
 mod bounds;
 mod builtins;
 mod call;
+mod composite;
 mod constants;
 mod control;
 mod cut;

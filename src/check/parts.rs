@@ -36,7 +36,7 @@ impl<'p> Checker<'p> {
         }
         // What a level holds that is below the top, or a chip of the kind.
         let last = top.map_or(levels.len(), |top| top + 1);
-        let below = self.below(machine, top);
+        let below = below(machine, top);
         let chip = match chip {
             Some((_, chip)) => chip.clone(),
             None => machine.chips.iter().find(|(own, _)| below.contains(own))?.1.clone(),
@@ -80,17 +80,17 @@ impl<'p> Checker<'p> {
             ..machine.clone()
         })
     }
+}
 
-    /// The names of a level, of the levels below it, and of their chips.
-    fn below(&self, machine: &Machine<'p>, top: Option<usize>) -> Vec<Name> {
-        let levels = &machine.system.levels;
-        let Some(top) = top.and_then(|t| levels.get(t)) else { return Vec::new() };
-        let mut names = vec![top.name];
-        for (level, made_of) in levels.iter().zip(&machine.made_of).rev() {
-            if names.contains(&level.name) {
-                names.extend(made_of.iter().map(|(_, of)| *of));
-            }
+/// The names of a level, of the levels below it, and of their chips.
+fn below(machine: &Machine<'_>, top: Option<usize>) -> Vec<Name> {
+    let levels = &machine.system.levels;
+    let Some(top) = top.and_then(|t| levels.get(t)) else { return Vec::new() };
+    let mut names = vec![top.name];
+    for (level, made_of) in levels.iter().zip(&machine.made_of).rev() {
+        if names.contains(&level.name) {
+            names.extend(made_of.iter().map(|(_, of)| *of));
         }
-        names
     }
+    names
 }

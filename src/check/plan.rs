@@ -45,40 +45,17 @@ impl<'p> Checker<'p> {
                         continue;
                     };
                     for axis in axes {
-                        let span = axis.iter().map(|i| i.span).reduce(|a, b| a.to(b));
-                        let place = site.place(span.unwrap_or(statement.stmt.span));
                         let within: Vec<Vec<Name>> =
                             within.iter().map(|w| w.iter().map(|i| i.name).collect()).collect();
-                        let name: Vec<Name> = axis.iter().map(|i| i.name).collect();
-                        let before = plan.rules.iter().find(|r| {
-                            r.axis == name
-                                && (r.within == within
-                                    || (r.within.is_empty() && within.is_empty()))
-                        });
-                        if let Some(before) = before {
-                            good = false;
-                            self.report(
-                                Diagnostic::new(
-                                    codes::SHARD_TWICE,
-                                    format!("`{}` is sharded twice", show_path(&name)),
-                                    place,
-                                    "again here",
-                                )
-                                .and(before.place, "sharded here first")
-                                .note(
-                                    "name all mesh axes in one rule (`over cp, tp`), or say \
-                                     `within` where the second one holds",
-                                ),
-                            );
-                            continue;
-                        }
-                        plan.rules.push(ShardRule {
-                            axis: name,
+                        let span = axis.iter().map(|i| i.span).reduce(|a, b| a.to(b));
+                        let rule = ShardRule {
+                            axis: axis.iter().map(|i| i.name).collect(),
                             over: group.clone(),
                             within,
-                            place,
+                            place: site.place(span.unwrap_or(statement.stmt.span)),
                             scope_place: site.place(statement.stmt.span),
-                        });
+                        };
+                        good &= self.shard(rule, &mut plan);
                     }
                 }
                 StmtKind::Require { cond, clauses } => good &= self.require(cond, clauses, &env),
@@ -126,6 +103,25 @@ impl<'p> Checker<'p> {
             good &= self.offloads(object, machine, &mut plan);
         }
         good.then_some(plan)
+    }
+
+    /// Adds a rule, unless there is one for the same axis in the same scope.
+    fn shard(&mut self, rule: ShardRule, plan: &mut Plan) -> bool {
+        let same = |r: &&ShardRule| r.axis == rule.axis && r.within == rule.within;
+        if let Some(before) = plan.rules.iter().find(same) {
+            let title = format!("`{}` is sharded twice", show_path(&rule.axis));
+            self.report(
+                Diagnostic::new(codes::SHARD_TWICE, title, rule.place, "again here")
+                    .and(before.place, "sharded here first")
+                    .note(
+                        "name all mesh axes in one rule (`over cp, tp`), or say `within` where \
+                         the second one holds",
+                    ),
+            );
+            return false;
+        }
+        plan.rules.push(rule);
+        true
     }
 
     /// `one_f_one_b`, `gpipe`, `interleaved(chunks: 2)`.

@@ -87,20 +87,20 @@ pub(super) fn run(args: &Args, screen: &Screen) -> Result<Outcome, Outer> {
 fn findings(loaded: &mut Loaded) -> Result<Vec<Diagnostic>, Outer> {
     let mut findings = std::mem::take(&mut loaded.findings);
     if !loaded.files.is_empty() {
-        findings.extend(analyze(loaded)?);
+        findings.extend(analyze(loaded));
     }
     sort(&mut findings);
     Ok(findings)
 }
 
 /// Everything the compiler finds in the files; the sources of imported modules are added.
-fn analyze(loaded: &mut Loaded) -> Result<Vec<Diagnostic>, Outer> {
+fn analyze(loaded: &mut Loaded) -> Vec<Diagnostic> {
     let mut program = loaded.program();
     let findings = crate::check(&program);
     loaded.sources = std::mem::take(&mut program.sources);
     // The process ends soon: what was parsed need not be taken apart before.
     std::mem::forget(program);
-    Ok(findings)
+    findings
 }
 
 /// Makes safe edits until none is left; what remains is returned.

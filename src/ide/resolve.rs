@@ -170,7 +170,7 @@ impl<'p> Resolver<'_, 'p> {
             What::Unit => self.unit(name),
             What::Mesh => self.local(name),
             What::Sharded => Some(Target::Axis(name)),
-            What::Scope => self.module_name(name).or_else(|| self.block_named(name)),
+            What::Scope => self.module_name(name),
             What::Role => Some(Target::Builtin(name)),
             What::Module(path) => self.import_path(path),
             What::Import => self.imported(name),
@@ -435,11 +435,6 @@ impl<'p> Resolver<'_, 'p> {
             }
             next = self.instantiated(item);
         }
-        None
-    }
-
-    /// A block whose instance is called so: `within attention`.
-    fn block_named(&mut self, _: Name) -> Option<Target> {
         None
     }
 

@@ -91,78 +91,13 @@ impl<'p> Checker<'p> {
         };
         let busy: Vec<LaidOp> = ops.iter().filter(|o| !empty(self, o)).cloned().collect();
         let ops = busy.as_slice();
-        let fused = ops.len() > 1;
         let Some(first) = ops.first() else { return };
         let place = setting.model.ops[first.op].place;
-        let mask = if fused { self.mask(ops, setting, frame) } else { None };
-        let mut work = [[None; 3]; 3];
-        let mut model = [None; 3];
-        let mut traffic = Traffic::default();
-        let mut matrix_times = Vec::new();
-        let mut of_weights = Vec::new();
-        let mut vector_times = Vec::new();
-        let (mut peak, mut format) = (None, None);
-        let views = [View::Whole, View::Even, View::Local].into_iter().enumerate();
-        for (v, view) in views.filter(|(_, v)| !self.brief || *v == View::Local).collect::<Vec<_>>()
-        {
-            let mut entered: Vec<TensorId> = Vec::new();
-            for laid in ops {
-                let Some(env) = self.formula_env(setting, laid.op) else { continue };
-                let seen = match view {
-                    View::Local => self.seen_by_slowest(mask, laid, setting),
-                    _ => mask,
-                };
-                let mut inner = frame.with(&laid.shards, view, seen);
-                inner.around = setting.model.axes_of(laid.op).into();
-                let saved = self.frame.replace(inner);
-                let flops = self.formula(setting, laid.op, "flops", &env);
-                let matrix = self.engine(setting, laid.op) == "matrix";
-                if view == View::Whole && matrix && setting.model.forward_steps.is_some() {
-                    let full = self.unmasked(setting, laid.op, flops, &env);
-                    let once = setting.model.ops[laid.op].pass != Pass::Recompute;
-                    let parts = [flops.filter(|_| once), full.filter(|_| once), full];
-                    for (cell, part) in model.iter_mut().zip(parts) {
-                        *cell = self.plus(*cell, part);
-                    }
-                }
-                let slot = usize::from(!matrix);
-                if let Some(row) = work.get_mut(v)
-                    && let Some(cell) = row.get_mut(slot)
-                {
-                    *cell = self.plus(*cell, flops);
-                }
-                if view == View::Local
-                    && let Some(flops) = flops
-                {
-                    let time = if matrix {
-                        let (time, at_peak) =
-                            self.matrix_time(setting, laid.op, flops, fused, &env);
-                        peak = peak.or(at_peak.map(|(id, _)| id));
-                        format = format.or(at_peak.map(|(_, name)| name));
-                        matrix_times.extend(time);
-                        let result = setting.model.ops[laid.op].result;
-                        if setting.model.tensors[result].role == Role::Gradients {
-                            of_weights.extend(time);
-                        }
-                        None
-                    } else {
-                        self.vector_time(setting, flops)
-                    };
-                    vector_times.extend(time);
-                }
-                let moved = &mut Moved { view, entered: &mut entered, traffic: &mut traffic };
-                let bytes = self.op_bytes(setting, laid.op, ops, &env, moved);
-                if let Some(row) = work.get_mut(v)
-                    && let Some(cell) = row.get_mut(2)
-                {
-                    *cell = self.plus(*cell, bytes);
-                }
-                self.frame = saved;
-            }
-        }
-        let [useful, even, local] = work;
-        let matrix = self.graph.sum(matrix_times);
-        let vector = self.graph.sum(vector_times);
+        let mask = if ops.len() > 1 { self.mask(ops, setting, frame) } else { None };
+        let done = self.done_by(ops, mask, setting, frame);
+        let Done { work: [useful, even, local], model, traffic, peak, format, .. } = done;
+        let matrix = self.graph.sum(done.matrix_times);
+        let vector = self.graph.sum(done.vector_times);
         let compute = match (matrix, vector) {
             (Some(m), Some(v)) => Some(self.graph.binary(Op::Max, m, v)),
             (m, v) => m.or(v),
@@ -176,28 +111,22 @@ impl<'p> Checker<'p> {
             (c, m) => c.or(m),
         };
         let Some(time) = time else { return };
-        let origin = Origin {
-            name: if layer == name { name } else { Name::new(&format!("{layer}.{name}")) },
-            kind: OriginKind::Inferred,
-            place,
-            rule: Some("time of this kernel on the fullest device, once"),
-        };
-        let time = self.graph.named(time, origin);
+        let full = if layer == name { name } else { Name::new(&format!("{layer}.{name}")) };
+        let rule = "time of this kernel on the fullest device, once";
+        let time = self.graph.named(time, Origin::inferred(full, place, rule));
         // The share of the products in it that make gradients of weights.
-        let of_weight = match (self.graph.sum(of_weights), matrix) {
+        let of_weight = match (self.graph.sum(done.of_weights), matrix) {
             (Some(own), Some(all)) => {
                 let share = self.graph.div(own, all);
                 Some(self.graph.mul(time, share))
             }
             _ => None,
         };
-        let stage = at.stage;
-        let rounds = at.rounds;
         cost.kernels.push(KernelCost {
             layer,
             op: name,
-            stage,
-            rounds,
+            stage: at.stage,
+            rounds: at.rounds,
             useful,
             even,
             local,
@@ -214,6 +143,81 @@ impl<'p> Checker<'p> {
             moved: traffic.moved,
             model,
         });
+    }
+
+    /// What the ops of a kernel do and move, in each view.
+    fn done_by(
+        &mut self,
+        ops: &[LaidOp],
+        mask: Option<Mask>,
+        setting: &Setting<'_, 'p>,
+        frame: &Frame,
+    ) -> Done {
+        let mut done = Done::default();
+        for view in [View::Whole, View::Even, View::Local] {
+            if self.brief && view != View::Local {
+                continue;
+            }
+            let mut entered: Vec<TensorId> = Vec::new();
+            for laid in ops {
+                let Some(env) = self.formula_env(setting, laid.op) else { continue };
+                let seen = match view {
+                    View::Local => self.seen_by_slowest(mask, laid, setting),
+                    _ => mask,
+                };
+                let mut inner = frame.with(&laid.shards, view, seen);
+                inner.around = setting.model.axes_of(laid.op).into();
+                let saved = self.frame.replace(inner);
+                self.op_work(setting, laid.op, ops, &env, view, &mut done);
+                let moved = &mut Moved { view, entered: &mut entered, traffic: &mut done.traffic };
+                let bytes = self.op_bytes(setting, laid.op, ops, &env, moved);
+                let row = done.work.get_mut(view as usize);
+                if let Some(cell) = row.and_then(|row| row.get_mut(2)) {
+                    *cell = self.plus(*cell, bytes);
+                }
+                self.frame = saved;
+            }
+        }
+        done
+    }
+
+    /// The work of one op of a kernel in a view; what one device does takes time.
+    fn op_work(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        op: OpId,
+        ops: &[LaidOp],
+        env: &Env<'p>,
+        view: View,
+        done: &mut Done,
+    ) {
+        let instance = &setting.model.ops[op];
+        let flops = self.formula(setting, op, "flops", env);
+        let matrix = self.engine(setting, op) == "matrix";
+        if view == View::Whole && matrix && setting.model.forward_steps.is_some() {
+            let full = self.unmasked(setting, op, flops, env);
+            let once = instance.pass != Pass::Recompute;
+            let parts = [flops.filter(|_| once), full.filter(|_| once), full];
+            for (cell, part) in done.model.iter_mut().zip(parts) {
+                *cell = self.plus(*cell, part);
+            }
+        }
+        let row = done.work.get_mut(view as usize);
+        if let Some(cell) = row.and_then(|row| row.get_mut(usize::from(!matrix))) {
+            *cell = self.plus(*cell, flops);
+        }
+        let Some(flops) = flops.filter(|_| view == View::Local) else { return };
+        if !matrix {
+            done.vector_times.extend(self.vector_time(setting, flops));
+            return;
+        }
+        let (time, at_peak) = self.matrix_time(setting, op, flops, ops.len() > 1, env);
+        done.peak = done.peak.or(at_peak.map(|(id, _)| id));
+        done.format = done.format.or(at_peak.map(|(_, name)| name));
+        done.matrix_times.extend(time);
+        if setting.model.tensors[instance.result].role == Role::Gradients {
+            done.of_weights.extend(time);
+        }
     }
 
     /// `matmul.flops`, made once.
@@ -436,6 +440,23 @@ impl<'p> Checker<'p> {
 
 /// Queries, keys, and how many of them a query sees.
 type Mask = (AxisId, AxisId, ExprId);
+
+/// What the ops of a kernel have done so far.
+#[derive(Default)]
+struct Done {
+    /// Matrix work, vector work and bytes: of the whole, of an even share, of one device.
+    work: [[Option<ExprId>; 3]; 3],
+    /// Matrix work of training: of the model with its masks and without, and with what is made again.
+    model: [Option<ExprId>; 3],
+    traffic: Traffic,
+    /// Times of one device, and of those at its matrix units what makes gradients of weights.
+    matrix_times: Vec<ExprId>,
+    vector_times: Vec<ExprId>,
+    of_weights: Vec<ExprId>,
+    /// What its matrix units could do, and in which format.
+    peak: Option<ExprId>,
+    format: Option<Name>,
+}
 
 /// What the ops of a kernel have moved so far, in one view.
 struct Moved<'a> {

@@ -114,6 +114,9 @@ impl Compiler {
 
     /// Looks at the first point: what is wrong with the sweep at every point is said before
     /// anything runs.
+    ///
+    /// # Errors
+    /// What is wrong there, unless it hangs on what varies.
     pub fn try_out(&mut self, space: &Space) -> Result<(), Vec<Diagnostic>> {
         match self.make(space, 0) {
             Made::Variant(_) => Ok(()),

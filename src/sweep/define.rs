@@ -86,7 +86,10 @@ pub(super) fn find<'p>(program: &'p Program, module: ModuleId, name: &str) -> Op
     items.find(|i| i.item.name.name == name && !i.item.broken)
 }
 
-/// Reads a sweep; `Err` has everything that is wrong, in source order.
+/// Reads a sweep.
+///
+/// # Errors
+/// Everything that is wrong, in source order.
 pub fn define(
     program: &Program,
     module: ModuleId,

@@ -147,6 +147,9 @@ pub(super) struct Shared<'a> {
 
 /// Runs a sweep. `write` makes rows of points, `emit` gets them in order; a write that fails ends
 /// the run in good order.
+///
+/// # Errors
+/// What is wrong with the scenario whatever varies, or with what was found on the way.
 pub fn run(
     compiler: &mut Compiler,
     space: &Space,
@@ -250,7 +253,7 @@ impl Taking {
         let mut shown = Instant::now();
         while running > 0 {
             if stop.asked() {
-                self.end(shared);
+                shared.end();
             }
             let message = match receiver.recv_timeout(Duration::from_millis(100)) {
                 Ok(message) => message,
@@ -262,7 +265,7 @@ impl Taking {
                 Message::Wrong(found, other) => {
                     self.wrong = Some(found);
                     *compiler = *other;
-                    self.end(shared);
+                    shared.end();
                 }
                 Message::Done { chunk, answer, rows } => {
                     self.waiting.insert(chunk, (answer, rows));
@@ -289,7 +292,7 @@ impl Taking {
                 && let Err(error) = emit(&rows)
             {
                 self.failed = Some(error);
-                self.end(shared);
+                shared.end();
                 break;
             }
             self.answer.merge(*answer);
@@ -307,14 +310,15 @@ impl Taking {
             shared.moved.notify_all();
         }
     }
-
-    fn end(&mut self, shared: &Shared<'_>) {
-        shared.stop.store(true, Ordering::Relaxed);
-        shared.moved.notify_all();
-    }
 }
 
 impl Shared<'_> {
+    /// Tells all threads to end.
+    fn end(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.moved.notify_all();
+    }
+
     pub(super) fn family(&self, family: u64) -> Option<Arc<Family>> {
         Some(self.families.lock().ok()?.entry(family).or_default().clone())
     }

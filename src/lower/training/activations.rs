@@ -141,7 +141,7 @@ impl<'p> Checker<'p> {
         setting: &Setting<'_, 'p>,
         work: &Workload,
         frame: &Frame,
-    ) -> Option<[ExprId; 3]> {
+    ) -> [ExprId; 3] {
         let all = &setting.laid.steps;
         let is_repeat = |s: &LaidStep| matches!(s, LaidStep::Repeat { .. });
         let (first, last) = (all.iter().position(is_repeat), all.iter().rposition(is_repeat));
@@ -150,7 +150,7 @@ impl<'p> Checker<'p> {
         let single = self.decide(single) == Some(true);
         let (Some(first), Some(last), false) = (first, last, single) else {
             let bytes = self.working_of(all, setting, frame);
-            return Some([bytes; 3]);
+            return [bytes; 3];
         };
         let before = all.get(..=first).unwrap_or_default();
         let after = all.get(last..).unwrap_or_default();
@@ -160,7 +160,7 @@ impl<'p> Checker<'p> {
         let middle: Vec<LaidStep> =
             [first, last].iter().filter_map(|i| all.get(*i)).cloned().collect();
         let c = self.working_of(&middle, setting, frame);
-        Some([a, c, b])
+        [a, c, b]
     }
 
     fn working_of(

@@ -51,7 +51,7 @@ impl<'p> Checker<'p> {
     ) -> Option<()> {
         let given: Vec<ExprId> = setting.plan.ends.into_iter().flatten().collect();
         let Some(sum) = self.graph.sum(given.clone()) else { return Some(()) };
-        let place = self.field_place(setting, plan, &["first_stage", "last_stage"]);
+        let place = field_place(setting, plan, &["first_stage", "last_stage"]);
         let Some((shard, layers)) = pipeline else {
             let title = "stages have layers of their own where no pipeline is";
             let finding = Diagnostic::new(codes::STAGE_LAYERS, title, place, "there are no stages");
@@ -139,7 +139,7 @@ impl<'p> Checker<'p> {
             let asked = ["context", "sequence"];
             let said = |name: &&str| plan.is_some_and(|p| p.has(&[Name::new(name)]));
             let Some(name) = asked.into_iter().find(|n| said(n)) else { return Some(()) };
-            let place = self.field_place(setting, plan, &[name]);
+            let place = field_place(setting, plan, &[name]);
             let title = format!("`{name}` is set, and the sequence is not cut");
             let finding = Diagnostic::new(codes::SEQUENCE_WHOLE, title, place, "holds nowhere");
             self.report(finding.note("cut it: `shard seq over cp`"));
@@ -181,14 +181,10 @@ impl<'p> Checker<'p> {
         self.report(finding);
         None
     }
+}
 
-    fn field_place(
-        &self,
-        setting: &Setting<'_, 'p>,
-        plan: Option<&Rc<Object<'p>>>,
-        names: &[&str],
-    ) -> Place {
-        let mut places = names.iter().filter_map(|n| plan?.place_of(&[Name::new(n)]));
-        places.next().unwrap_or(setting.place)
-    }
+/// Where a plan has the first of these fields, else where the scenario stands.
+fn field_place(setting: &Setting<'_, '_>, plan: Option<&Rc<Object<'_>>>, names: &[&str]) -> Place {
+    let mut places = names.iter().filter_map(|n| plan?.place_of(&[Name::new(n)]));
+    places.next().unwrap_or(setting.place)
 }

@@ -8,15 +8,19 @@ use super::{Away, Cut, Workload};
 use crate::check::{Checker, Value};
 use crate::diagnostic::{Diagnostic, closest, codes, listed};
 use crate::expr::{ExprId, Op, Origin};
-use crate::ir::{Kept as Shares, Role};
+use crate::ir::{Kept as Shares, Role, TensorId};
 use crate::lower::frame::Frame;
 use crate::lower::memory::ByStage;
+use crate::lower::offload::OnStages;
 use crate::lower::phase::Setting;
 use crate::lower::results::Results;
 use crate::name::Name;
 use crate::quantity::Dimension;
 use crate::source::Place;
 use crate::syntax::ast::ItemKind;
+
+/// What one weight has of something.
+type Each<'f, 'p> = &'f mut dyn FnMut(&mut Checker<'p>, TensorId) -> Option<ExprId>;
 
 /// What the update of the weights works on, on the fullest device.
 pub(super) struct Kept {
@@ -40,37 +44,20 @@ impl<'p> Checker<'p> {
         results: &mut Results,
     ) -> Option<Kept> {
         let place = setting.place;
-        let lists = |s: ByStage| [s.first, s.layers, s.last];
-        let weights = lists(self.by_stage(setting, &mut |checker, weight| {
-            let bytes = checker.weight_bytes(setting, frame, weight)?;
-            let bytes = checker.share_of(setting, weight, bytes, Shares::Weights)?;
-            Some(checker.parted(setting, Role::Weights, weight, bytes).0)
-        }));
-        let gradients = lists(self.by_stage(setting, &mut |checker, weight| {
-            let bytes = checker.gradient_bytes(setting, frame, weight)?;
-            let bytes = checker.share_of(setting, weight, bytes, Shares::Gradients)?;
-            Some(checker.parted(setting, Role::Gradients, weight, bytes).0)
-        }));
-        let state = lists(self.by_stage(setting, &mut |checker, weight| {
-            let bytes = checker.state_bytes(setting, work, frame, weight)?;
-            let bytes = checker.share_of(setting, weight, bytes, Shares::Optimizer)?;
-            Some(checker.parted(setting, Role::Optimizer, weight, bytes).0)
-        }));
-        let updated = lists(self.by_stage(setting, &mut |checker, weight| {
-            let bytes = checker.gradient_bytes(setting, frame, weight)?;
-            let bytes = checker.share_of(setting, weight, bytes, Shares::Optimizer)?;
-            Some(checker.parted(setting, Role::Optimizer, weight, bytes).0)
-        }));
-        let updated_weights = lists(self.by_stage(setting, &mut |checker, weight| {
-            let bytes = checker.weight_bytes(setting, frame, weight)?;
-            let bytes = checker.share_of(setting, weight, bytes, Shares::Optimizer)?;
-            Some(checker.parted(setting, Role::Optimizer, weight, bytes).0)
-        }));
-        let flops = lists(self.by_stage(setting, &mut |checker, weight| {
-            let flops = checker.update_flops(setting, work, frame, weight)?;
-            let flops = checker.share_of(setting, weight, flops, Shares::Optimizer)?;
-            Some(checker.parted(setting, Role::Optimizer, weight, flops).0)
-        }));
+        let weights = self.of_weights(setting, Role::Weights, Shares::Weights, &mut |c, w| {
+            c.weight_bytes(setting, frame, w)
+        });
+        let gradients =
+            self.of_weights(setting, Role::Gradients, Shares::Gradients, &mut |c, w| {
+                c.gradient_bytes(setting, frame, w)
+            });
+        let of_update = |c: &mut Self, each: Each<'_, 'p>| {
+            c.of_weights(setting, Role::Optimizer, Shares::Optimizer, each)
+        };
+        let state = of_update(self, &mut |c, w| c.state_bytes(setting, work, frame, w));
+        let updated = of_update(self, &mut |c, w| c.gradient_bytes(setting, frame, w));
+        let updated_weights = of_update(self, &mut |c, w| c.weight_bytes(setting, frame, w));
+        let flops = of_update(self, &mut |c, w| c.update_flops(setting, work, frame, w));
         let bytes = Dimension::BYTES;
         let stages = |checker: &mut Self, parts| checker.on_stages(parts, work, bytes, place);
         let mut model = [weights, gradients, state].map(|parts| stages(self, parts));
@@ -102,16 +89,14 @@ impl<'p> Checker<'p> {
             away.saved.push((store, self.on_stages(parts, work, bytes, place)));
             shelves.push((store, in_flight));
         }
-        let working = self.working_bytes(setting, work, frame)?;
+        let working = self.working_bytes(setting, work, frame);
         // The fullest stage: the first holds most micro-batches, the last the logits.
-        let mut totals = [kept; 3];
-        for (i, total) in totals.iter_mut().enumerate() {
-            let of = |stages: &[ExprId; 3]| stages.get(i).copied();
-            let parts = model.iter().chain([&kept, &working]).filter_map(of);
-            let sum = self.graph.sum(parts.collect::<Vec<_>>())?;
-            *total = [sum; 3];
+        let [weights, gradients, optimizer] = model;
+        let parts = [weights, gradients, optimizer, kept, working];
+        let mut totals = weights;
+        for part in parts.into_iter().skip(1) {
+            totals = self.add_stages(totals, part);
         }
-        let totals = totals.map(|[sum, ..]| sum);
         let fullest = self.most(totals);
         let [w, g, o] = model.map(|stages| self.there(fullest, stages));
         let [ug, us, uw] = updated.map(|stages| self.there(fullest, stages));
@@ -141,27 +126,50 @@ impl<'p> Checker<'p> {
         let elsewhere = self.store_results("memory", setting, &held, cut, results)?;
         let fits = self.memory_results("memory", setting.place, capacity, &rows, results)?;
         self.fits_result("memory", setting.place, fits, elsewhere, results);
-        let [weights, gradients, optimizer] = model;
         if work.shares.is_some() {
-            let parts = [
-                ("weights", weights),
-                ("gradients", gradients),
-                ("optimizer", optimizer),
-                ("activations.saved", kept),
-                ("activations.working", working),
-            ];
             let rest = self.graph.add(buffers, reserve);
             let totals = totals.map(|t| self.graph.add(t, rest));
-            for (name, stages) in parts.into_iter().chain([("total", totals)]) {
-                for (stage, id) in ["first", "between", "last"].into_iter().zip(stages) {
-                    let path = format!("memory.stages.{stage}.{name}");
-                    let rule = "of one device of the stage";
-                    results.put(&mut self.graph, &path, id, place, rule);
-                }
-            }
+            self.stage_results(place, &parts, totals, results);
         }
         let flops = self.there(fullest, flops);
         Some(Kept { updated_gradients: ug, state: us, updated_weights: uw, flops, gradients, away })
+    }
+
+    /// Something that each weight has, on each kind of stage: of what devices share their part, and
+    /// not what lies elsewhere.
+    fn of_weights(
+        &mut self,
+        setting: &Setting<'_, 'p>,
+        role: Role,
+        shared: Shares,
+        each: Each<'_, 'p>,
+    ) -> [Option<ExprId>; 3] {
+        let sums = self.by_stage(setting, &mut |checker, weight| {
+            let all = each(checker, weight)?;
+            let own = checker.share_of(setting, weight, all, shared);
+            Some(checker.parted(setting, role, weight, own).0)
+        });
+        [sums.first, sums.layers, sums.last]
+    }
+
+    /// `memory.stages.*`: the parts of a device of each stage, and their sum with what all have.
+    fn stage_results(
+        &mut self,
+        place: Place,
+        parts: &[OnStages; 5],
+        totals: OnStages,
+        results: &mut Results,
+    ) {
+        let names =
+            ["weights", "gradients", "optimizer", "activations.saved", "activations.working"];
+        let parts = names.into_iter().zip(*parts);
+        for (name, stages) in parts.chain([("total", totals)]) {
+            for (stage, id) in ["first", "between", "last"].into_iter().zip(stages) {
+                let path = format!("memory.stages.{stage}.{name}");
+                let rule = "of one device of the stage";
+                results.put(&mut self.graph, &path, id, place, rule);
+            }
+        }
     }
 
     /// Matrix work of the update of all weights, if there is any.

@@ -85,11 +85,11 @@ impl<'p> Checker<'p> {
         let cut = work.shares.map(|shares| super::Cut { shares, stages: work.stages });
         let weights = self.on_shelves(setting, work, Role::Weights, &mut |checker, weight| {
             let bytes = checker.weight_bytes(setting, frame, weight)?;
-            checker.share_of(setting, weight, bytes, Shares::Weights)
+            Some(checker.share_of(setting, weight, bytes, Shares::Weights))
         });
         let gradients = self.on_shelves(setting, work, Role::Gradients, &mut |checker, weight| {
             let bytes = checker.gradient_bytes(setting, frame, weight)?;
-            checker.share_of(setting, weight, bytes, Shares::Gradients)
+            Some(checker.share_of(setting, weight, bytes, Shares::Gradients))
         });
         let lists = [weights, gradients];
         for ((list, into), cell) in
@@ -113,7 +113,7 @@ impl<'p> Checker<'p> {
         let state = optimizer(
             &mut |c, w| {
                 let bytes = c.state_bytes(setting, work, frame, w)?;
-                c.share_of(setting, w, bytes, shared)
+                Some(c.share_of(setting, w, bytes, shared))
             },
             self,
         );
@@ -121,14 +121,14 @@ impl<'p> Checker<'p> {
         away.updated_gradients = optimizer(
             &mut |c, w| {
                 let bytes = c.gradient_bytes(setting, frame, w)?;
-                c.share_of(setting, w, bytes, shared)
+                Some(c.share_of(setting, w, bytes, shared))
             },
             self,
         );
         let mut new_weights = |c: &mut Self, w: TensorId| {
             c.gradient_bytes(setting, frame, w)?;
             let bytes = c.weight_bytes(setting, frame, w)?;
-            c.share_of(setting, w, bytes, shared)
+            Some(c.share_of(setting, w, bytes, shared))
         };
         away.updated_weights = optimizer(&mut new_weights, self);
         let returned = self.on_shelves(setting, work, Role::Weights, &mut |c, w| {

@@ -114,12 +114,12 @@ impl<'p> Checker<'p> {
         weight: TensorId,
         bytes: ExprId,
         what: Shares,
-    ) -> Option<ExprId> {
+    ) -> ExprId {
         let reduction = setting.laid.reductions.iter().find(|r| r.weight == weight);
-        Some(match reduction.and_then(|r| r.shared) {
+        match reduction.and_then(|r| r.shared) {
             Some((level, n)) if level >= what => self.graph.div(bytes, n),
             _ => bytes,
-        })
+        }
     }
 
     /// What devices that share weights or gradients hold beside their own share: layers gathered

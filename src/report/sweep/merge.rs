@@ -4,11 +4,17 @@ use super::{CloudRow, LeftOut, Missed, Summary};
 use crate::sweep::Front;
 
 /// Reads what [`Summary::json`] wrote.
+///
+/// # Errors
+/// Where the text is something else, in words.
 pub fn read(text: &str) -> Result<Summary, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
-/// Joins parts of one sweep; says why where they are not, or overlap.
+/// Joins parts of one sweep.
+///
+/// # Errors
+/// Why they are not parts of one, or that they overlap.
 pub fn merge(parts: Vec<Summary>) -> Result<Summary, String> {
     let mut parts = parts.into_iter();
     let mut all = parts.next().ok_or("there is nothing to merge")?;
