@@ -113,6 +113,30 @@ fn quoted(title: &str) -> impl Iterator<Item = Name> + '_ {
 }
 
 impl Program {
+    /// What the parser said of a whole module (parses all of it).
+    #[must_use]
+    pub fn syntax_diagnostics(&self, id: ModuleId) -> Vec<Diagnostic> {
+        self.syntax_findings(id).collect()
+    }
+    /// The same one by one, parsing a piece when what it says is asked for.
+    pub(super) fn syntax_findings(&self, id: ModuleId) -> impl Iterator<Item = Diagnostic> + '_ {
+        let pieces = 0..self.module(id).cut().pieces.len();
+        pieces.flat_map(move |piece| self.syntax_findings_of(id, piece))
+    }
+    /// The same of one piece.
+    pub(super) fn syntax_findings_of(
+        &self,
+        id: ModuleId,
+        piece: usize,
+    ) -> impl Iterator<Item = Diagnostic> + '_ {
+        let module = self.module(id);
+        let text = &self.sources.file(module.file).text;
+        module.cut().pieces.get(piece).into_iter().flat_map(move |part| {
+            let found = part.parsed(text).1.iter();
+            found.map(move |d| d.clone().moved(module.file, part.piece.start))
+        })
+    }
+
     /// What a piece says that cannot be read.
     fn unread(&self, module: ModuleId, piece: usize) -> Option<&Unread> {
         let module = self.module(module);

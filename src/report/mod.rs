@@ -9,6 +9,7 @@ mod json;
 mod markdown;
 mod measured;
 mod sections;
+mod settable;
 pub mod sweep;
 mod table;
 mod text;
@@ -19,7 +20,7 @@ pub use csv::csv;
 pub use derivation::{derivation_json, derivation_text};
 pub use json::{json, leaf};
 pub use markdown::markdown;
-pub use sections::settable;
+pub use settable::settable;
 pub use table::{Cell, Table, Tint};
 pub use text::{Look, ascii, text};
 

@@ -3,11 +3,10 @@
 use super::table::{Cell, Table, Tint};
 use super::training;
 use super::{Collective, Scenario};
-use crate::evaluation::Settable;
 use crate::lower::{MEMORY_PARTS, STORED_PARTS};
 use crate::quantity::figure::Figure;
 use crate::quantity::format::{HumanUnit, human};
-use crate::source::{Sources, Spot};
+use crate::source::Spot;
 
 /// Phases with their words, in order.
 const PHASES: [(&str, &str); 5] = [
@@ -480,23 +479,4 @@ fn expectations(scenario: &Scenario) -> Table {
     });
     let heads = vec!["", "", "", ""];
     Table { title: "Expected".into(), heads, rows: rows.collect(), ..Table::default() }
-}
-
-/// What can be set in a scenario.
-#[must_use]
-pub fn settable(scenario: &str, rows: &[Settable], sources: &Sources) -> Table {
-    let rows = rows.iter().map(|r| {
-        let value = if r.value.is_empty() { "—" } else { r.value.as_str() };
-        let place = r.place.map_or(String::new(), |p| sources.line_of(p));
-        vec![
-            r.path.as_str().into(),
-            Cell::tinted(value, Tint::Strong),
-            r.holds.as_str().into(),
-            if r.structural { "structural" } else { "" }.into(),
-            Cell::tinted(place, Tint::Dim),
-        ]
-    });
-    let heads = vec!["path", "value", "holds", "", "set at"];
-    let remark = "what --set may change".into();
-    Table { title: scenario.to_owned(), remark, heads, rows: rows.collect() }
 }
