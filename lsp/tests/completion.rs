@@ -219,7 +219,7 @@ fn completion_in_hardware_and_blocks() {
         ("block B(n: Count) {\n  input x[batch, seq, n]\n  y = ‸\n}\n", "… n x rope softmax"),
         ("fn f(x: ‸) -> Time = x\n", "… Axis Link Time"),
         ("fn f(wire: Link) -> Time = wire.‸\n", "bandwidth latency"),
-        ("metric mine for ‸\n", "serve train"),
+        ("metric mine for ‸\n", "serve encode generate train"),
         ("runtime Fast {\n  gemm‸\n}\n", "… gemm_efficiency"),
         ("const a = 3 + ‸\n", "… among ceil"),
     ];

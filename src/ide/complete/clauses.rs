@@ -135,12 +135,20 @@ impl Offer<'_> {
             .map(|i| i.item.of.map(|of| of.name))
             .collect();
         if !metrics.is_empty() {
-            return metrics.iter().any(|of| of.is_none_or(|of| of == workload));
+            return metrics.iter().any(|of| of.is_none_or(|of| includes(workload, of)));
         }
         match root.text() {
-            "prefill" | "decode" | "handover" => workload == "serve",
+            "decode" => workload != "train" && workload != "encode",
+            "prefill" | "handover" => workload != "train",
             "step" | "run" | "mfu" | "mfu_causal" | "hfu" => workload == "train",
             _ => true,
         }
     }
+}
+
+/// Whether what has a workload may be what a metric is for: whether a scenario that serves
+/// generates hangs on its model.
+fn includes(workload: Name, of: Name) -> bool {
+    let served = |word: Name| word == "serve" || word == "generate" || word == "encode";
+    workload == of || (workload == "serve" && served(of)) || (of == "serve" && served(workload))
 }
