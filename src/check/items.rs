@@ -81,9 +81,8 @@ fn same_metric<'p>(
     let before = all.into_iter().take_while(|other| *other != item);
     let mut same = before.filter(|other| other.item.name.name == item.item.name.name);
     same.find(|other| {
-        let workloads = [Workload::Generate, Workload::Encode, Workload::Train];
         let meant = |i: &ItemRef<'_>, w: Workload| i.item.of.is_none_or(|of| w.is(of.name));
-        let meet = workloads.iter().any(|w| meant(&item, *w) && meant(other, *w));
+        let meet = Workload::ALL.iter().any(|w| meant(&item, *w) && meant(other, *w));
         let parts = Checker::metric_parts(*other);
         let own = Checker::metric_parts(item);
         let shared = own.iter().any(|(path, _)| parts.iter().any(|(p, _)| p == path));

@@ -146,10 +146,7 @@ const SCENARIO: &[Field] = &[
     ("serve", "The workload of answering requests."),
     ("serve.batch", "Requests at the same time, on the whole machine."),
     ("serve.prompt", "Tokens in, of each request."),
-    (
-        "serve.output",
-        "Tokens out, of each request; prefill makes the first. None where a model only encodes.",
-    ),
+    ("serve.output", "Tokens out, of each request; prefill makes the first."),
     ("serve.images", "Pictures of each request; their tokens are part of `prompt`."),
     (
         "serve.sources",

@@ -28,6 +28,8 @@ pub enum Workload {
 }
 
 impl Workload {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Generate, Self::Encode, Self::Train];
     /// What a metric may be for; `serve` is for all that serve.
     pub const WORDS: [&str; 4] = ["serve", "generate", "encode", "train"];
 

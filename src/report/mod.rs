@@ -8,6 +8,7 @@ mod derivation;
 mod json;
 mod markdown;
 mod measured;
+mod power;
 mod sections;
 mod settable;
 pub mod sweep;

@@ -42,18 +42,6 @@ const KNOWN: [&str; 21] = [
     "tokens_per_joule",
     "cost",
 ];
-/// What draws and costs: a path, what it is, and what it is where nothing is generated.
-const POWER: [(&str, &str, &str); 9] = [
-    ("power.device", "of a chip while decoding", "of a chip at work"),
-    ("power.system", "of all chips with their hosts", ""),
-    ("power.total", "with the building", ""),
-    ("energy.per_token", "of an output token while decoding", "of a token that is read"),
-    ("tokens_per_joule", "output tokens while decoding", "tokens that are read"),
-    ("cost.per_hour", "of the whole machine", ""),
-    ("cost.per_million_input", "tokens of the prompt", ""),
-    ("cost.per_million_output", "tokens of the output, while decoding", ""),
-    ("cost.per_million_tokens", "tokens of the output, with prefill", ""),
-];
 /// Columns of the bar of a memory part.
 const BAR: usize = 32;
 /// Rows of collectives shown of one phase.
@@ -123,7 +111,7 @@ pub fn tables(scenario: &Scenario) -> Vec<Table> {
     for (phase, word) in DETAILED.into_iter().chain(training::COLLECTIVES) {
         tables.push(collectives(scenario, phase, word));
     }
-    tables.push(power(scenario));
+    tables.push(super::power::table(scenario));
     tables.push(metrics(scenario));
     tables.push(super::measured::table(scenario));
     tables.push(super::measured::sources(scenario));
@@ -133,7 +121,7 @@ pub fn tables(scenario: &Scenario) -> Vec<Table> {
 }
 
 /// Whether nothing is generated: a request is one pass.
-fn encodes(scenario: &Scenario) -> bool {
+pub(super) fn encodes(scenario: &Scenario) -> bool {
     let has = |path: &str| scenario.results.contains_key(path);
     has("prefill.time") && !has("decode.mid.time")
 }
@@ -434,18 +422,6 @@ fn collective(c: &Collective) -> Vec<Cell> {
 fn short(spot: &Spot) -> String {
     let name = spot.file.rsplit(['/', '\\']).next().unwrap_or(&spot.file);
     format!("{name}:{}", spot.line)
-}
-
-/// Power and price, as far as they are known.
-fn power(scenario: &Scenario) -> Table {
-    let known = POWER.into_iter().filter(|(path, ..)| scenario.results.contains_key(*path));
-    let rows = known.map(|(path, decoding, encoding)| {
-        let what = if encodes(scenario) && !encoding.is_empty() { encoding } else { decoding };
-        let figure = Cell::tinted(shown(scenario, path), Tint::Strong);
-        vec![path.into(), figure, Cell::tinted(what, Tint::Dim)]
-    });
-    let heads = vec!["", ">", ""];
-    Table { title: "Power and price".into(), heads, rows: rows.collect(), ..Table::default() }
 }
 
 /// Metrics of the library and of the file that no other table has.

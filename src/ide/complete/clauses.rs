@@ -2,6 +2,7 @@
 
 use super::Offer;
 use crate::ide::resolve::{instantiated, named};
+use crate::lower::Workload;
 use crate::name::Name;
 use crate::syntax::ast::{ItemKind, StmtKind};
 
@@ -125,6 +126,8 @@ impl Offer<'_> {
     /// Whether scenarios of a workload have a result; of an unknown one all have all.
     pub(super) fn is_of(&self, root: Name, workload: Option<Name>) -> bool {
         let Some(workload) = workload else { return true };
+        // A scenario that serves may have what a model that generates has, or one that does not.
+        let meets = |of: Name| Workload::ALL.iter().any(|w| w.is(of) && w.is(workload));
         let program = self.view.program;
         let library = program.std_module("metrics").into_iter();
         let mut modules = std::iter::once(self.view.module).chain(library);
@@ -135,20 +138,13 @@ impl Offer<'_> {
             .map(|i| i.item.of.map(|of| of.name))
             .collect();
         if !metrics.is_empty() {
-            return metrics.iter().any(|of| of.is_none_or(|of| includes(workload, of)));
+            return metrics.iter().any(|of| of.is_none_or(meets));
         }
         match root.text() {
-            "decode" => workload != "train" && workload != "encode",
-            "prefill" | "handover" => workload != "train",
-            "step" | "run" | "mfu" | "mfu_causal" | "hfu" => workload == "train",
+            "prefill" => meets(Name::new("serve")),
+            "decode" | "handover" => meets(Name::new("generate")),
+            "step" | "run" | "mfu" | "mfu_causal" | "hfu" => meets(Name::new("train")),
             _ => true,
         }
     }
-}
-
-/// Whether what has a workload may be what a metric is for: whether a scenario that serves
-/// generates hangs on its model.
-fn includes(workload: Name, of: Name) -> bool {
-    let served = |word: Name| word == "serve" || word == "generate" || word == "encode";
-    workload == of || (workload == "serve" && served(of)) || (of == "serve" && served(workload))
 }
