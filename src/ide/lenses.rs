@@ -116,6 +116,11 @@ impl Lenses {
         self.known.get_mut(&shape.key)?.iter_mut().find_map(|formula| formula.lens(shape))
     }
 
+    /// Whether scenarios of this shape were evaluated.
+    pub(super) fn has(&self, shape: &Shape) -> bool {
+        self.known.contains_key(&shape.key)
+    }
+
     /// Learns from a scenario that was evaluated.
     pub(super) fn learn(&mut self, evaluation: &Evaluation<'_>, shape: &Shape) {
         if let Some(formula) = Formula::new(evaluation, shape) {

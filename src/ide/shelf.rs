@@ -20,10 +20,10 @@ use crate::source::{FileId, Origin, Place, Span, Spot};
 /// Scenarios that are remembered, at most.
 const MOST: usize = 128;
 
-/// Scenarios that are evaluated beside the one that is asked for, at most.
-const MOST_BESIDE: usize = 7;
-/// How many after one that is asked for are looked at, to find some to evaluate beside it.
-const MOST_AHEAD: usize = 16;
+/// Scenarios that are evaluated at the same time, at most.
+const MOST_BESIDE: usize = 8;
+/// How many after one that is asked for are looked at, to find some of other shapes.
+const MOST_AHEAD: usize = 64;
 /// Deep texts need deep stacks.
 const STACK: usize = 64 * 1024 * 1024;
 
@@ -128,7 +128,7 @@ impl Shelf {
             if let Some(lens) = shape.and_then(|shape| self.lenses.of(&shape)) {
                 return Some(lens);
             }
-            let rest = self.to_come(program, item, base);
+            let rest = self.to_come(program, item);
             if base != item && base.module == module {
                 let facts = self.facts_beside(program, base, &rest)?;
                 if facts.report().is_some() {
@@ -140,31 +140,27 @@ impl Shelf {
         self.facts(program, module, name).map(|facts| lens(&facts))
     }
 
-    /// The scenarios after one, which comes to the same as `base`, whose lenses are likely to be
-    /// asked for next and follow from nothing that is known: as many as there are other processors.
-    fn to_come<'p>(
-        &mut self,
-        program: &'p Program,
-        item: ItemRef<'p>,
-        base: ItemRef<'p>,
-    ) -> Vec<(ItemRef<'p>, Shape)> {
-        let others = std::thread::available_parallelism().map_or(0, |n| n.get() - 1);
-        let mut out: Vec<(ItemRef<'p>, Shape)> = Vec::new();
-        let (Some(now), true) = (&self.now, others > 0) else { return out };
-        let mut shapes = Shapes::across(&now.prints, &now.context);
+    /// The scenarios after one whose lenses are likely to be asked for next and follow from none
+    /// that is known: as many as there are processors to evaluate them at the same time.
+    fn to_come<'p>(&self, program: &'p Program, item: ItemRef<'p>) -> Vec<(ItemRef<'p>, Shape)> {
+        let most = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_BESIDE);
+        let Some(now) = self.now.as_ref().filter(|_| most > 1) else { return Vec::new() };
         let all = crate::scenarios(program, item.module);
-        let after = all.into_iter().skip_while(|other| *other != item).skip(1);
+        let after = all.into_iter().skip_while(|other| *other != item);
+        let mut shapes = Shapes::across(&now.prints, &now.context);
+        let mut out: Vec<(ItemRef<'p>, Shape)> = Vec::new();
         for next in after.take(MOST_AHEAD) {
-            let next = alike(program, next);
-            if next == base || out.iter().any(|(other, _)| *other == next) {
-                continue;
+            let base = alike(program, next);
+            let Some(shape) = shape_of(program, &mut shapes, base) else { continue };
+            if !self.lenses.has(&shape) && out.iter().all(|(_, other)| other.key != shape.key) {
+                out.push((base, shape));
             }
-            let shape = shape_of(program, &mut shapes, next);
-            out.extend(shape.filter(|s| self.lenses.of(s).is_none()).map(|s| (next, s)));
-            if out.len() == others.min(MOST_BESIDE) {
+            if out.len() == most {
                 break;
             }
         }
+        // The first is the one that was asked for.
+        out.drain(..1.min(out.len()));
         out
     }
 
