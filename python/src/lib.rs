@@ -14,6 +14,7 @@ use mesa::Program;
 use mesa::check::{Checker, ModuleId, Object, Ty, Value, schema_type};
 use mesa::diagnostic::{Diagnostic, Severity, codes, render};
 use mesa::evaluation::{self, Change, ChangeKind, Changes};
+use mesa::lower::{Lowered, Workload};
 use mesa::name::Name;
 use mesa::source::Sources;
 use mesa::sweep::headline;
@@ -154,8 +155,15 @@ impl PyScenario {
         let (false, Some(object)) = (opened.has_errors(), object) else {
             return Err(error(py, &program.sources, &opened.findings));
         };
-        let trains = object.has(&[Name::new("train")]);
-        let headline = headline(&program, module, trains);
+        let once =
+            evaluation::evaluate_one(&program, module, Name::new(&name), &Changes::default());
+        let lowered = once.scenarios.first().and_then(|s| s.lowered.as_ref());
+        // One that has no results as it stands is taken for what most are.
+        let workload = lowered.map(Lowered::workload).unwrap_or_else(|| {
+            let trains = object.has(&[Name::new("train")]);
+            if trains { Workload::Train } else { Workload::Generate }
+        });
+        let headline = headline(&program, module, &[workload]);
         Ok(Self { spec: spec.0.clone(), name, headline, plans: Mutex::default() })
     }
 

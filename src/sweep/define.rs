@@ -142,7 +142,12 @@ pub fn define_item(program: &Program, item: ItemRef<'_>, sweep: SweepItem) -> De
     }
     let axes = sweep.axes.into_iter().map(|a| Axis { path: a.path, values: a.values });
     let axes: Vec<Axis> = axes.map(plain_numbers).collect();
-    let columns = headline(program, item.module, sweep.trains);
+    let workloads: &[Workload] = match sweep.trains {
+        true => &[Workload::Train],
+        // Which of these it is hangs on the model of a point.
+        false => &[Workload::Generate, Workload::Encode],
+    };
+    let columns = headline(program, item.module, workloads);
     let columns = columns.into_iter().filter(|c| goals.iter().all(|g| g.text != *c)).collect();
     Definition {
         name: sweep.name.to_string(),
@@ -164,17 +169,14 @@ fn plain_numbers(mut axis: Axis) -> Axis {
     axis
 }
 
-/// What is shown of a point when nobody says: the metrics of the workload, and what it takes.
+/// What is shown of a point when nobody says: the metrics of the workloads that it may have, and
+/// what it takes.
 #[must_use]
-pub fn headline(program: &Program, module: ModuleId, trains: bool) -> Vec<String> {
+pub fn headline(program: &Program, module: ModuleId, workloads: &[Workload]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    if trains {
+    if workloads.contains(&Workload::Train) {
         names.extend(["step.time", "mfu"].map(str::to_owned));
     }
-    let workloads = match trains {
-        true => vec![Workload::Train],
-        false => vec![Workload::Generate, Workload::Encode],
-    };
     let library = program.std_module("metrics").filter(|m| *m != module);
     for module in library.into_iter().chain([module]) {
         for metric in program.items_of_kind(module, ItemKind::Metric) {
